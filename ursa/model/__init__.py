@@ -1,0 +1,1 @@
+"""What exists in a mesh: kinds, metadata, labels, schemas, wire forms. No I/O; imports nothing of ours."""

@@ -1,0 +1,160 @@
+"""What a store promises. One suite, `tests/contract/`, decides for every engine whether it keeps the promise.
+
+Every accepted write gets a *revision*: a store-wide integer that only grows. A resource's `version` is the revision of
+its last change, so an expected version is a compare-and-set. The change feed replays every write after a revision in
+order and without gaps; when the past it is asked for is gone it says so (`Compacted`) instead of skipping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ursa.errors import UrsaError
+from ursa.model.resource import Resource, ResourceKey
+
+
+class Compacted(UrsaError):
+    """The feed no longer holds the revision asked for; the caller must read a snapshot and go on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Stores a new resource; AlreadyExists when its key is taken."""
+
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replaces a resource.
+
+    `expected` is the version the writer has seen (Conflict when it is not the stored one), or None to overwrite
+    whatever is there. NotFound when nothing is there.
+    """
+
+    resource: Resource
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Removes a resource; NotFound when it does not exist, Conflict when `expected` is not its version."""
+
+    key: ResourceKey
+    expected: int | None = None
+
+
+Write = Create | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource as it was and as it is after one write; `before` is None on creation, `after` on deletion.
+
+    Engines that cannot know `before` leave it None for updates and deletions too; consumers that need it keep a view.
+    """
+
+    key: ResourceKey
+    after: Resource | None
+    before: Resource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All changes of one or more consecutive transactions; `revision` is the newest of them."""
+
+    revision: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything in the store at one revision."""
+
+    revision: int
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a listing in order of (mesh, name); `after` is the cursor of the next part, None at the end."""
+
+    items: tuple[Resource, ...]
+    after: tuple[str, str] | None
+    revision: int
+
+
+class Lease(Protocol):
+    """Leadership held for a while. `token` grows with every new holder, so that a stale one can be fenced off."""
+
+    @property
+    def token(self) -> int:
+        """Fencing token: larger than that of any earlier holder."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is certainly still ours."""
+
+    async def lost(self) -> None:
+        """Returns when the lease is no longer ours."""
+
+    async def release(self) -> None:
+        """Gives the lease up, so that another instance can have it at once."""
+
+
+class Store(Protocol):
+    """A durable, watchable map of resources. All engines raise Unavailable when they cannot be reached."""
+
+    async def open(self) -> None:
+        """Connects, creates or migrates what the engine needs."""
+
+    async def close(self) -> None:
+        """Releases everything; pending watches end."""
+
+    async def get(self, key: ResourceKey) -> Resource:
+        """The resource; raises NotFound."""
+
+    async def list(
+        self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> Page:
+        """A page of resources of one kind, of one mesh or of all, ordered by (mesh, name)."""
+
+    async def contents(self) -> Contents:
+        """A consistent copy of everything, with the revision to watch from."""
+
+    async def write(self, writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
+        """Applies all writes in one transaction or none.
+
+        Returns:
+            The revision produced and the stored form (version and times filled in) of each created or updated
+            resource, in order. A write that changes neither spec, labels nor status is not stored: the resource keeps
+            its version and modification time, and when nothing changes at all the current revision is returned.
+        """
+
+    def watch(self, revision: int) -> AsyncIterator[Batch]:
+        """All batches after `revision`, for ever; raises Compacted at the start when they are no longer held."""
+
+    async def revision(self) -> int:
+        """The newest revision."""
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
+        """Waits until the named lease is free, takes it for `holder` and keeps renewing it every `ttl / 3` seconds."""
+
+
+async def create(store: Store, resource: Resource) -> Resource:
+    """Stores one new resource and returns its stored form."""
+    _, (stored,) = await store.write([Create(resource)])
+    return stored
+
+
+async def update(store: Store, resource: Resource, expected: int | None = None) -> Resource:
+    """Replaces one resource and returns its stored form."""
+    _, (stored,) = await store.write([Update(resource, expected)])
+    return stored
+
+
+async def delete(store: Store, key: ResourceKey, expected: int | None = None) -> None:
+    """Removes one resource."""
+    await store.write([Delete(key, expected)])
