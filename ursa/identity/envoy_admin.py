@@ -1,0 +1,52 @@
+"""Access to Envoy's admin port over the network: only the control plane that owns the zone gets in.
+
+Each zone has a CA of its own (GlobalSecret `envoy-admin-ca`, certificate and key in one text). Proxies serve their
+admin listener with a certificate for their address; the control plane shows one for `kuma-cp`
+(`spec/dataplane.md` §4.9).
+Leaves are derived like workload certificates, so a proxy's admin listener does not change when the proxy reconnects.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ursa.identity.ca import CertificateAuthority, create_named_ca
+from ursa.identity.certificates import DAY, Leaf, LeafIssuer, LeafRequest
+from ursa.identity.signing_keys import secret, secret_data
+from ursa.model.resource import Resource
+
+SECRET = "envoy-admin-ca"
+CLIENT_NAME = "kuma-cp"
+LIFE = 3650 * DAY
+
+
+def new_admin_ca(now_ns: int) -> Resource:
+    """The GlobalSecret with a fresh admin CA."""
+    authority = create_named_ca("Envoy Admin CA", now_ns)
+    return secret("GlobalSecret", "", SECRET, authority.bundle_pem + authority.key_pem)
+
+
+def load_admin_ca(resource: Resource) -> CertificateAuthority:
+    """The CA in that GlobalSecret."""
+    pem = secret_data(resource)
+    certificate, marker, rest = pem.partition(b"-----END CERTIFICATE-----\n")
+    return CertificateAuthority.load(certificate + marker, rest)
+
+
+def server_leaf(issuer: LeafIssuer, addresses: tuple[str, ...], now_ns: int) -> Leaf:
+    """What a proxy reachable at these IP addresses serves."""
+    ips = tuple(a for a in dict.fromkeys(addresses) if _is_ip(a))
+    return issuer.issue(LeafRequest(ips=ips, dns=() if ips else ("localhost",), life=LIFE), now_ns)
+
+
+def client_leaf(issuer: LeafIssuer, now_ns: int) -> Leaf:
+    """What the control plane shows to proxies."""
+    return issuer.issue(LeafRequest(dns=(CLIENT_NAME,), life=LIFE), now_ns)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

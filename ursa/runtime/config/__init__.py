@@ -1,0 +1,6 @@
+"""Configuration: one tree of frozen settings with Kuma's keys and variables, ours added, none read anywhere else."""
+
+from ursa.runtime.config.load import Described, Loaded, describe, load
+from ursa.runtime.config.tree import Settings
+
+__all__ = ["Described", "Loaded", "Settings", "describe", "load"]

@@ -1,0 +1,135 @@
+"""Zones, their global, and replicas of one control plane.
+
+Keys, variables and defaults are those of the Kuma 2.13 line unless a text says ours.
+"""
+
+from __future__ import annotations
+
+from ursa.runtime.config.setting import Duration, Group, StrList, group, setting
+
+
+class MultizoneGlobalKdsZoneHealthCheck(Group):
+    """Settings below `multizone.global.kds.zoneHealthCheck`."""
+
+    poll_interval: Duration = setting(
+        0.0,
+        env="MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_POLL_INTERVAL",
+        doc="both set or both unset; on a global CP 0s means off",
+    )
+    timeout: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT")
+    close_stale_conn: bool = setting(False, env="MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_CLOSE_STALE_CONN")
+
+
+class MultizoneGlobalKdsTracing(Group):
+    """Settings below `multizone.global.kds.tracing`."""
+
+    enabled: bool = setting(True, env="MULTIZONE_GLOBAL_KDS_TRACING_ENABLED")
+
+
+class MultizoneGlobalKdsLabels(Group):
+    """Settings below `multizone.global.kds.labels`."""
+
+    skip_prefixes: StrList = setting(
+        (), env="MULTIZONE_GLOBAL_KDS_LABELS_SKIP_PREFIXES", doc="label prefixes not synced down"
+    )
+
+
+class MultizoneGlobalKds(Group):
+    """Settings below `multizone.global.kds`."""
+
+    grpc_port: int = setting(5685, env="MULTIZONE_GLOBAL_KDS_GRPC_PORT")
+    refresh_interval: Duration = setting(1.0, env="MULTIZONE_GLOBAL_KDS_REFRESH_INTERVAL", doc="snapshot tick")
+    zone_insight_flush_interval: Duration = setting(10.0, env="MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL")
+    tls_enabled: bool = setting(True, env="MULTIZONE_GLOBAL_KDS_TLS_ENABLED")
+    tls_cert_file: str = setting("", env="MULTIZONE_GLOBAL_KDS_TLS_CERT_FILE", doc="empty = general.tlsCertFile")
+    tls_key_file: str = setting("", env="MULTIZONE_GLOBAL_KDS_TLS_KEY_FILE", doc="empty = general.tlsKeyFile")
+    tls_min_version: str = setting("TLSv1_2", env="MULTIZONE_GLOBAL_KDS_TLS_MIN_VERSION")
+    tls_max_version: str = setting("", env="MULTIZONE_GLOBAL_KDS_TLS_MAX_VERSION")
+    tls_cipher_suites: StrList = setting((), env="MULTIZONE_GLOBAL_KDS_TLS_CIPHER_SUITES")
+    max_msg_size: int = setting(10485760, env="MULTIZONE_GLOBAL_KDS_MAX_MSG_SIZE", doc="bytes")
+    msg_send_timeout: Duration = setting(
+        60.0, env="MULTIZONE_GLOBAL_KDS_MSG_SEND_TIMEOUT", doc="stream is ended when one send takes longer"
+    )
+    nack_backoff: Duration = setting(5.0, env="MULTIZONE_GLOBAL_KDS_NACK_BACKOFF")
+    response_backoff: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
+    zone_health_check: MultizoneGlobalKdsZoneHealthCheck = group(MultizoneGlobalKdsZoneHealthCheck)
+    tracing: MultizoneGlobalKdsTracing = group(MultizoneGlobalKdsTracing)
+    labels: MultizoneGlobalKdsLabels = group(MultizoneGlobalKdsLabels)
+
+
+class MultizoneGlobal(Group):
+    """Settings below `multizone.global`."""
+
+    kds: MultizoneGlobalKds = group(MultizoneGlobalKds)
+
+
+class MultizoneZoneKdsLabels(Group):
+    """Settings below `multizone.zone.kds.labels`."""
+
+    skip_prefixes: StrList = setting((), env="MULTIZONE_ZONE_KDS_LABELS_SKIP_PREFIXES")
+
+
+class MultizoneZoneKds(Group):
+    """Settings below `multizone.zone.kds`."""
+
+    refresh_interval: Duration = setting(1.0, env="MULTIZONE_ZONE_KDS_REFRESH_INTERVAL")
+    tls_skip_verify: bool = setting(False, env="MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY")
+    root_ca_file: str = setting("", env="MULTIZONE_ZONE_KDS_ROOT_CA_FILE", doc="CA of the global")
+    max_msg_size: int = setting(10485760, env="MULTIZONE_ZONE_KDS_MAX_MSG_SIZE")
+    msg_send_timeout: Duration = setting(60.0, env="MULTIZONE_ZONE_KDS_MSG_SEND_TIMEOUT")
+    nack_backoff: Duration = setting(5.0, env="MULTIZONE_ZONE_KDS_NACK_BACKOFF")
+    response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF")
+    labels: MultizoneZoneKdsLabels = group(MultizoneZoneKdsLabels)
+
+
+class MultizoneZone(Group):
+    """Settings below `multizone.zone`."""
+
+    name: str = setting("default", env="MULTIZONE_ZONE_NAME", doc="1–63 characters")
+    global_address: str = setting("", env="MULTIZONE_ZONE_GLOBAL_ADDRESS", doc="grpc:// or grpcs://; set = federated")
+    kds: MultizoneZoneKds = group(MultizoneZoneKds)
+    disable_origin_label_validation: bool = setting(
+        False, env="MULTIZONE_ZONE_DISABLE_ORIGIN_LABEL_VALIDATION", doc="applies on zone and on global"
+    )
+    ingress_update_interval: Duration = setting(
+        1.0, env="MULTIZONE_ZONE_INGRESS_UPDATE_INTERVAL", doc="refresh of availableServices"
+    )
+
+
+class Multizone(Group):
+    """Settings below `multizone`."""
+
+    global_: MultizoneGlobal = group(MultizoneGlobal, key="global")
+    zone: MultizoneZone = group(MultizoneZone)
+
+
+class InterCpCatalog(Group):
+    """Settings below `interCp.catalog`."""
+
+    instance_address: str = setting(
+        "", env="INTER_CP_CATALOG_INSTANCE_ADDRESS", doc="empty = first non-loopback IP; start fails when there is none"
+    )
+    heartbeat_interval: Duration = setting(5.0, env="INTER_CP_CATALOG_HEARTBEAT_INTERVAL")
+    writer_interval: Duration = setting(15.0, env="INTER_CP_CATALOG_WRITER_INTERVAL")
+
+
+class InterCpServer(Group):
+    """Settings below `interCp.server`."""
+
+    port: int = setting(5683, env="INTER_CP_SERVER_PORT")
+    tls_min_version: str = setting("TLSv1_2", env="INTER_CP_SERVER_TLS_MIN_VERSION")
+    tls_max_version: str = setting("", env="INTER_CP_SERVER_TLS_MAX_VERSION")
+    tls_cipher_suites: StrList = setting((), env="INTER_CP_SERVER_TLS_CIPHER_SUITES")
+
+
+class InterCp(Group):
+    """Settings below `interCp`."""
+
+    catalog: InterCpCatalog = group(InterCpCatalog)
+    server: InterCpServer = group(InterCpServer)
+
+
+class EventBus(Group):
+    """Settings below `eventBus`."""
+
+    buffer_size: int = setting(100, env="EVENT_BUS_BUFFER_SIZE", doc="per subscriber")

@@ -1,0 +1,113 @@
+"""Where resources are kept.
+
+Keys, variables and defaults are those of the Kuma 2.13 line unless a text says ours.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ursa.runtime.config.setting import Duration, Group, Secret, group, setting
+
+
+class StorePostgresTls(Group):
+    """Settings below `store.postgres.tls`."""
+
+    mode: Literal["disable", "verifyNone", "verifyCa", "verifyFull"] = setting(
+        "disable", env="STORE_POSTGRES_TLS_MODE", doc="disable, verifyNone, verifyCa, verifyFull"
+    )
+    cert_path: str = setting("", env="STORE_POSTGRES_TLS_CERT_PATH", doc="client certificate")
+    key_path: str = setting("", env="STORE_POSTGRES_TLS_KEY_PATH", doc="client key")
+    ca_path: str = setting("", env="STORE_POSTGRES_TLS_CA_PATH", doc="root CA")
+    disable_sslsni: bool = setting(
+        False, env="STORE_POSTGRES_TLS_DISABLE_SSLSNI", doc="do not send SNI", key="disableSSLSNI"
+    )
+
+
+class StorePostgresReadReplica(Group):
+    """Settings below `store.postgres.readReplica`."""
+
+    host: str = setting("", env="STORE_POSTGRES_READ_REPLICA_HOST", doc="empty = no replica")
+    port: int = setting(5432, env="STORE_POSTGRES_READ_REPLICA_PORT")
+    ratio: int = setting(
+        100, env="STORE_POSTGRES_READ_REPLICA_RATIO", doc="0–100, share of SELECTs sent to the replica"
+    )
+
+
+class StorePostgres(Group):
+    """Settings below `store.postgres`."""
+
+    host: str = setting("127.0.0.1", env="STORE_POSTGRES_HOST")
+    port: int = setting(15432, env="STORE_POSTGRES_PORT")
+    user: str = setting("kuma", env="STORE_POSTGRES_USER")
+    password: Secret = setting("kuma", env="STORE_POSTGRES_PASSWORD", doc="shown as ***** by /config")
+    db_name: str = setting("kuma", env="STORE_POSTGRES_DB_NAME")
+    driver_name: str = setting("pgx", env="STORE_POSTGRES_DRIVER_NAME", doc="pgx or postgres (lib/pq, deprecated)")
+    connection_timeout: int = setting(5, env="STORE_POSTGRES_CONNECTION_TIMEOUT", doc="seconds (plain integer)")
+    max_connection_idle_time: Duration = setting(1800.0, env="STORE_POSTGRES_MAX_CONNECTION_IDLE_TIME", doc="pgx only")
+    max_connection_lifetime: Duration = setting(3600.0, env="STORE_POSTGRES_MAX_CONNECTION_LIFETIME", doc="pgx only")
+    max_connection_lifetime_jitter: Duration = setting(
+        60.0, env="STORE_POSTGRES_MAX_CONNECTION_LIFETIME_JITTER", doc="pgx only"
+    )
+    health_check_interval: Duration = setting(30.0, env="STORE_POSTGRES_HEALTH_CHECK_INTERVAL", doc="pgx only")
+    min_open_connections: int = setting(0, env="STORE_POSTGRES_MIN_OPEN_CONNECTIONS", doc="pgx only")
+    max_open_connections: int = setting(50, env="STORE_POSTGRES_MAX_OPEN_CONNECTIONS", doc="0 = no limit")
+    max_idle_connections: int = setting(
+        50, env="STORE_POSTGRES_MAX_IDLE_CONNECTIONS", doc="negative = none, 0 = driver default (pq only)"
+    )
+    tls: StorePostgresTls = group(StorePostgresTls)
+    max_list_query_elements: int = setting(
+        0,
+        env="STORE_POSTGRES_MAX_LIST_QUERY_ELEMENTS",
+        doc="above this many changed elements fall back to listing everything",
+    )
+    read_replica: StorePostgresReadReplica = group(StorePostgresReadReplica)
+
+
+class StoreKubernetes(Group):
+    """Settings below `store.kubernetes`."""
+
+    system_namespace: str = setting(
+        "kuma-system", env="STORE_KUBERNETES_SYSTEM_NAMESPACE", doc="also used for ?format=k8s on Universal"
+    )
+
+
+class StoreCache(Group):
+    """Settings below `store.cache`."""
+
+    enabled: bool = setting(True, env="STORE_CACHE_ENABLED", doc="per-process read cache")
+    expiration_time: Duration = setting(1.0, env="STORE_CACHE_EXPIRATION_TIME")
+
+
+class StoreUpsert(Group):
+    """Settings below `store.upsert`."""
+
+    conflict_retry_base_backoff: Duration = setting(
+        0.2, env="STORE_UPSERT_CONFLICT_RETRY_BASE_BACKOFF", doc="exponential back-off of get-and-update"
+    )
+    conflict_retry_max_times: int = setting(10, env="STORE_UPSERT_CONFLICT_RETRY_MAX_TIMES")
+    conflict_retry_jitter_percent: int = setting(30, env="STORE_UPSERT_CONFLICT_RETRY_JITTER_PERCENT")
+
+
+class StoreSqlite(Group):
+    """Settings below `store.sqlite`."""
+
+    path: str = setting("", env="STORE_SQLITE_PATH", doc="database file; empty = ursa.db in the work directory")
+
+
+class Store(Group):
+    """Settings below `store`."""
+
+    postgres: StorePostgres = group(StorePostgres)
+    kubernetes: StoreKubernetes = group(StoreKubernetes)
+    cache: StoreCache = group(StoreCache)
+    upsert: StoreUpsert = group(StoreUpsert)
+    unsafe_delete: bool = setting(
+        False,
+        env="STORE_UNSAFE_DELETE",
+        doc="skip the checks on deleting Mesh with data planes, online Zone, Secret in use",
+    )
+    type: Literal["memory", "sqlite", "etcd", "postgres", "redis", "kubernetes"] = setting(
+        "sqlite", env="STORE_TYPE", doc="engine: memory, sqlite, etcd, postgres, redis or kubernetes"
+    )
+    sqlite: StoreSqlite = group(StoreSqlite)

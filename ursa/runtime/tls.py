@@ -1,0 +1,205 @@
+"""Certificates of this process's servers: made once when none is given, and read again when their files change.
+
+Without configured files a control plane makes a self-signed pair in its work directory and uses it ever after, so that
+a restart does not change what proxies and zones trust. Files are checked by modification time and inode whenever a new
+connection asks for the certificate, so a rotated one is served without a restart and without a timer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ursa.errors import ConfigError
+from ursa.runtime.clock import Clock, to_datetime
+
+log = logging.getLogger(__name__)
+
+LIFE = timedelta(days=3650)
+"""Life of a self-signed pair (`spec/config.md`, auto-configuration)."""
+
+VERSIONS = {"": ssl.TLSVersion.TLSv1_2, "TLSv1_2": ssl.TLSVersion.TLSv1_2, "TLSv1_3": ssl.TLSVersion.TLSv1_3}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where a PEM certificate chain and its key are."""
+
+    cert: Path
+    key: Path
+
+
+def server_files(cert_file: str, key_file: str, general: TlsFiles) -> TlsFiles:
+    """A server's own pair when it has one, otherwise the general pair of the process."""
+    return TlsFiles(Path(cert_file), Path(key_file)) if cert_file and key_file else general
+
+
+def ensure_self_signed(directory: Path, clock: Clock) -> TlsFiles:
+    """The pair `kuma-cp.crt`/`kuma-cp.key` of the work directory, made now if it is not there.
+
+    Raises:
+        ConfigError: the directory cannot be written.
+    """
+    files = TlsFiles(directory / "kuma-cp.crt", directory / "kuma-cp.key")
+    if files.cert.exists() and files.key.exists():
+        return files
+    cert, key = _self_signed(clock.now_ns())
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(files.key, key, 0o600)
+        _write(files.cert, cert, 0o644)
+    except OSError as error:
+        raise ConfigError(f"cannot write the TLS certificate to {directory}: {error.strerror}") from None
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate chain with its key; `generation` grows with every reload."""
+
+    generation: int
+    cert_pem: bytes
+    key_pem: bytes
+
+
+class ReloadedPair:
+    """The current content of a pair of files; keeps the last good one while a rotation is half done."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._seen: tuple[tuple[int, int, int], ...] = ()
+        self._pair = Pair(0, b"", b"")
+        if not self.current().generation:
+            raise ConfigError(f"cannot read the TLS pair {files.cert}, {files.key}")
+
+    @property
+    def files(self) -> TlsFiles:
+        """Where the pair comes from."""
+        return self._files
+
+    def current(self) -> Pair:
+        """The newest usable content of the files, which are read only when they changed."""
+        try:
+            stats = [path.stat() for path in (self._files.cert, self._files.key)]
+            stamp = tuple((s.st_mtime_ns, s.st_ino, s.st_size) for s in stats)
+            if stamp != self._seen:
+                self._pair = self._read()
+                self._seen = stamp
+        except (OSError, ValueError, TypeError) as error:
+            log.warning("TLS pair not usable, keeping the last one", extra={"file": self._files.cert, "error": error})
+        return self._pair
+
+    def _read(self) -> Pair:
+        cert, key = self._files.cert.read_bytes(), self._files.key.read_bytes()
+        public = serialization.load_pem_private_key(key, None).public_key()
+        if x509.load_pem_x509_certificates(cert)[0].public_key() != public:
+            raise ValueError("certificate and key do not belong together")
+        if self._seen:
+            log.info("TLS pair reloaded", extra={"file": self._files.cert})
+        return Pair(self._pair.generation + 1, cert, key)
+
+
+class _FollowingContext:
+    """Hands each new connection a context made of the pair's newest content."""
+
+    def __init__(self, pair: ReloadedPair, min_version: str, alpn: tuple[str, ...]) -> None:
+        self._pair, self._min_version, self._alpn = pair, min_version, alpn
+        self._generation = pair.current().generation
+        self._newest = self.first = _context(pair, min_version, alpn)
+        self.first.sni_callback = self._on_client_hello
+
+    def _on_client_hello(
+        self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context_: ssl.SSLContext
+    ) -> None:
+        generation = self._pair.current().generation
+        if generation != self._generation:
+            self._newest, self._generation = _context(self._pair, self._min_version, self._alpn), generation
+        if self._newest is not self.first:
+            connection.context = self._newest
+
+
+def server_context(pair: ReloadedPair, *, min_version: str = "", alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
+    """A server context that serves the pair's newest content to every new connection."""
+    return _FollowingContext(pair, min_version, alpn).first
+
+
+def grpc_credentials(pair: ReloadedPair) -> grpc.ServerCredentials:
+    """gRPC server credentials that follow the pair's files."""
+    served = pair.current()
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal served
+        newest = pair.current()
+        if newest.generation == served.generation:
+            return None
+        served = newest
+        return _grpc_configuration(newest)
+
+    return grpc.dynamic_ssl_server_credentials(_grpc_configuration(served), fetch, require_client_authentication=False)
+
+
+def _grpc_configuration(pair: Pair) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pair.key_pem, pair.cert_pem)])
+
+
+def _context(pair: ReloadedPair, min_version: str, alpn: tuple[str, ...]) -> ssl.SSLContext:
+    if min_version not in VERSIONS:
+        raise ConfigError(f"unsupported tls version: {min_version}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = VERSIONS[min_version]
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    context.load_cert_chain(pair.files.cert, pair.files.key)
+    return context
+
+
+def _self_signed(now_ns: int) -> tuple[bytes, bytes]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    host = socket.gethostname()
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in dict.fromkeys((host, "localhost"))]
+    names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in _addresses(host)]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = to_datetime(now_ns)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), key_pem
+
+
+def _addresses(host: str) -> list[str]:
+    found = ["127.0.0.1", "::1"]
+    with contextlib.suppress(OSError):
+        found += [str(info[4][0]) for info in socket.getaddrinfo(host, None)]
+    return list(dict.fromkeys(found))
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
