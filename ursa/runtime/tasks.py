@@ -13,12 +13,14 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Restart(enum.Enum):
@@ -155,7 +157,7 @@ class Supervisor:
             self._fatal.set_exception(error)
 
 
-def spawn(coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+def spawn(coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
     """Starts a short-lived task owned by the caller, who must await or cancel it (per-stream readers and writers)."""
     return asyncio.get_running_loop().create_task(coroutine, name=name)
 

@@ -1,0 +1,29 @@
+"""Shows the effective configuration to people: what is set, by which variable it could be, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from ursa.runtime.config import Settings, describe
+
+
+def lines(settings: Settings, prefix: str) -> Iterator[str]:
+    """One line per setting below `prefix`, a star where it differs from the default."""
+    effective = settings.model_dump(mode="json", by_alias=True)
+    default = Settings().model_dump(mode="json", by_alias=True)
+    for setting in describe():
+        if not setting.key.startswith(prefix):
+            continue
+        value, usual = _at(effective, setting.key), _at(default, setting.key)
+        mark = " " if value == usual else "*"
+        variable = f"KUMA_{setting.variable}" if setting.variable else "(file only)"
+        meaning = f"  # {setting.field.description}" if setting.field.description else ""
+        yield f"{mark} {setting.key} = {orjson.dumps(value).decode()}  [{variable}]{meaning}"
+
+
+def _at(document: object, key: str) -> object:
+    for part in key.split("."):
+        document = document[part] if isinstance(document, dict) else None
+    return document

@@ -1,0 +1,93 @@
+"""Moves everything between a store and YAML documents: backup, restore, a change of store engine, test fixtures.
+
+Import is verbatim: no defaults, no computed labels, no admission, because what comes in has been admitted before. It is
+idempotent: what is already there, alike, is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ursa.catalog import default_registry
+from ursa.errors import NotFound
+from ursa.model.documents import load_documents
+from ursa.model.forms import from_rest, to_rest
+from ursa.model.resource import Resource
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.config import Settings
+from ursa.store.contract import Create, Store, Update, Write
+from ursa.store.engines import open_store
+
+BATCH = 500
+"""Resources written in one transaction."""
+
+
+@dataclass(slots=True)
+class Count:
+    """What an import did."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+def run_import(settings: Settings, files: Sequence[Path]) -> Count:
+    """Loads all documents of `files`; raises InvalidResource or BadRequest before anything is written."""
+    registry = default_registry()
+    resources = [from_rest(document, registry) for file in files for document in load_documents(file.read_text())]
+    return asyncio.run(_import(settings, resources))
+
+
+def run_export(settings: Settings) -> Iterator[str]:
+    """Every stored resource as a YAML document, meshes first so that a replay through the API works too."""
+    registry = default_registry()
+    stored = asyncio.run(_contents(settings))
+    stored.sort(key=lambda r: (r.kind != "Mesh", r.kind, r.mesh, r.name))
+    for resource in stored:
+        yield "---\n" + yaml.safe_dump(to_rest(resource, registry), sort_keys=False, allow_unicode=True)
+
+
+def run_migrate(settings: Settings) -> None:
+    """Opens the store once, which creates or migrates it."""
+    asyncio.run(_contents(settings))
+
+
+async def _import(settings: Settings, resources: Sequence[Resource]) -> Count:
+    count = Count()
+    store = open_store(settings, SystemClock())
+    await store.open()
+    try:
+        for start in range(0, len(resources), BATCH):
+            writes = [w for r in resources[start : start + BATCH] if (w := await _write_for(store, r, count))]
+            if writes:
+                await store.write(writes)
+    finally:
+        await store.close()
+    return count
+
+
+async def _write_for(store: Store, resource: Resource, count: Count) -> Write | None:
+    try:
+        existing = await store.get(resource.key)
+    except NotFound:
+        count.created += 1
+        return Create(resource)
+    if existing.same_content(resource):
+        count.unchanged += 1
+        return None
+    count.updated += 1
+    return Update(resource, existing.version)
+
+
+async def _contents(settings: Settings) -> list[Resource]:
+    store = open_store(settings, SystemClock())
+    await store.open()
+    try:
+        return list((await store.contents()).resources)
+    finally:
+        await store.close()
