@@ -1,0 +1,1 @@
+"""What all targetRef policies share: references, selection of proxies, precedence, merging, rule building."""

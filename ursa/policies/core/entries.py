@@ -1,0 +1,74 @@
+"""Items of matched policies as entries over tags: clients for `from`, services known by tag for `to`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ursa.policies.core.policy import Item, Origin, Policy
+from ursa.policies.core.route_hash import MATCHES_KEY, matches_hash
+from ursa.policies.core.selection import route_of
+from ursa.policies.core.subject import Tags, pairs
+from ursa.policies.core.subsets import Entry
+from ursa.policies.core.target_ref import (
+    MESH,
+    MESH_HTTP_ROUTE,
+    MESH_SERVICE_SUBSET,
+    MESH_SUBSET,
+    SERVICE_TAG,
+    TargetRef,
+)
+
+
+def client_entries(policies: Iterable[Policy]) -> tuple[Entry, ...]:
+    """The `from` items of policies given in ascending strength."""
+    return tuple(_entries((policy, item) for policy in policies for item in policy.from_items))
+
+
+def service_entries(policies: Iterable[Policy], routes: Mapping[str, Policy]) -> tuple[Entry, ...]:
+    """The `to` items that can mean services known by tag.
+
+    A policy attached to a MeshHTTPRoute speaks about that route's destinations and matches only.
+
+    Args:
+        policies: in ascending strength.
+        routes: MeshHTTPRoutes by name and display name.
+    """
+    entries: list[Entry] = []
+    for policy in policies:
+        if policy.target.kind == MESH_HTTP_ROUTE:
+            entries.extend(_on_route(policy, route_of(policy.target, routes)))
+        else:
+            entries.extend(_entries((policy, item) for item in policy.to_items))
+    return tuple(entries)
+
+
+def tags_of(target: TargetRef) -> Tags | None:
+    """The tags that a reference asks for, None when it means a real resource."""
+    if target.kind == MESH:
+        return frozenset()
+    if target.kind == MESH_SUBSET:
+        return pairs(target.tags)
+    if target.kind == MESH_SERVICE_SUBSET:
+        return pairs({SERVICE_TAG: target.name, **target.tags})
+    if target.legacy_service:
+        return pairs({SERVICE_TAG: target.name})
+    return None
+
+
+def _entries(items: Iterable[tuple[Policy, Item]]) -> Iterator[Entry]:
+    for policy, item in items:
+        tags = tags_of(item.target)
+        if tags is not None:
+            yield Entry(tags, item.conf, Origin(policy, item.index))
+
+
+def _on_route(policy: Policy, route: Policy | None) -> Iterator[Entry]:
+    if route is None:
+        return
+    for item in policy.to_items:
+        for destination in route.to_items:
+            tags = tags_of(destination.target)
+            for rule in destination.conf.get("rules") or ():
+                if tags is not None:
+                    on_match = pairs({MATCHES_KEY: matches_hash(rule.get("matches") or ())})
+                    yield Entry(tags | on_match, item.conf, Origin(policy, item.index))

@@ -1,0 +1,116 @@
+"""Which proxies a policy selects, and which of their inbounds and gateway listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ursa.policies.core.policy import CONSUMER, PRODUCER, WORKLOAD_OWNER, ZONE_ORIGIN, Policy
+from ursa.policies.core.subject import BUILTIN, Subject, SubjectInbound, Tags, pairs
+from ursa.policies.core.target_ref import GATEWAY, SERVICE_TAG, SIDECAR, TargetRef
+
+_NAMESPACED_ROLES = frozenset({CONSUMER, WORKLOAD_OWNER})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of a proxy that a policy selects: positions of inbounds and of gateway listeners."""
+
+    inbounds: tuple[int, ...] = ()
+    listeners: tuple[int, ...] = ()
+
+
+def select(
+    policy: Policy, subject: Subject, *, routes: Mapping[str, Policy] | None = None, shadow: bool = False
+) -> Selection | None:
+    """The part of the proxy that the policy selects, or None.
+
+    Args:
+        policy: the policy.
+        subject: the proxy.
+        routes: MeshHTTPRoutes by name and display name, for policies that refer to one.
+        shadow: whether policies with the shadow effect count.
+    """
+    if policy.shadow and not shadow:
+        return None
+    if policy.resource.mesh != subject.mesh or not _same_zone(policy, subject) or not _same_namespace(policy, subject):
+        return None
+    selection = _select(policy, policy.target, subject, routes or {})
+    if selection is None or (policy.inbound_only and not selection.inbounds and not selection.listeners):
+        return None
+    return selection
+
+
+def route_of(target: TargetRef, routes: Mapping[str, Policy]) -> Policy | None:
+    """The MeshHTTPRoute that a reference names."""
+    return routes.get(target.name)
+
+
+def _same_zone(policy: Policy, subject: Subject) -> bool:
+    """A zone's own policy stays there, unless a producer made it for all clients of its service."""
+    if policy.origin != ZONE_ORIGIN or policy.role == PRODUCER or not policy.zone:
+        return True
+    return policy.zone == subject.zone
+
+
+def _same_namespace(policy: Policy, subject: Subject) -> bool:
+    return policy.role not in _NAMESPACED_ROLES or policy.namespace == subject.namespace
+
+
+def _select(policy: Policy, target: TargetRef, subject: Subject, routes: Mapping[str, Policy]) -> Selection | None:
+    match target.kind:
+        case "Mesh" | "MeshSubset":
+            return _by_tags(pairs(target.tags), subject) if _proxy_type(target, subject) else None
+        case "MeshService":
+            return _by_tags(pairs({SERVICE_TAG: target.name}), subject)
+        case "MeshServiceSubset":
+            return _by_tags(pairs({SERVICE_TAG: target.name, **target.tags}), subject)
+        case "Dataplane":
+            return _by_name(policy, target, subject)
+        case "MeshGateway":
+            return _by_gateway(target, subject)
+        case "MeshHTTPRoute":
+            route = route_of(target, routes)
+            return None if route is None else _select(route, route.target, subject, {})
+        case _:
+            return None
+
+
+def _proxy_type(target: TargetRef, subject: Subject) -> bool:
+    return not target.proxy_types or (GATEWAY if subject.gateway else SIDECAR) in target.proxy_types
+
+
+def _by_tags(needed: Tags, subject: Subject) -> Selection | None:
+    """Every inbound and listener with the tags; a delegated gateway as a whole by its own tags."""
+    inbounds = tuple(i for i, inbound in enumerate(subject.inbounds) if needed <= inbound.tags)
+    listeners = tuple(i for i, listener in enumerate(subject.listeners) if needed <= listener.tags)
+    by_gateway_tags = bool(subject.gateway) and needed <= subject.gateway_tags
+    if inbounds or listeners or by_gateway_tags or not needed:
+        return Selection(inbounds, listeners)
+    return None
+
+
+def _by_name(policy: Policy, target: TargetRef, subject: Subject) -> Selection | None:
+    """A name means the proxy of that name in the policy's own zone and (or the given) namespace."""
+    if subject.gateway == BUILTIN:
+        return None
+    if target.name:
+        namespace = target.namespace or policy.namespace
+        if (subject.name, subject.namespace, subject.zone) != (target.name, namespace, policy.zone):
+            return None
+    elif not pairs(target.labels) <= subject.labels:
+        return None
+    inbounds = tuple(i for i, inbound in enumerate(subject.inbounds) if _has_section(inbound, target.section))
+    return Selection(inbounds) if inbounds or not target.section else None
+
+
+def _has_section(inbound: SubjectInbound, section: str) -> bool:
+    return not section or section in (inbound.name, str(inbound.port))
+
+
+def _by_gateway(target: TargetRef, subject: Subject) -> Selection | None:
+    needed = pairs(target.tags)
+    listeners = tuple(
+        i for i, listener in enumerate(subject.listeners) if listener.gateway == target.name and needed <= listener.tags
+    )
+    return Selection(listeners=listeners) if listeners else None

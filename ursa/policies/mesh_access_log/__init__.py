@@ -1,0 +1,1 @@
+"""MeshAccessLog: writes a line per request or connection."""

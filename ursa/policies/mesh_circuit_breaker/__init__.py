@@ -1,0 +1,1 @@
+"""MeshCircuitBreaker: limits what a cluster may hold open, and ejects endpoints that fail."""

@@ -1,0 +1,1 @@
+"""MeshFaultInjection: aborts, delays or slows down requests on purpose."""

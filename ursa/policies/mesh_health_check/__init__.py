@@ -1,0 +1,1 @@
+"""MeshHealthCheck: lets clients probe the endpoints of a destination."""

@@ -1,0 +1,35 @@
+"""MeshHealthCheck's declaration. References are checked; rules on its confs come together with its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ursa.errors import Violation
+from ursa.model.kind import Kind, PolicyTraits
+from ursa.model.resource import Resource
+from ursa.policies.core.attachment import PROXIES, Attachment, any_conf, check_items
+from ursa.policies.core.declare import policy_kind
+from ursa.policies.core.target_ref import MESH, MESH_GATEWAY, MESH_MULTI_ZONE_SERVICE, MESH_SERVICE
+from ursa.policies.core.warnings import target_warnings
+
+_ATTACHMENT = Attachment(top=(*PROXIES, MESH_GATEWAY))
+
+
+def kind() -> Kind:
+    """Declares MeshHealthCheck."""
+    return policy_kind(
+        "MeshHealthCheck",
+        short="mhc",
+        path="meshhealthchecks",
+        title="Mesh Health Check",
+        titles="Mesh Health Checks",
+        traits=PolicyTraits(has_to=True),
+        validate=lambda resource: tuple(_violations(resource)),
+        warnings=target_warnings,
+        effect_built=False,
+    )
+
+
+def _violations(resource: Resource) -> Iterator[Violation]:
+    yield from _ATTACHMENT.check(resource)
+    yield from check_items(resource, "to", (MESH, MESH_SERVICE, MESH_MULTI_ZONE_SERVICE), any_conf)

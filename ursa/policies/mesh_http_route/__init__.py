@@ -1,0 +1,1 @@
+"""MeshHTTPRoute: routes requests by path, method, headers and query parameters."""

@@ -1,0 +1,43 @@
+"""MeshHTTPRoute's declaration. References are checked; rules on its confs come together with its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ursa.errors import Violation
+from ursa.model.kind import Kind, PolicyTraits
+from ursa.model.resource import Resource
+from ursa.policies.core.attachment import Attachment, any_conf, check_items, top_kind
+from ursa.policies.core.declare import policy_kind
+from ursa.policies.core.target_ref import (
+    MESH,
+    MESH_EXTERNAL_SERVICE,
+    MESH_GATEWAY,
+    MESH_MULTI_ZONE_SERVICE,
+    MESH_SERVICE,
+)
+from ursa.policies.core.warnings import target_warnings
+
+_ATTACHMENT = Attachment(system_top=(MESH_GATEWAY,))
+_DESTINATIONS = (MESH_SERVICE, MESH_EXTERNAL_SERVICE, MESH_MULTI_ZONE_SERVICE)
+
+
+def kind() -> Kind:
+    """Declares MeshHTTPRoute."""
+    return policy_kind(
+        "MeshHTTPRoute",
+        short="mhttpr",
+        path="meshhttproutes",
+        title="Mesh HTTP Route",
+        titles="Mesh HTTP Routes",
+        traits=PolicyTraits(has_to=True),
+        validate=lambda resource: tuple(_violations(resource)),
+        warnings=target_warnings,
+        effect_built=False,
+    )
+
+
+def _violations(resource: Resource) -> Iterator[Violation]:
+    yield from _ATTACHMENT.check(resource)
+    allowed = (MESH,) if top_kind(resource) == MESH_GATEWAY else _DESTINATIONS
+    yield from check_items(resource, "to", allowed, any_conf)

@@ -1,0 +1,1 @@
+"""MeshLoadBalancingStrategy: chooses among the endpoints of a destination, near ones first."""

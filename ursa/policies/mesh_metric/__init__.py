@@ -1,0 +1,1 @@
+"""MeshMetric: exposes or pushes metrics of proxies and applications."""

@@ -1,0 +1,1 @@
+"""MeshPassthrough: says which destinations outside the mesh a proxy lets through."""

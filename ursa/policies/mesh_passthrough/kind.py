@@ -1,0 +1,34 @@
+"""MeshPassthrough's declaration. References are checked; rules on its confs come together with its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ursa.errors import Violation
+from ursa.model.kind import Kind, PolicyTraits
+from ursa.model.resource import Resource
+from ursa.policies.core.attachment import Attachment
+from ursa.policies.core.declare import policy_kind
+from ursa.policies.core.target_ref import DATAPLANE, MESH, MESH_SUBSET
+from ursa.policies.core.warnings import target_warnings
+
+_ATTACHMENT = Attachment(top=(MESH, MESH_SUBSET, DATAPLANE))
+
+
+def kind() -> Kind:
+    """Declares MeshPassthrough."""
+    return policy_kind(
+        "MeshPassthrough",
+        short="mp",
+        path="meshpassthroughs",
+        title="Mesh Passthrough",
+        titles="Mesh Passthroughs",
+        traits=PolicyTraits(),
+        validate=lambda resource: tuple(_violations(resource)),
+        warnings=target_warnings,
+        effect_built=False,
+    )
+
+
+def _violations(resource: Resource) -> Iterator[Violation]:
+    yield from _ATTACHMENT.check(resource)

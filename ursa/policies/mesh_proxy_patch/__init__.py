@@ -1,0 +1,1 @@
+"""MeshProxyPatch: changes the finished Envoy configuration by hand."""

@@ -1,0 +1,34 @@
+"""MeshProxyPatch's declaration. References are checked; rules on its confs come together with its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ursa.errors import Violation
+from ursa.model.kind import Kind, PolicyTraits
+from ursa.model.resource import Resource
+from ursa.policies.core.attachment import Attachment
+from ursa.policies.core.declare import policy_kind
+from ursa.policies.core.target_ref import MESH_GATEWAY
+from ursa.policies.core.warnings import target_warnings
+
+_ATTACHMENT = Attachment(system_top=(MESH_GATEWAY,), gateway_tags=False)
+
+
+def kind() -> Kind:
+    """Declares MeshProxyPatch."""
+    return policy_kind(
+        "MeshProxyPatch",
+        short="mpp",
+        path="meshproxypatches",
+        title="Mesh Proxy Patch",
+        titles="Mesh Proxy Patches",
+        traits=PolicyTraits(),
+        validate=lambda resource: tuple(_violations(resource)),
+        warnings=target_warnings,
+        effect_built=False,
+    )
+
+
+def _violations(resource: Resource) -> Iterator[Violation]:
+    yield from _ATTACHMENT.check(resource)

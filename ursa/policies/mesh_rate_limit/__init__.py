@@ -1,0 +1,1 @@
+"""MeshRateLimit: limits how many requests and connections an inbound accepts."""

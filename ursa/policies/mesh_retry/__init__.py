@@ -1,0 +1,1 @@
+"""MeshRetry: what a client's proxy tries again, how often and when."""

@@ -1,0 +1,1 @@
+"""MeshTCPRoute: splits connections between backends."""

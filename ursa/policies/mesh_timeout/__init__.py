@@ -1,0 +1,1 @@
+"""MeshTimeout: how long connections, requests and streams may take or rest."""

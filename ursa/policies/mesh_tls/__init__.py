@@ -1,0 +1,1 @@
+"""MeshTLS: sets the TLS mode, versions and ciphers of inbounds."""

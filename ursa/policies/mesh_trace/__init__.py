@@ -1,0 +1,1 @@
+"""MeshTrace: sends spans of requests to a tracing backend."""

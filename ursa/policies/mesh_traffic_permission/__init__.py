@@ -1,0 +1,1 @@
+"""MeshTrafficPermission: who may talk to an inbound."""
