@@ -54,11 +54,3 @@ class SystemClock:
 def to_datetime(nanoseconds: int) -> datetime:
     """Nanoseconds since the epoch as an aware datetime (microsecond precision)."""
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
-
-
-def rfc3339(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with nanoseconds, trailing zeros dropped: what Kuma prints for creation times."""
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    digits = f"{fraction:09d}".rstrip("0")
-    return f"{text}.{digits}Z" if digits else f"{text}Z"

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ursa.runtime.clock import rfc3339
+from ursa.model.timestamps import rfc3339
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRETS = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", re.DOTALL)

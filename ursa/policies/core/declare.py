@@ -48,7 +48,7 @@ def policy_kind(
         name=name,
         path=path,
         scope=Scope.MESH,
-        codec=JsonSpec(schema),
+        codec=JsonSpec(),
         family=Family.TARGETREF_POLICY,
         short=short,
         sync=Sync.DOWN | Sync.UP | Sync.ACROSS,

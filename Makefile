@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` and `make test`. Everything else is what they are made of.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check lint types contracts unit e2e bench conformance clean
+
+## demo: one global, two zones, real Envoys, real traffic, a fail-over to watch (ONCE=1: unattended, one JSON line)
+demo: $(STAMP)
+	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once)
+
+## test: lint, types, import contracts and every test
+test: check unit e2e
+
+check: lint types contracts
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports --no-cache
+
+unit: $(STAMP)
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/property tests/golden tests/contract tests/interop
+
+e2e: $(STAMP)
+	$(BIN)/pytest -q tests/e2e tests/failure
+
+## bench: a control plane with 1000 fake proxies; prints JSON (PROXIES=n)
+bench: $(STAMP)
+	@$(BIN)/python -m bench.xds --proxies $(or $(PROXIES),1000)
+
+## conformance: recorded cases from the shared folder, where it is present
+conformance: $(STAMP)
+	@$(BIN)/python -m tests.conformance
+
+$(STAMP): pyproject.toml $(wildcard proto/ursa/wire/*.proto)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Ursa and what it needs into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) out ursa/wire .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Ways to run Ursa. `deploy.demo` is the one-command demonstration."""

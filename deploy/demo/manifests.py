@@ -1,0 +1,133 @@
+"""What the demo applies: one mesh with mTLS and locality awareness, one permission, and the proxies of each zone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deploy.demo.layout import (
+    BACKEND,
+    BACKEND_APP,
+    BACKEND_PORT,
+    EGRESS,
+    EGRESS_PORT,
+    INGRESS,
+    INGRESS_PORT,
+    OUTBOUND,
+    OUTBOUND_PORT,
+    WEB,
+    WEB_APP,
+    Zone,
+)
+
+Document = dict[str, Any]
+
+
+def mesh() -> list[Document]:
+    """Applied at the global, synced to both zones."""
+    return [
+        {
+            "type": "Mesh",
+            "name": "default",
+            "mtls": {"enabledBackend": "ca-1", "backends": [{"name": "ca-1", "type": "builtin"}]},
+            "routing": {"localityAwareLoadBalancing": True},
+        },
+        {
+            "type": "MeshTrafficPermission",
+            "mesh": "default",
+            "name": "web-to-backend",
+            "spec": {
+                "targetRef": {"kind": "MeshService", "name": "backend"},
+                "from": [{"targetRef": {"kind": "MeshService", "name": "web"}, "default": {"action": "Allow"}}],
+            },
+        },
+        {
+            "type": "MeshCircuitBreaker",
+            "mesh": "default",
+            "name": "eject-failing-hosts",
+            "spec": {
+                "targetRef": {"kind": "Mesh"},
+                "to": [
+                    {
+                        "targetRef": {"kind": "Mesh"},
+                        "default": {
+                            "outlierDetection": {
+                                "interval": "1s",
+                                "baseEjectionTime": "2s",
+                                "maxEjectionPercent": 100,
+                                "detectors": {"totalFailures": {"consecutive": 3}},
+                            }
+                        },
+                    }
+                ],
+            },
+        },
+    ]
+
+
+def web(zone: Zone) -> Document:
+    """The caller: one outbound to `backend`."""
+    return _dataplane(
+        zone,
+        "web",
+        WEB,
+        WEB_APP,
+        outbound=[
+            {"address": zone.address(OUTBOUND), "port": OUTBOUND_PORT, "tags": {"kuma.io/service": "backend"}},
+        ],
+    )
+
+
+def backend(zone: Zone) -> Document:
+    """The called: its Envoy probes the workload, so a dead one leaves the mesh by itself."""
+    document = _dataplane(zone, "backend", BACKEND, BACKEND_APP)
+    document["networking"]["inbound"][0]["serviceProbe"] = {"interval": "0.5s", "timeout": "0.4s", "tcp": {}}
+    return document
+
+
+def ingress(zone: Zone) -> Document:
+    """Where other zones come in."""
+    return {
+        "type": "ZoneIngress",
+        "name": f"ingress-{zone.name}",
+        "networking": {
+            "address": zone.address(INGRESS),
+            "port": INGRESS_PORT,
+            "advertisedAddress": zone.address(INGRESS),
+            "advertisedPort": INGRESS_PORT,
+            "admin": {"port": zone.admin_port(INGRESS)},
+        },
+    }
+
+
+def egress(zone: Zone) -> Document:
+    """Where traffic leaves the zone when the mesh routes it that way."""
+    return {
+        "type": "ZoneEgress",
+        "name": f"egress-{zone.name}",
+        "networking": {
+            "address": zone.address(EGRESS),
+            "port": EGRESS_PORT,
+            "admin": {"port": zone.admin_port(EGRESS)},
+        },
+    }
+
+
+def _dataplane(zone: Zone, service: str, host: int, app: int, **more: Any) -> Document:
+    return {
+        "type": "Dataplane",
+        "mesh": "default",
+        "name": f"{service}-{zone.name}",
+        "networking": {
+            "address": zone.address(host),
+            "admin": {"port": zone.admin_port(host)},
+            "inbound": [
+                {
+                    "port": BACKEND_PORT,
+                    "serviceAddress": zone.address(app),
+                    "servicePort": BACKEND_PORT,
+                    "tags": {"kuma.io/service": service, "kuma.io/protocol": "http"},
+                }
+            ],
+            **more,
+        },
+    }

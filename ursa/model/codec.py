@@ -1,0 +1,117 @@
+"""Specs between three forms: what users write, the canonical JSON that is stored, and the bytes that cross KDS."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any
+
+import orjson
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
+from ursa.errors import BadRequest, ProtocolError
+from ursa.model.json import JsonObject
+
+TYPE_URL_PREFIX = "type.googleapis.com/"
+
+
+class ProtoSpec:
+    """A spec that is a protobuf message; its canonical JSON is the proto3 mapping."""
+
+    flat = True
+
+    def __init__(self, module: str, message: str) -> None:
+        """Args: the generated module below `ursa.wire` and the message in it; both are loaded on first use."""
+        self._module, self._message = module, message
+
+    @cached_property
+    def _type(self) -> type[Message]:
+        from importlib import import_module
+
+        found: type[Message] = getattr(import_module(f"ursa.wire.{self._module}"), self._message)
+        return found
+
+    @property
+    def type_url(self) -> str:
+        return TYPE_URL_PREFIX + str(self._type.DESCRIPTOR.full_name)
+
+    def normalise(self, document: JsonObject) -> JsonObject:
+        message = self._type()
+        try:
+            _reject_unknown_enums(document, message.DESCRIPTOR)
+            json_format.ParseDict(dict(document), message, ignore_unknown_fields=True)
+        except json_format.ParseError as error:
+            raise BadRequest(_shorten(str(error))) from None
+        return _to_json(message)
+
+    def encode(self, spec: JsonObject) -> bytes:
+        message = self._type()
+        json_format.ParseDict(dict(spec), message, ignore_unknown_fields=True)
+        return message.SerializeToString(deterministic=True)
+
+    def decode(self, data: bytes) -> JsonObject:
+        message = self._type()
+        try:
+            message.ParseFromString(data)
+        except DecodeError as error:
+            raise ProtocolError(f"not a {self._message}: {error}") from None
+        return _to_json(message)
+
+
+class JsonSpec:
+    """A spec that is a JSON document of its own; its schema (`Kind.schema`) makes it canonical on the way in."""
+
+    flat = False
+    type_url = ""
+
+    def normalise(self, document: JsonObject) -> JsonObject:
+        return document
+
+    def encode(self, spec: JsonObject) -> bytes:
+        return escape_html(orjson.dumps(spec))
+
+    def decode(self, data: bytes) -> JsonObject:
+        try:
+            document = orjson.loads(data or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise ProtocolError(f"spec is not JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise ProtocolError("spec is not a JSON object")
+        return document
+
+
+def escape_html(data: bytes) -> bytes:
+    """JSON with `<`, `>` and `&` escaped, as Go's encoder writes it."""
+    return data.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+
+
+def _to_json(message: Message) -> JsonObject:
+    document: JsonObject = json_format.MessageToDict(message)
+    return document
+
+
+def _reject_unknown_enums(document: object, message: Any) -> None:
+    """Unknown fields may be ignored, an unknown enum value may not; the parser would ignore both."""
+    if not isinstance(document, dict):
+        return
+    fields = {f.name: f for f in message.fields} | {f.json_name: f for f in message.fields}
+    for key, value in document.items():
+        field = fields.get(key)
+        if field is None:
+            continue
+        values = value if isinstance(value, list) else [value]
+        if field.enum_type is not None:
+            for one in values:
+                if isinstance(one, str) and one not in field.enum_type.values_by_name:
+                    raise BadRequest(f'unknown value "{one}" for enum {field.enum_type.full_name}')
+        elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for one in values:
+                _reject_unknown_enums(one, field.message_type)
+
+
+_LOCATION = re.compile(r"^Failed to parse (\S+) field: ")
+
+
+def _shorten(text: str) -> str:
+    return _LOCATION.sub(r"\1: ", text).rstrip(".")

@@ -1,0 +1,1 @@
+"""Declarations of all kinds except targetRef policies, by noun."""

@@ -1,0 +1,93 @@
+"""Source/destination policies of the older generation, and external services, which come from the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ursa.errors import Violation
+from ursa.model.codec import ProtoSpec
+from ursa.model.kind import Family, Kind, Scope, Sync, Writable
+from ursa.model.resource import Resource
+from ursa.model.validation.selectors import connection_policy, dataplane_policy
+from ursa.model.validation.traffic_route import traffic_route_violations
+
+Validate = Callable[[Resource], Sequence[Violation]]
+
+
+def _legacy(
+    name: str,
+    path: str,
+    cli: tuple[str, str],
+    title: str,
+    validate: Validate,
+    *,
+    family: Family = Family.LEGACY_POLICY,
+    titles: str = "",
+    effect_built: bool = False,
+) -> Kind:
+    return Kind(
+        name=name,
+        path=path,
+        scope=Scope.MESH,
+        codec=ProtoSpec("mesh_pb2", name),
+        family=family,
+        sync=Sync.DOWN,
+        writable=Writable.ZONE | Writable.GLOBAL,
+        validate=validate,
+        warnings=_silent if effect_built else _not_yet,
+        cli=cli,
+        singular=title,
+        plural=titles or title + "s",
+        effect_built=effect_built,
+    )
+
+
+def _silent(_: Resource) -> Sequence[str]:
+    return ()
+
+
+def _not_yet(resource: Resource) -> Sequence[str]:
+    return (f"{resource.kind} is stored and synced, but this version does not configure proxies from it yet",)
+
+
+def _anything(_: Resource) -> Sequence[Violation]:
+    return ()
+
+
+_SERVICES = connection_policy(source_service=True, destination_only_service=True)
+
+KINDS = (
+    _legacy(
+        "CircuitBreaker", "circuit-breakers", ("circuit-breaker", "circuit-breakers"), "Circuit Breaker", _SERVICES
+    ),
+    _legacy(
+        "FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), "Fault Injection",
+        connection_policy(),
+    ),
+    _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check", _SERVICES),
+    _legacy("RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit", connection_policy()),
+    _legacy("Retry", "retries", ("retry", "retries"), "Retry", _SERVICES, titles="Retries"),
+    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", _SERVICES),
+    _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES),
+    _legacy(
+        "TrafficPermission", "traffic-permissions", ("traffic-permission", "traffic-permissions"),
+        "Traffic Permission", connection_policy(), effect_built=True,
+    ),
+    _legacy(
+        "TrafficRoute", "traffic-routes", ("traffic-route", "traffic-routes"), "Traffic Route",
+        traffic_route_violations, effect_built=True,
+    ),
+    _legacy("TrafficTrace", "traffic-traces", ("traffic-trace", "traffic-traces"), "Traffic Trace", dataplane_policy()),
+    _legacy(
+        "ProxyTemplate", "proxytemplates", ("proxytemplate", "proxytemplates"), "Proxy Template",
+        dataplane_policy(service=True),
+    ),
+    _legacy(
+        "VirtualOutbound", "virtual-outbounds", ("virtual-outbound", "virtual-outbounds"), "Virtual Outbound",
+        dataplane_policy(),
+    ),
+    _legacy(
+        "ExternalService", "external-services", ("external-service", "external-services"), "External Service",
+        _anything, family=Family.RESOURCE,
+    ),
+)  # fmt: skip

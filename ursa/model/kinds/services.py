@@ -1,0 +1,60 @@
+"""Real services and identities: the newer resources that are not policies. JSON specs, some with a status."""
+
+from __future__ import annotations
+
+from ursa.model.codec import JsonSpec
+from ursa.model.kind import Family, Kind, Scope, Sync, Writable
+from ursa.model.schema import load_schema
+
+WITH_STATUS = JsonSpec()
+
+
+def _kind(
+    name: str,
+    path: str,
+    short: str,
+    title: str,
+    sync: Sync,
+    *,
+    writable: Writable = Writable.EVERYWHERE,
+    scope: Scope = Scope.MESH,
+    status: bool = True,
+    titles: str = "",
+    schema: bool = True,
+) -> Kind:
+    return Kind(
+        name=name,
+        path=path,
+        scope=scope,
+        codec=JsonSpec(),
+        family=Family.RESOURCE,
+        short=short,
+        sync=sync,
+        writable=writable,
+        status_codec=WITH_STATUS if status else None,
+        schema=load_schema(name) if schema else {"type": "object", "properties": {}},
+        cli=(name.lower(), path),
+        singular=title,
+        plural=titles or title + "s",
+        namespaced=True,
+    )
+
+
+_BOTH_WAYS = Sync.DOWN | Sync.UP
+_IN_ZONES = Writable.ZONE | Writable.FEDERATED_ZONE
+
+KINDS = (
+    _kind("MeshService", "meshservices", "msvc", "Mesh Service", Sync.UP | Sync.ACROSS, writable=_IN_ZONES),
+    _kind(
+        "MeshMultiZoneService", "meshmultizoneservices", "mzsvc", "Mesh Multi Zone Service", Sync.DOWN,
+        writable=Writable.ZONE | Writable.GLOBAL,
+    ),
+    _kind("MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS),
+    _kind("MeshIdentity", "meshidentities", "mid", "Mesh Identity", _BOTH_WAYS, titles="Mesh Identities"),
+    _kind("MeshTrust", "meshtrusts", "mtrust", "Mesh Trust", _BOTH_WAYS),
+    _kind(
+        "HostnameGenerator", "hostnamegenerators", "hg", "Hostname Generator", _BOTH_WAYS,
+        scope=Scope.GLOBAL, status=False,
+    ),
+    _kind("Workload", "workloads", "wl", "Workload", Sync.UP, writable=_IN_ZONES, schema=False),
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""A Mesh, typed: identity, routing and what else decides how proxies are configured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ursa.model.json import JsonObject
+from ursa.model.resource import Resource
+
+DAY = 86_400_000_000_000
+_UNITS = {"y": 365 * DAY, "w": 7 * DAY, "d": DAY, "h": DAY // 24, "m": DAY // 1440, "s": 10**9, "ms": 10**6}
+_EXPIRATION = re.compile(r"(\d+)(ms|[ywdhms])")
+
+
+@dataclass(frozen=True, slots=True)
+class CaBackend:
+    """A certificate authority that a mesh may use."""
+
+    name: str
+    type: str
+    permissive: bool
+    expiration: int
+    """Life of workload certificates, nanoseconds."""
+    conf: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """What the planner needs to know of a mesh."""
+
+    name: str
+    backend: CaBackend | None
+    locality_aware: bool
+    zone_egress: bool
+    passthrough: bool
+    mesh_services: str
+    skip_initial_policies: tuple[str, ...]
+
+    @property
+    def mtls(self) -> bool:
+        """Whether mTLS is enabled."""
+        return self.backend is not None
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether only real MeshServices exist."""
+        return self.mesh_services == "Exclusive"
+
+
+def parse_expiration(text: str, default: int = DAY) -> int:
+    """Nanoseconds of a life such as `30d` or `24h`; units y w d h m s ms. Raises ValueError."""
+    if not text:
+        return default
+    parts = _EXPIRATION.findall(text)
+    if "".join(n + u for n, u in parts) != text:
+        raise ValueError(f"invalid duration {text!r}")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+def backends(spec: JsonObject) -> tuple[CaBackend, ...]:
+    """All certificate authorities a mesh declares."""
+    return tuple(
+        CaBackend(
+            name=b.get("name", ""),
+            type=b.get("type", ""),
+            permissive=b.get("mode") == "PERMISSIVE",
+            expiration=parse_expiration(b.get("dpCert", {}).get("rotation", {}).get("expiration", "")),
+            conf=b.get("conf", {}),
+        )
+        for b in spec.get("mtls", {}).get("backends", ())
+    )
+
+
+def parse_mesh(resource: Resource) -> Mesh:
+    """The Mesh in a resource."""
+    spec = resource.spec
+    enabled = spec.get("mtls", {}).get("enabledBackend", "")
+    routing = spec.get("routing", {})
+    return Mesh(
+        name=resource.name,
+        backend=next((b for b in backends(spec) if enabled and b.name == enabled), None),
+        locality_aware=bool(routing.get("localityAwareLoadBalancing")),
+        zone_egress=bool(routing.get("zoneEgress")),
+        passthrough=spec.get("networking", {}).get("outbound", {}).get("passthrough", True),
+        mesh_services=spec.get("meshServices", {}).get("mode", "Disabled"),
+        skip_initial_policies=tuple(spec.get("skipCreatingInitialPolicies", ())),
+    )

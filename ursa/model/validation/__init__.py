@@ -1,0 +1,1 @@
+"""Semantic rules of kinds, with Kuma's field paths and messages, because tools and people match on them."""

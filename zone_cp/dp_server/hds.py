@@ -1,0 +1,129 @@
+"""Health discovery: each Envoy on Universal checks its own workload and reports; the Dataplane says what it found.
+
+The checks follow the stored Dataplane: when it changes, the Envoy gets new ones. A report is written only when it
+changes the state of an inbound, so steady reports cost no store writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+from envoy.service.health.v3 import hds_pb2
+from ursa.view.live import LiveView
+from zone_cp.dp_server.node import NodeInfo, read_node
+
+from ursa.errors import Conflict, NotFound, Unauthenticated, Unavailable
+from ursa.model.resource import Resource, ResourceKey
+from ursa.runtime.tasks import cancel_and_wait, spawn
+from ursa.store.contract import Store, update
+from zone_cp.dp_server.health import CheckDefaults, apply_report, read_report, specifier
+
+log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
+RETRIES = 10
+"""Attempts to write a report against concurrent writers of the same Dataplane."""
+
+
+class Authenticate(Protocol):
+    """Checks that a node may be who it says it is; raises Unauthenticated."""
+
+    def __call__(self, node: NodeInfo, token: str | None) -> Awaitable[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """What the service needs to know."""
+
+    checks: CheckDefaults
+    admin_port: int
+
+
+class HealthDiscovery:
+    """Serves `StreamHealthCheck`."""
+
+    def __init__(self, store: Store, live: LiveView, settings: HealthSettings, authenticate: Authenticate) -> None:
+        self._store, self._live, self._settings, self._authenticate = store, live, settings, authenticate
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The gRPC service."""
+        method = grpc.stream_stream_rpc_method_handler(
+            self._stream,
+            request_deserializer=hds_pb2.HealthCheckRequestOrEndpointHealthResponse.FromString,
+            response_serializer=hds_pb2.HealthCheckSpecifier.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"StreamHealthCheck": method})
+
+    async def _stream(
+        self,
+        requests: AsyncIterator[hds_pb2.HealthCheckRequestOrEndpointHealthResponse],
+        context: grpc.aio.ServicerContext,
+    ) -> None:
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return
+        node = read_node(first.health_check_request.node)
+        token = dict(context.invocation_metadata() or ()).get("authorization")
+        try:
+            await self._authenticate(node, token if isinstance(token, str) else None)
+        except Unauthenticated as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        key = ResourceKey("Dataplane", node.mesh, node.name)
+        follower = spawn(self._follow(key, node, context.write), f"health checks of {node.id}")
+        try:
+            async for message in requests:
+                if message.HasField("endpoint_health_response"):
+                    await self._record(key, read_report(message.endpoint_health_response))
+        finally:
+            await cancel_and_wait(follower)
+
+    async def _follow(self, key: ResourceKey, node: NodeInfo, send: Callable[..., Awaitable[None]]) -> None:
+        """Sends the checks for the Dataplane whenever they change."""
+        subscription = self._live.subscribe(f"health checks of {node.id}")
+        sent: bytes | None = None
+        try:
+            while True:
+                resource = self._live.current.get(*key)
+                if resource is not None:
+                    wanted = self._specifier(resource, node)
+                    data = wanted.SerializeToString(deterministic=True)
+                    if data != sent:
+                        await send(wanted)
+                        sent = data
+                while key not in (await subscription.next()).touched.keys:
+                    pass
+        finally:
+            subscription.close()
+
+    def _specifier(self, resource: Resource, node: NodeInfo) -> hds_pb2.HealthCheckSpecifier:
+        return specifier(
+            resource.spec,
+            self._settings.checks,
+            admin_port=node.admin_port or self._settings.admin_port,
+            unified="feature-unified-resource-naming" in node.features,
+            transparent="transparentProxying" in resource.spec.get("networking", {}),
+        )
+
+    async def _record(self, key: ResourceKey, report: dict[str, bool]) -> None:
+        for _ in range(RETRIES):
+            resource = self._live.current.get(*key)
+            if resource is None:
+                return
+            spec = apply_report(resource.spec, report)
+            if spec is resource.spec:
+                return
+            try:
+                stored = await update(self._store, resource.with_spec(spec), resource.version)
+            except Conflict:
+                await asyncio.sleep(0)  # the view is about to show the newer version
+                continue
+            except (NotFound, Unavailable) as error:
+                log.warning("health report not stored", extra={"proxy": key, "error": error})
+                return
+            await self._live.wait_for(stored.version)
+            return
