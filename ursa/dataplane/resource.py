@@ -9,7 +9,7 @@ from sys import stdin
 from typing import Any
 
 import orjson
-import pystache
+import pystache  # type: ignore[import-untyped]
 
 from ursa.dataplane.settings import DataplaneSettings
 from ursa.errors import ConfigError, InvalidResource, UrsaError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -103,3 +104,8 @@ def _zone_problems(name: str, address: str) -> list[str]:
         if scheme not in ("grpc", "grpcs"):
             found.append(prefix + f'unsupported scheme "{scheme}" in zone GlobalAddress. Use one of [grpc grpcs]')
     return found
+
+
+def work_dir(settings: Settings) -> Path:
+    """The folder of files this process makes for itself (`general.workDir`)."""
+    return Path(settings.general.work_dir or Path.home() / ".kuma")

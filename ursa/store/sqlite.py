@@ -1,0 +1,150 @@
+"""The embedded durable engine and the default: one file, nothing to install.
+
+One thread owns the connection. Writes that wait while a transaction is being synced to disk share the next one, each
+in a savepoint of its own, so a storm of writes costs few syncs and one bad write spoils no other. A lock file keeps a
+second process out; that is also what makes leases local.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ursa.errors import ConfigError, Unavailable, UrsaError
+from ursa.model.resource import Resource, ResourceKey
+from ursa.runtime.clock import Clock
+from ursa.runtime.tasks import spawn
+from ursa.store.contract import Batch, Contents, Lease, Page, Write
+from ursa.store.feed import Feed
+from ursa.store.local_lease import LocalLeases
+from ursa.store.sqlite_tables import Outcome, Tables
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Pending:
+    writes: Sequence[Write]
+    done: asyncio.Future[Outcome]
+
+
+class SqliteStore:
+    """See `Store`. `path` is the database file; its folder is created when missing."""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        self._path, self._clock = Path(path), clock
+        self._thread: ThreadPoolExecutor | None = None
+        self._feed = Feed()
+        self._leases = LocalLeases(self._next_token)
+        self._pending: list[_Pending] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._lock: int | None = None
+        self._tables: Tables | None = None
+
+    async def open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self._path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._tables = await self._run(lambda: Tables(self._path))
+        self._feed = Feed(await self._call(Tables.revision))
+
+    async def close(self) -> None:
+        self._feed.close()
+        self._leases.close()
+        if self._writer is not None:
+            await self._writer
+        if self._tables is not None:
+            await self._call(Tables.close)
+            self._tables = None
+        if self._thread is not None:
+            self._thread.shutdown()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def get(self, key: ResourceKey) -> Resource:
+        return await self._call(lambda tables: tables.get(key))
+
+    async def list(
+        self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> Page:
+        return await self._call(lambda tables: tables.list(kind, mesh, limit, after))
+
+    async def contents(self) -> Contents:
+        return await self._call(Tables.contents)
+
+    async def write(self, writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
+        pending = _Pending(writes, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
+        if self._writer is None or self._writer.done():
+            self._writer = spawn(self._write_pending(), "sqlite-writer")
+        _, revision, stored = await asyncio.shield(pending.done)
+        return revision, stored
+
+    async def watch(self, revision: int) -> AsyncIterator[Batch]:
+        while revision < (floor := self._feed.floor):
+            for batch in await self._call(partial(Tables.changes, after=revision, until=floor)):
+                yield batch
+            revision = floor
+        async for batch in self._feed.watch(revision):
+            yield batch
+
+    async def revision(self) -> int:
+        return await self._call(Tables.revision)
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
+        return await self._leases.acquire(name)
+
+    async def _next_token(self, name: str) -> int:
+        return await self._call(lambda tables: tables.next_token(name))
+
+    async def _write_pending(self) -> None:
+        """Commits groups of pending writes until there are none, then publishes them in order."""
+        while self._pending:
+            group, self._pending = self._pending, []
+            now = self._clock.now_ns()
+            requests = [pending.writes for pending in group]
+            outcomes: Sequence[Outcome | UrsaError]
+            try:
+                outcomes = await self._call(partial(Tables.write, requests=requests, now=now))
+            except Unavailable as error:
+                outcomes = [error] * len(group)
+            for pending, outcome in zip(group, outcomes, strict=True):
+                if isinstance(outcome, UrsaError):
+                    pending.done.set_exception(outcome)
+                    pending.done.exception()
+                    continue
+                if outcome[0] is not None:
+                    self._feed.publish(outcome[0])
+                pending.done.set_result(outcome)
+
+    async def _call(self, work: Callable[[Tables], T]) -> T:
+        tables = self._tables
+        if tables is None:
+            raise Unavailable("the store is not open")
+        return await self._run(lambda: work(tables))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"{self._path}: {error}") from error
+
+
+def _lock(path: Path) -> int:
+    """Takes the lock file beside the database for the life of the process."""
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigError(f"store.sqlite.path: {path} is in use by another process") from None
+    return descriptor

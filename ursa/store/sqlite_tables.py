@@ -1,0 +1,219 @@
+"""The tables of the SQLite engine; synchronous, used by one thread only.
+
+`resources` is the present, `changes` the recent past (what a resumed watch replays), `meta` the counters. The revision
+of a transaction is handed out inside it, so acknowledged writes, feed and counters cannot disagree after a crash.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ursa.errors import ConfigError, NotFound, UrsaError
+from ursa.model.resource import Resource, ResourceKey
+from ursa.store.contract import Batch, Change, Compacted, Contents, Page, Write
+from ursa.store.transition import key_of, transition
+
+Outcome = tuple[Batch | None, int, tuple[Resource, ...]]
+"""What a request led to: its batch when it changed something, the revision, the stored resources."""
+
+SCHEMA_VERSION = 1
+
+KEPT_CHANGES = 20_000
+"""Changes kept for resumed watches; trimmed when twice as many have gathered."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS resources (
+    kind TEXT NOT NULL, mesh TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    created INTEGER NOT NULL, modified INTEGER NOT NULL, spec BLOB NOT NULL, labels BLOB NOT NULL, status BLOB,
+    PRIMARY KEY (kind, mesh, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS changes (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, mesh TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    created INTEGER, modified INTEGER, spec BLOB, labels BLOB, status BLOB
+);
+"""
+
+_COLUMNS = "kind, mesh, name, version, created, modified, spec, labels, status"
+
+
+class Tables:
+    """An open database file."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        found = self._meta("schema", SCHEMA_VERSION)
+        if found != SCHEMA_VERSION:
+            self._db.close()
+            raise ConfigError(f"{path} has schema version {found}, this program knows {SCHEMA_VERSION}")
+        self._set_meta("schema", SCHEMA_VERSION)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def revision(self) -> int:
+        """The newest revision."""
+        return self._meta("revision", 0)
+
+    def get(self, key: ResourceKey) -> Resource:
+        """One resource; raises NotFound."""
+        found = self._get(key)
+        if found is None:
+            raise NotFound(f"{key} not found")
+        return found
+
+    def list(self, kind: str, mesh: str | None, limit: int, after: tuple[str, str] | None) -> Page:
+        """A page of one kind, ordered by (mesh, name)."""
+        where, values = "kind = ?", [kind]
+        if mesh is not None:
+            where, values = where + " AND mesh = ?", [*values, mesh]
+        if after is not None:
+            where, values = where + " AND (mesh, name) > (?, ?)", [*values, *after]
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM resources WHERE {where} ORDER BY mesh, name LIMIT ?", [*values, limit + 1]
+        ).fetchall()
+        items = tuple(_resource(row) for row in rows[:limit])
+        return Page(items, (items[-1].mesh, items[-1].name) if len(rows) > limit else None, self.revision())
+
+    def contents(self) -> Contents:
+        """Everything."""
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM resources").fetchall()
+        return Contents(self.revision(), tuple(_resource(row) for row in rows))
+
+    def changes(self, after: int, until: int) -> Iterable[Batch]:
+        """The batches with after < revision <= until; raises Compacted when some of them are gone."""
+        if after < self._meta("compacted", 0):
+            raise Compacted(f"changes after revision {after} are no longer held")
+        batches: dict[int, list[Change]] = {}
+        query = f"SELECT {_COLUMNS} FROM changes WHERE version > ? AND version <= ? ORDER BY seq"
+        for row in self._db.execute(query, (after, until)):
+            gone = row[6] is None
+            change = Change(ResourceKey(*row[:3]), None if gone else _resource(row))
+            batches.setdefault(row[3], []).append(change)
+        return [Batch(revision, tuple(changes)) for revision, changes in batches.items()]
+
+    def next_token(self, lease: str) -> int:
+        """A fencing token larger than all before."""
+        token = self._meta(f"lease:{lease}", 0) + 1
+        self._set_meta(f"lease:{lease}", token)
+        return token
+
+    def write(self, requests: Sequence[Sequence[Write]], now: int) -> Sequence[Outcome | UrsaError]:
+        """Applies each request as a whole or not at all, all in one transaction on disk."""
+        outcomes: list[Outcome | UrsaError] = []
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            revision = self.revision()
+            for writes in requests:
+                self._db.execute("SAVEPOINT request")
+                try:
+                    outcome = self._apply(writes, revision + 1, now)
+                except UrsaError as error:
+                    self._db.execute("ROLLBACK TO request")
+                    outcomes.append(error)
+                    continue
+                finally:
+                    self._db.execute("RELEASE request")
+                revision = outcome[1]
+                outcomes.append(outcome)
+            self._set_meta("revision", revision)
+            self._trim(revision)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _apply(self, writes: Sequence[Write], revision: int, now: int) -> Outcome:
+        changes: dict[ResourceKey, Change] = {}
+        stored: list[Resource] = []
+        for write in writes:
+            key = key_of(write)
+            present = self._get(key)
+            change = transition(write, present, revision, now)
+            if change is not None:
+                self._put(change)
+                changes[key] = change
+                present = change.after
+            if present is not None:
+                stored.append(present)
+        if not changes:
+            return None, revision - 1, tuple(stored)
+        for change in changes.values():
+            self._record(change, revision)
+        return Batch(revision, tuple(changes.values())), revision, tuple(stored)
+
+    def _get(self, key: ResourceKey) -> Resource | None:
+        query = f"SELECT {_COLUMNS} FROM resources WHERE kind = ? AND mesh = ? AND name = ?"
+        row = self._db.execute(query, key).fetchone()
+        return None if row is None else _resource(row)
+
+    def _put(self, change: Change) -> None:
+        if change.after is None:
+            self._db.execute("DELETE FROM resources WHERE kind = ? AND mesh = ? AND name = ?", change.key)
+            return
+        row = _row(change.after)
+        self._db.execute(f"INSERT OR REPLACE INTO resources ({_COLUMNS}) VALUES ({_marks(row)})", row)
+
+    def _record(self, change: Change, revision: int) -> None:
+        row = (*change.key, revision, *([None] * 5)) if change.after is None else _row(change.after)
+        self._db.execute(f"INSERT INTO changes ({_COLUMNS}) VALUES ({_marks(row)})", row)
+
+    def _trim(self, revision: int) -> None:
+        with closing(self._db.execute("SELECT min(seq), max(seq) FROM changes")) as cursor:
+            first, last = cursor.fetchone()
+        if first is None or last - first < 2 * KEPT_CHANGES:
+            return
+        (cut,) = self._db.execute("SELECT version FROM changes WHERE seq = ?", (last - KEPT_CHANGES,)).fetchone()
+        self._db.execute("DELETE FROM changes WHERE version <= ?", (cut,))
+        self._set_meta("compacted", min(cut, revision))
+
+    def _meta(self, key: str, default: int) -> int:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return default if row is None else int(row[0])
+
+    def _set_meta(self, key: str, value: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def _marks(row: Sequence[object]) -> str:
+    return ", ".join("?" * len(row))
+
+
+def _row(resource: Resource) -> tuple[Any, ...]:
+    return (
+        *resource.key,
+        resource.version,
+        resource.created,
+        resource.modified,
+        orjson.dumps(resource.spec),
+        orjson.dumps(dict(resource.labels)),
+        None if resource.status is None else orjson.dumps(resource.status),
+    )
+
+
+def _resource(row: tuple[Any, ...]) -> Resource:
+    kind, mesh, name, version, created, modified, spec, labels, status = row
+    return Resource(
+        kind,
+        mesh,
+        name,
+        orjson.loads(spec),
+        orjson.loads(labels),
+        None if status is None else orjson.loads(status),
+        version,
+        created,
+        modified,
+    )
