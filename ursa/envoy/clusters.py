@@ -1,0 +1,118 @@
+"""Clusters."""
+
+from __future__ import annotations
+
+from envoy.config.cluster.v3.cluster_pb2 import Cluster as ClusterMessage
+from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+
+from ursa.envoy.addresses import endpoint
+from ursa.envoy.outliers import outlier_detection
+from ursa.envoy.transport import upstream
+from ursa.envoy.values import (
+    Fields,
+    optional_duration,
+    optional_wrapped,
+    packed,
+    present,
+    serialised,
+    string_struct,
+)
+from ursa.ir import cluster as ir
+from ursa.ir.naming import stat_safe
+
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def cluster_bytes(of: ir.Cluster) -> bytes:
+    """Serialised `envoy.config.cluster.v3.Cluster`."""
+    fields = present(
+        name=of.name,
+        type=of.type,
+        connect_timeout=optional_duration(of.connect_timeout),
+        **_endpoints(of),
+        **_balancing(of),
+    )
+    if (safe := stat_safe(of.name)) != of.name:
+        fields["alt_stat_name"] = safe
+    if of.http is not None:
+        fields["typed_extension_protocol_options"] = {HTTP_OPTIONS: packed(_http_options(of.http))}
+    if of.tls is not None:
+        fields["transport_socket"] = upstream(of.tls)
+    if of.tls_by_tags:
+        fields["transport_socket_matches"] = [
+            {"name": tls.sni, "match": string_struct(tags), "transport_socket": upstream(tls)}
+            for tags, tls in of.tls_by_tags
+        ]
+    if of.bind_source:
+        fields["upstream_bind_config"] = {"source_address": {"address": of.bind_source, "port_value": 0}}
+    if of.thresholds is not None:
+        fields["circuit_breakers"] = {"thresholds": [_thresholds(of.thresholds)]}
+    if of.outliers is not None:
+        fields["outlier_detection"] = outlier_detection(of.outliers)
+    if of.panic_threshold is not None:
+        fields["common_lb_config"] = {"healthy_panic_threshold": {"value": of.panic_threshold}}
+    return serialised(ClusterMessage(**fields))
+
+
+def _endpoints(of: ir.Cluster) -> Fields:
+    if of.type == ir.EDS:
+        return {"eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3"}}}
+    if of.addresses:
+        endpoints = [endpoint(address) for address in of.addresses]
+        return {"load_assignment": {"cluster_name": of.name, "endpoints": [{"lb_endpoints": endpoints}]}}
+    return {}
+
+
+def _balancing(of: ir.Cluster) -> Fields:
+    fields: Fields = {}
+    match of.balancer:
+        case ir.LeastRequest(choices):
+            fields = {
+                "lb_policy": "LEAST_REQUEST",
+                "least_request_lb_config": present(choice_count=optional_wrapped(choices)),
+            }
+        case ir.RingHash(function, minimum, maximum):
+            config = present(
+                hash_function=function or None,
+                minimum_ring_size=optional_wrapped(minimum),
+                maximum_ring_size=optional_wrapped(maximum),
+            )
+            fields = {"lb_policy": "RING_HASH", "ring_hash_lb_config": config}
+        case ir.RandomChoice():
+            fields = {"lb_policy": "RANDOM"}
+        case ir.Maglev():
+            fields = {"lb_policy": "MAGLEV"}
+        case None:
+            pass
+    if of.cluster_provided:
+        fields["lb_policy"] = "CLUSTER_PROVIDED"
+    if of.subset_keys:
+        selectors = [{"keys": list(keys), "fallback_policy": "NO_FALLBACK"} for keys in of.subset_keys]
+        fields["lb_subset_config"] = {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": selectors}
+    return fields
+
+
+def _http_options(of: ir.HttpOptions) -> HttpProtocolOptions:
+    fields: Fields = {}
+    common = present(
+        idle_timeout=optional_duration(of.idle_timeout),
+        max_connection_duration=optional_duration(of.max_connection_duration),
+        max_stream_duration=optional_duration(of.max_stream_duration),
+    )
+    if common:
+        fields["common_http_protocol_options"] = common
+    if of.version:
+        protocol = "http2_protocol_options" if of.version == 2 else "http_protocol_options"
+        fields["explicit_http_config"] = {protocol: {}}
+    return HttpProtocolOptions(**fields)
+
+
+def _thresholds(of: ir.Thresholds) -> Fields:
+    return present(
+        max_connections=optional_wrapped(of.max_connections),
+        max_connection_pools=optional_wrapped(of.max_connection_pools),
+        max_pending_requests=optional_wrapped(of.max_pending_requests),
+        max_requests=optional_wrapped(of.max_requests),
+        max_retries=optional_wrapped(of.max_retries),
+        track_remaining=of.track_remaining or None,
+    )

@@ -1,0 +1,76 @@
+"""Listeners."""
+
+from __future__ import annotations
+
+from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
+from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from envoy.extensions.filters.udp.dns_filter.v3.dns_filter_pb2 import DnsFilterConfig
+
+from ursa.envoy.addresses import address
+from ursa.envoy.filters import network_filter
+from ursa.envoy.transport import downstream
+from ursa.envoy.values import Fields, packed, serialised, string_struct, wrapped
+from ursa.ir.listener import ChainMatch, DnsTable, FilterChain, Listener
+
+TAGS_METADATA = "io.kuma.tags"
+"""Filter metadata by which patches find a listener."""
+
+_TLS_INSPECTOR: Fields = {"name": "envoy.filters.listener.tls_inspector", "typed_config": packed(TlsInspector())}
+
+
+def listener_bytes(of: Listener) -> bytes:
+    """Serialised `envoy.config.listener.v3.Listener`."""
+    fields: Fields = {
+        "name": of.name,
+        "address": address(of.address),
+        "filter_chains": [_chain(chain) for chain in of.chains],
+        "stat_prefix": of.stat_prefix,
+    }
+    if of.direction:
+        fields["traffic_direction"] = of.direction
+    if of.reuse_port is not None:
+        fields["enable_reuse_port"] = wrapped(of.reuse_port)
+    if not of.bind:
+        fields["bind_to_port"] = wrapped(False)
+    if of.original_dst:
+        fields["use_original_dst"] = wrapped(True)
+    filters = [_TLS_INSPECTOR] if of.tls_inspector else []
+    if of.dns is not None:
+        filters.append(_dns(of.dns))
+    fields["listener_filters"] = filters
+    if of.tags:
+        fields["metadata"] = {"filter_metadata": {TAGS_METADATA: string_struct(of.tags)}}
+    return serialised(ListenerMessage(**fields))
+
+
+def _chain(of: FilterChain) -> Fields:
+    fields: Fields = {"name": of.name, "filters": [network_filter(f) for f in of.filters]}
+    if of.match is not None:
+        fields["filter_chain_match"] = _match(of.match)
+    if of.tls is not None:
+        fields["transport_socket"] = downstream(of.tls)
+    return fields
+
+
+def _match(of: ChainMatch) -> Fields:
+    fields: Fields = {
+        "transport_protocol": of.transport_protocol,
+        "application_protocols": list(of.application_protocols),
+        "server_names": list(of.server_names),
+    }
+    if of.destination_port:
+        fields["destination_port"] = wrapped(of.destination_port)
+    return fields
+
+
+def _dns(table: DnsTable) -> Fields:
+    domains = [
+        {
+            "name": name,
+            "endpoint": {"address_list": {"address": list(addresses)}},
+            "answer_ttl": {"seconds": table.ttl},
+        }
+        for name, addresses in table.records
+    ]
+    config = DnsFilterConfig(stat_prefix="kuma_dns", server_config={"inline_dns_table": {"virtual_domains": domains}})
+    return {"name": "envoy.filters.udp.dns_filter", "typed_config": packed(config)}

@@ -1,0 +1,113 @@
+"""Route configurations."""
+
+from __future__ import annotations
+
+from ursa.envoy.retry import retry_policy
+from ursa.envoy.values import Fields, optional_duration, present, wrapped
+from ursa.ir import routes as ir
+
+
+def route_config(of: ir.RouteConfig) -> Fields:
+    """`RouteConfiguration`."""
+    fields = present(
+        name=of.name,
+        virtual_hosts=[_virtual_host(host) for host in of.virtual_hosts],
+        request_headers_to_add=[_header(h) for h in of.request_headers_to_add],
+        request_headers_to_remove=list(of.request_headers_to_remove),
+    )
+    if of.validate_clusters is not None:
+        fields["validate_clusters"] = wrapped(of.validate_clusters)
+    if of.max_direct_response_bytes is not None:
+        fields["max_direct_response_body_size_bytes"] = wrapped(of.max_direct_response_bytes)
+    return fields
+
+
+def header_matcher(of: ir.HeaderMatcher) -> Fields:
+    """`HeaderMatcher`."""
+    condition: Fields
+    match of.kind:
+        case ir.PRESENT:
+            condition = {"present_match": True}
+        case ir.ABSENT:
+            condition = {"present_match": False}
+        case ir.REGEX:
+            condition = {"safe_regex_match": {"regex": of.value}}
+        case ir.PREFIX:
+            condition = {"prefix_match": of.value}
+        case _:
+            condition = {"string_match": {"exact": of.value}}
+    return {"name": of.name, **condition}
+
+
+def weighted_clusters(clusters: tuple[ir.WeightedCluster, ...]) -> Fields:
+    """`cluster` for one, `weighted_clusters` for several."""
+    if len(clusters) == 1:
+        return {"cluster": clusters[0].name}
+    parts = [{"name": c.name, "weight": wrapped(c.weight)} for c in clusters]
+    return {"weighted_clusters": {"clusters": parts}}
+
+
+def _virtual_host(of: ir.VirtualHost) -> Fields:
+    fields: Fields = {"name": of.name, "domains": list(of.domains), "routes": [_route(r) for r in of.routes]}
+    if of.retry is not None:
+        fields["retry_policy"] = retry_policy(of.retry, header_matcher)
+    return fields
+
+
+def _route(of: ir.Route) -> Fields:
+    fields: Fields = {
+        "name": of.name,
+        "match": _match(of.match),
+        "request_headers_to_add": [_header(h) for h in of.request_headers_to_add],
+        "request_headers_to_remove": list(of.request_headers_to_remove),
+        "response_headers_to_add": [_header(h) for h in of.response_headers_to_add],
+        "response_headers_to_remove": list(of.response_headers_to_remove),
+    }
+    if isinstance(of.action, ir.Forward):
+        fields["route"] = _forward(of.action)
+    else:
+        response: Fields = {"status": of.action.status}
+        if of.action.body:
+            response["body"] = {"inline_string": of.action.body}
+        fields["direct_response"] = response
+    return fields
+
+
+def _match(of: ir.RouteMatch) -> Fields:
+    fields: Fields
+    match of.path_kind:
+        case ir.EXACT:
+            fields = {"path": of.path}
+        case ir.REGEX:
+            fields = {"safe_regex": {"regex": of.path}}
+        case _:
+            fields = {"prefix": of.path}
+    fields["headers"] = [header_matcher(h) for h in of.headers]
+    return fields
+
+
+def _forward(of: ir.Forward) -> Fields:
+    fields = present(
+        **weighted_clusters(of.clusters),
+        timeout=optional_duration(of.timeout),
+        idle_timeout=optional_duration(of.idle_timeout),
+        prefix_rewrite=of.prefix_rewrite or None,
+        regex_rewrite=_regex(of.regex_rewrite),
+        host_rewrite_literal=of.host_rewrite or None,
+        host_rewrite_path_regex=_regex(of.host_rewrite_path_regex),
+        retry_policy=None if of.retry is None else retry_policy(of.retry, header_matcher),
+    )
+    if of.auto_host_rewrite:
+        fields["auto_host_rewrite"] = wrapped(True)
+    return fields
+
+
+def _regex(of: ir.RegexRewrite | None) -> Fields | None:
+    if of is None:
+        return None
+    return {"pattern": {"regex": of.pattern}, "substitution": of.substitution}
+
+
+def _header(of: ir.HeaderValue) -> Fields:
+    action = "OVERWRITE_IF_EXISTS_OR_ADD" if of.overwrite else "APPEND_IF_EXISTS_OR_ADD"
+    return {"header": {"key": of.name, "value": of.value}, "append_action": action}

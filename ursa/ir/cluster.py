@@ -1,0 +1,149 @@
+"""Clusters and the endpoints in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ursa.ir.address import Address
+from ursa.ir.tls import UpstreamTls
+
+STATIC, STRICT_DNS, EDS, ORIGINAL_DST = "STATIC", "STRICT_DNS", "EDS", "ORIGINAL_DST"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An instance of a service as a client may reach it; `tags` carry no `kuma.io/service`."""
+
+    address: str
+    port: int
+    weight: int = 1
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    zone: str | None = None
+    """Locality; None when it is not known."""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadAssignment:
+    """The endpoints of an EDS cluster."""
+
+    cluster: str
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+@dataclass(slots=True)
+class HttpOptions:
+    """How a cluster speaks HTTP; `version` is 1 or 2, or 0 when only timeouts are set."""
+
+    version: int
+    idle_timeout: int | None = None
+    max_connection_duration: int | None = None
+    max_stream_duration: int | None = None
+
+
+@dataclass(slots=True)
+class Thresholds:
+    """Limits on what a cluster may have open."""
+
+    max_connections: int | None = None
+    max_connection_pools: int | None = None
+    max_pending_requests: int | None = None
+    max_requests: int | None = None
+    max_retries: int | None = None
+    track_remaining: bool = True
+
+
+@dataclass(slots=True)
+class OutlierDetection:
+    """When an endpoint is taken out for a while; a detector that is None is switched off."""
+
+    interval: int | None = None
+    base_ejection_time: int | None = None
+    max_ejection_percent: int | None = None
+    split_errors: bool | None = None
+    consecutive_5xx: int | None = None
+    consecutive_gateway_failure: int | None = None
+    consecutive_local_origin_failure: int | None = None
+    success_rate: SuccessRate | None = None
+    failure_percentage: FailurePercentage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessRate:
+    """Ejects endpoints far below the mean; `stdev_factor` in thousandths."""
+
+    minimum_hosts: int | None = None
+    request_volume: int | None = None
+    stdev_factor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePercentage:
+    """Ejects endpoints that fail too often."""
+
+    minimum_hosts: int | None = None
+    request_volume: int | None = None
+    threshold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeastRequest:
+    """Load balancing by open requests."""
+
+    choice_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RingHash:
+    """Load balancing by hash on a ring."""
+
+    hash_function: str = ""
+    min_size: int | None = None
+    max_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RandomChoice:
+    """Load balancing by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maglev:
+    """Load balancing by Maglev's hash."""
+
+
+LoadBalancer = LeastRequest | RingHash | RandomChoice | Maglev
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Where requests can be sent.
+
+    Attributes:
+        origin: the part of the planner that made it.
+        addresses: endpoints of a static cluster.
+        bind_source: source address of upstream connections.
+        subset_keys: sets of tag keys by which a subset can be asked for.
+        service, tags: the destination behind an outbound cluster.
+    """
+
+    name: str
+    type: str
+    origin: str
+    connect_timeout: int | None = 5 * 10**9
+    addresses: tuple[Address, ...] = ()
+    http: HttpOptions | None = None
+    tls: UpstreamTls | None = None
+    tls_by_tags: tuple[tuple[dict[str, str], UpstreamTls], ...] = ()
+    bind_source: str = ""
+    cluster_provided: bool = False
+    balancer: LoadBalancer | None = None
+    thresholds: Thresholds | None = None
+    outliers: OutlierDetection | None = None
+    panic_threshold: float | None = None
+    subset_keys: tuple[tuple[str, ...], ...] = ()
+    service: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    protocol: str = ""
+    resource_origin: str = ""

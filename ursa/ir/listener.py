@@ -1,0 +1,158 @@
+"""Listeners, their filter chains and filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ursa.ir.address import Address
+from ursa.ir.rbac import Rbac
+from ursa.ir.routes import RouteConfig, WeightedCluster
+from ursa.ir.tls import DownstreamTls
+
+INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
+"""Traffic directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """HTTP filter that forwards; the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcStats:
+    """HTTP filter that counts gRPC calls."""
+
+
+@dataclass(slots=True)
+class HttpRbac:
+    """HTTP filter that lets only permitted clients pass."""
+
+    rbac: Rbac
+
+
+HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac
+
+
+@dataclass(slots=True)
+class HttpConnectionManager:
+    """Network filter that speaks HTTP.
+
+    Attributes:
+        internal_addresses: CIDR ranges, (address, bits), whose clients count as internal.
+        forward_client_cert: whether upstream learns the client's certificate (sanitised, with its URI).
+    """
+
+    stat_prefix: str
+    route_config: RouteConfig
+    http_filters: list[HttpFilter]
+    internal_addresses: tuple[tuple[str, int], ...] = ()
+    forward_client_cert: bool = False
+    normalize_path: bool = False
+    idle_timeout: int | None = None
+    request_headers_timeout: int | None = None
+    stream_idle_timeout: int | None = None
+
+
+@dataclass(slots=True)
+class TcpProxy:
+    """Network filter that forwards bytes; `metadata_match` keeps to hosts with these tags."""
+
+    stat_prefix: str
+    clusters: tuple[WeightedCluster, ...]
+    idle_timeout: int | None = None
+    max_connect_attempts: int | None = None
+    metadata_match: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class NetworkRbac:
+    """Network filter that lets only permitted clients pass."""
+
+    stat_prefix: str
+    rbac: Rbac
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaBroker:
+    """Network filter that counts Kafka requests (in Envoy builds with contrib extensions)."""
+
+    stat_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectAnswer:
+    """Network filter that answers with a text and closes."""
+
+    text: str
+
+
+NetworkFilter: TypeAlias = HttpConnectionManager | TcpProxy | NetworkRbac | KafkaBroker | DirectAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class ChainMatch:
+    """Which connections a filter chain is for."""
+
+    transport_protocol: str = ""
+    application_protocols: tuple[str, ...] = ()
+    server_names: tuple[str, ...] = ()
+    destination_port: int = 0
+
+
+@dataclass(slots=True)
+class FilterChain:
+    """Filters for some connections."""
+
+    filters: list[NetworkFilter]
+    match: ChainMatch | None = None
+    tls: DownstreamTls | None = None
+    name: str = ""
+
+    @property
+    def http(self) -> HttpConnectionManager | None:
+        """Its HTTP connection manager, if it has one."""
+        return next((f for f in self.filters if isinstance(f, HttpConnectionManager)), None)
+
+    @property
+    def tcp(self) -> TcpProxy | None:
+        """Its TCP proxy, if it has one."""
+        return next((f for f in self.filters if isinstance(f, TcpProxy)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DnsTable:
+    """Host names and addresses that a DNS filter answers with, sorted by name; `ttl` in seconds."""
+
+    records: tuple[tuple[str, tuple[str, ...]], ...]
+    ttl: int = 30
+
+
+@dataclass(slots=True)
+class Listener:
+    """Something that accepts connections.
+
+    Attributes:
+        origin: the part of the planner that made it.
+        reuse_port: None leaves the field out.
+        bind: False when transparent proxying hands connections over.
+        tags: metadata by which patches find it.
+        stat_prefix: only in the unified naming scheme.
+        dns: for a UDP listener, the table of its DNS filter.
+        protocol: of the inbound or outbound behind it.
+    """
+
+    name: str
+    address: Address
+    origin: str
+    chains: list[FilterChain] = field(default_factory=list)
+    direction: str = ""
+    reuse_port: bool | None = None
+    bind: bool = True
+    original_dst: bool = False
+    tls_inspector: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    stat_prefix: str = ""
+    dns: DnsTable | None = None
+    protocol: str = ""
+    resource_origin: str = ""

@@ -1,0 +1,17 @@
+"""Names whose form is a contract with tools and dashboards."""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def stat_safe(name: str) -> str:
+    """A name as it may stand in Envoy's statistics (`spec/xds.md`, conventions)."""
+    return _UNSAFE.sub("_", name)
+
+
+def bracketed(address: str) -> str:
+    """An IP address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address

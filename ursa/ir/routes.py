@@ -1,0 +1,153 @@
+"""HTTP routing: route configurations, virtual hosts, routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+EXACT, PREFIX, REGEX, PRESENT, ABSENT = "exact", "prefix", "regex", "present", "absent"
+"""Ways to match a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatcher:
+    """A condition on a header; `value` is unused for present and absent."""
+
+    name: str
+    kind: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMatch:
+    """What requests a route is for; `path_kind` is exact, prefix or regex."""
+
+    path: str = "/"
+    path_kind: str = PREFIX
+    headers: tuple[HeaderMatcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderValue:
+    """A header to add; `overwrite` replaces one that is there, otherwise it is appended."""
+
+    name: str
+    value: str
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegexRewrite:
+    """A substitution with RE2 syntax."""
+
+    pattern: str
+    substitution: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCluster:
+    """A share of the traffic."""
+
+    name: str
+    weight: int
+
+
+@dataclass(slots=True)
+class RateLimitedBackOff:
+    """How long to wait when the answer says so: headers as (name, `SECONDS` or `UNIX_TIMESTAMP`)."""
+
+    reset_headers: tuple[tuple[str, str], ...]
+    max_interval: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPredicate:
+    """Which hosts a retry avoids: those tried before, or those with tags."""
+
+    omit_tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class RetryPolicy:
+    """When and how often a request is sent again."""
+
+    retry_on: str = ""
+    num_retries: int | None = None
+    per_try_timeout: int | None = None
+    base_interval: int | None = None
+    max_interval: int | None = None
+    rate_limited: RateLimitedBackOff | None = None
+    status_codes: tuple[int, ...] = ()
+    request_headers: tuple[HeaderMatcher, ...] = ()
+    response_headers: tuple[HeaderMatcher, ...] = ()
+    host_predicates: tuple[HostPredicate, ...] = ()
+    previous_priorities: int | None = None
+    """Update frequency of the retry priority `previous_priorities`."""
+    host_selection_attempts: int | None = None
+
+
+@dataclass(slots=True)
+class Forward:
+    """Sends requests on, to one cluster or to several by weight."""
+
+    clusters: tuple[WeightedCluster, ...]
+    timeout: int | None = None
+    idle_timeout: int | None = None
+    retry: RetryPolicy | None = None
+    auto_host_rewrite: bool = False
+    prefix_rewrite: str = ""
+    regex_rewrite: RegexRewrite | None = None
+    host_rewrite: str = ""
+    host_rewrite_path_regex: RegexRewrite | None = None
+
+
+@dataclass(slots=True)
+class DirectResponse:
+    """Answers without an upstream."""
+
+    status: int
+    body: str = ""
+
+
+Action: TypeAlias = Forward | DirectResponse
+
+
+@dataclass(slots=True)
+class Route:
+    """One entry; `matches_hash` tells policies which route of a MeshHTTPRoute it stands for."""
+
+    match: RouteMatch
+    action: Action
+    name: str = ""
+    request_headers_to_add: tuple[HeaderValue, ...] = ()
+    request_headers_to_remove: tuple[str, ...] = ()
+    response_headers_to_add: tuple[HeaderValue, ...] = ()
+    response_headers_to_remove: tuple[str, ...] = ()
+    matches_hash: str = ""
+
+
+@dataclass(slots=True)
+class VirtualHost:
+    """Routes for some host names."""
+
+    name: str
+    routes: list[Route] = field(default_factory=list)
+    domains: tuple[str, ...] = ("*",)
+    retry: RetryPolicy | None = None
+
+
+@dataclass(slots=True)
+class RouteConfig:
+    """Virtual hosts; `validate_clusters` None leaves the field out."""
+
+    name: str
+    virtual_hosts: list[VirtualHost]
+    validate_clusters: bool | None = False
+    request_headers_to_add: tuple[HeaderValue, ...] = ()
+    request_headers_to_remove: tuple[str, ...] = ()
+    max_direct_response_bytes: int | None = None
+
+    @property
+    def forwards(self) -> list[Forward]:
+        """The forwarding actions of all routes."""
+        return [r.action for v in self.virtual_hosts for r in v.routes if isinstance(r.action, Forward)]

@@ -1,0 +1,80 @@
+"""Both ends of TLS as a proxy sees them, and the secrets they refer to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SanMatcher:
+    """A condition on a subject alternative name of the peer's certificate.
+
+    Attributes:
+        type: `URI` or `DNS`.
+        value: what the name must be, or begin with.
+        prefix: whether `value` is only the beginning.
+    """
+
+    value: str
+    type: str = "URI"
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SdsValidation:
+    """The peer is validated with a CA that arrives by SDS under the name `secret`."""
+
+    secret: str
+    sans: tuple[SanMatcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InlineValidation:
+    """The peer is validated with a CA that stands in the configuration."""
+
+    ca: bytes
+    sans: tuple[SanMatcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InlineCertificate:
+    """Certificate chain and private key, PEM."""
+
+    chain: bytes
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DownstreamTls:
+    """Server side. `certificate` is the name of an SDS secret, or the pair itself."""
+
+    certificate: str | InlineCertificate
+    validation: SdsValidation | InlineValidation | None = None
+    require_client_certificate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTls:
+    """Client side; `certificate` is the name of an SDS secret. An empty SNI is not sent."""
+
+    sni: str
+    certificate: str
+    validation: SdsValidation
+    alpn: tuple[str, ...] = ("kuma",)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSecret:
+    """An SDS secret with certificate and key, PEM."""
+
+    name: str
+    chain: bytes
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSecret:
+    """An SDS secret with the certificates of an authority, PEM."""
+
+    name: str
+    ca: bytes
