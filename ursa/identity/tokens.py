@@ -59,19 +59,19 @@ def issue_dataplane_token(secrets: Secrets, clock: Clock, claims: DataplaneClaim
         "Type": claims.type,
         "Workload": claims.workload,
     }
-    return jwt.encode(body | _times(clock, valid_for), key, ALGORITHM, {"kid": serial})
+    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": serial})
 
 
 def issue_zone_token(secrets: Secrets, clock: Clock, claims: ZoneClaims, valid_for: float = 0) -> str:
     """A signed token for zone proxies. Raises NotFound without a private signing key (on a federated zone)."""
     serial, key = newest_key(secrets, "GlobalSecret", "", ZONE_KEY)
     body = {"Zone": claims.zone, "Scope": list(claims.scope)}
-    return jwt.encode(body | _times(clock, valid_for), key, ALGORITHM, {"kid": serial})
+    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": serial})
 
 
 def verify_dataplane_token(secrets: Secrets, clock: Clock, token: str, mesh: str) -> DataplaneClaims:
     """Checks signature, times and revocation of a token that a proxy of `mesh` shows."""
-    claims = _verify(
+    claims = verify_claims(
         secrets, clock, token, "Secret", mesh, dataplane_key_prefix(mesh), f"dataplane-token-revocations-{mesh}"
     )
     return DataplaneClaims(
@@ -85,7 +85,7 @@ def verify_dataplane_token(secrets: Secrets, clock: Clock, token: str, mesh: str
 
 def verify_zone_token(secrets: Secrets, clock: Clock, token: str) -> ZoneClaims:
     """Checks signature, times and revocation of a token that a zone proxy shows."""
-    claims = _verify(secrets, clock, token, "GlobalSecret", "", ZONE_KEY, "zone-token-revocations")
+    claims = verify_claims(secrets, clock, token, "GlobalSecret", "", ZONE_KEY, "zone-token-revocations")
     return ZoneClaims(str(claims.get("Zone") or ""), tuple(claims.get("Scope") or ()))
 
 
@@ -138,15 +138,17 @@ def check_zone_proxy(claims: ZoneClaims, *, zone: str, kind: str) -> None:
         )
 
 
-def _times(clock: Clock, valid_for: float) -> dict[str, Any]:
+def times(clock: Clock, valid_for: float) -> dict[str, Any]:
+    """The claims about time and identity of a new token; `valid_for` in seconds, 0 = ten years."""
     now = clock.now_ns() // 1_000_000_000
     issued = now - BACKDATE
     return {"exp": now + int(valid_for or TEN_YEARS), "nbf": issued, "iat": issued, "jti": clock.new_id()}
 
 
-def _verify(
+def verify_claims(
     secrets: Secrets, clock: Clock, token: str, kind: str, mesh: str, prefix: str, revocations: str
 ) -> dict[str, Any]:
+    """All claims of a token after its signature, times and revocation were checked; raises Unauthenticated."""
     try:
         kid = str(jwt.get_unverified_header(token).get("kid") or "0")
     except jwt.InvalidTokenError as error:

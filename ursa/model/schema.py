@@ -119,6 +119,7 @@ def _scalar(value: Json, schema: JsonObject, path: str) -> Iterator[Violation]:
     if isinstance(value, str):
         if len(value) < schema.get("minLength", 0):
             yield Violation(path, f"in body should be at least {schema['minLength']} chars long")
+            return
         if len(value) > schema.get("maxLength", len(value)):
             yield Violation(path, f"in body should be at most {schema['maxLength']} chars long")
         if "pattern" in schema and not re.search(schema["pattern"], value):
@@ -141,9 +142,7 @@ def _is(value: Json, expected: str) -> bool:
 def _type_name(value: Json) -> str:
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
+    if isinstance(value, int | float):
         return "number"
     return {dict: "object", list: "array", str: "string", type(None): "null"}.get(type(value), "unknown")
 

@@ -11,7 +11,6 @@ from ursa.model.mesh import parse_expiration
 from ursa.model.names import is_dns_1035
 from ursa.model.resource import Resource
 
-CA_TYPES = ("builtin", "provided")
 MAX_BACKENDS = 1
 
 
@@ -64,8 +63,6 @@ def _mtls(mtls: JsonObject | None) -> Iterator[Violation]:
         if name in names:
             yield Violation(f"mtls.backends[{index}].name", f'"{name}" name is already used for another backend')
         names.add(name)
-        if backend.get("type") not in CA_TYPES:
-            yield Violation(f"mtls.backends[{index}].type", "could not find installed plugin for this type")
         try:
             parse_expiration(backend.get("dpCert", {}).get("rotation", {}).get("expiration", ""))
         except ValueError:

@@ -20,10 +20,8 @@ def target_warnings(resource: Resource) -> Sequence[str]:
 
 def from_warnings(resource: Resource) -> Sequence[str]:
     """As `target_warnings`, for policies whose `from` is superseded by `rules`."""
-    notes = list(target_warnings(resource))
-    if resource.spec.get("from"):
-        notes.append("'from' field is deprecated, use 'rules' instead")
-    return tuple(notes)
+    found = ["'from' field is deprecated, use 'rules' instead"] if resource.spec.get("from") else []
+    return (*found, *target_warnings(resource))
 
 
 def client_warnings(resource: Resource) -> Sequence[str]:

@@ -1,0 +1,106 @@
+"""Assembles the API: all endpoints under the base path, and what every request passes on its way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from ursa.api.about import About
+from ursa.api.access import Access
+from ursa.api.answers import JSON, plain
+from ursa.api.callers import ANONYMOUS, CALLER, Authenticator
+from ursa.api.catalogue import Catalogue
+from ursa.api.context import ApiContext, Endpoint, Handle
+from ursa.api.cors import cors
+from ursa.api.failures import TITLE, failures
+from ursa.api.hostnames import Hostnames
+from ursa.api.kris import Kris
+from ursa.api.metrics import RequestMetrics
+from ursa.api.overviews import Overviews
+from ursa.api.reader import Reader
+from ursa.api.resources import Resources
+from ursa.api.selected import Selected
+from ursa.api.tokens import Tokens
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes. Larger than any object a store takes; what exceeds it is refused while it is being read."""
+
+_WITH_BODY = ("PUT", "POST")
+
+
+def build_application(context: ApiContext) -> web.Application:
+    """The API as an application; `ApiServer` gives it sockets."""
+    metrics = RequestMetrics(context.metrics, context.clock)
+    middlewares: list[Middleware] = [metrics.middleware(), failures, _outside(context)]
+    if origins := context.settings.api_server.cors_allowed_domains:
+        middlewares.insert(1, cors(origins))
+    application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    authenticator = Authenticator(context)
+    prefix = _prefix(context)
+    for endpoint in _endpoints(context):
+        handle = _guarded(endpoint, authenticator)
+        application.router.add_route(endpoint.method, prefix + endpoint.path, handle)
+        if endpoint.unprefixed and prefix:
+            application.router.add_route(endpoint.method, endpoint.path, handle)
+    return application
+
+
+def _endpoints(context: ApiContext) -> Iterator[Endpoint]:
+    """All calls; where two routes match the same path the earlier one wins."""
+    access, reader = Access(context.settings), Reader(context)
+    yield from context.extra
+    yield from About(context, reader, access).endpoints()
+    yield from Catalogue(context).endpoints()
+    yield from Tokens(context, access).endpoints()
+    yield from Kris(context, access).endpoints()
+    yield from Overviews(context, reader, access).endpoints()
+    yield from Selected(context, reader).endpoints()
+    yield from Hostnames(context, reader).endpoints()
+    yield from Resources(context, reader, access).endpoints()
+
+
+def _guarded(endpoint: Endpoint, authenticator: Authenticator) -> Handle:
+    """The endpoint's handler behind what the router and the authenticator of Kuma check, in that order."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[TITLE] = endpoint.title
+        if endpoint.json and not _accepts_json(request):
+            return plain(406, f"406: Not Acceptable\n\nAvailable representations: {JSON}")
+        if endpoint.method in _WITH_BODY and request.headers.get("Content-Type", "").split(";")[0].strip() != JSON:
+            return plain(415, "415: Unsupported Media Type")
+        request[CALLER] = ANONYMOUS if endpoint.public else authenticator.identify(request)
+        return await endpoint.handle(request)
+
+    return handle
+
+
+def _accepts_json(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return not accepted or any(
+        part.split(";")[0].strip() in ("*/*", "application/*", JSON) for part in accepted.split(",")
+    )
+
+
+def _prefix(context: ApiContext) -> str:
+    return context.settings.api_server.base_path.rstrip("/")
+
+
+def _outside(context: ApiContext) -> Middleware:
+    """Cleans doubled slashes, and answers for paths that are not below the base path."""
+    prefix = _prefix(context)
+
+    @web.middleware
+    async def outside(request: web.Request, handler: Handler) -> web.StreamResponse:
+        raw = request.rel_url.raw_path
+        if "//" in raw:
+            clean = raw
+            while "//" in clean:
+                clean = clean.replace("//", "/")
+            return web.Response(status=307, headers={"Location": clean})
+        if prefix and not request.path.startswith(prefix) and request.match_info.http_exception is not None:
+            return plain(404, "404 page not found\n", {"X-Content-Type-Options": "nosniff"})
+        return await handler(request)
+
+    return outside

@@ -1,0 +1,53 @@
+"""Counts and times of requests, under the names that Kuma's dashboards read."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
+from ursa.runtime.clock import Clock
+
+SERVICE = "api"
+_SIZES = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
+
+
+class RequestMetrics:
+    """`api_server_http_*`."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+        self._clock = clock
+        labels = ("code", "handler", "method", "service")
+        self._seconds = Histogram(
+            "api_server_http_request_duration_seconds", "Latency of API requests", labels, registry=registry
+        )
+        self._bytes = Histogram(
+            "api_server_http_response_size_bytes", "Size of API answers", labels, buckets=_SIZES, registry=registry
+        )
+        self._inflight = Gauge(
+            "api_server_http_requests_inflight",
+            "API requests being answered",
+            ("handler", "service"),
+            registry=registry,
+        )
+
+    def middleware(self) -> Middleware:
+        """Observes every request, failed ones too."""
+
+        @web.middleware
+        async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+            resource = request.match_info.route.resource
+            route = resource.canonical if resource is not None else "unknown"
+            started = self._clock.monotonic()
+            inflight = self._inflight.labels(route, SERVICE)
+            inflight.inc()
+            try:
+                response = await handler(request)
+            finally:
+                inflight.dec()
+            labels = (str(response.status), route, request.method, SERVICE)
+            self._seconds.labels(*labels).observe(self._clock.monotonic() - started)
+            self._bytes.labels(*labels).observe(response.content_length or 0)
+            return response
+
+        return observe

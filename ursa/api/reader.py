@@ -1,0 +1,50 @@
+"""Where reads come from: stored objects out of the view, insights that nobody stores out of a computation over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ursa.admission.refusals import MeshNotFound
+from ursa.api.context import ApiContext
+from ursa.api.insights.meshes import MeshInsights
+from ursa.api.insights.services import ServiceInsights
+from ursa.errors import NotFound
+from ursa.model.kind import Kind
+from ursa.model.resource import Resource
+
+
+class Reader:
+    """Lists and finds objects of every kind."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+        self.meshes = MeshInsights(context.registry, context.place)
+        self.services = ServiceInsights(context.settings.dns_server)
+
+    def list(self, kind: Kind, mesh: str | None = None) -> Sequence[Resource]:
+        """All objects of a kind, of one mesh or of all, ordered by (mesh, name)."""
+        view = self._context.view
+        if kind.name == "MeshInsight":
+            return self.meshes.list(view)
+        if kind.name == "ServiceInsight":
+            return self.services.list(view, mesh)
+        return view.list(kind.name, mesh)
+
+    def get(self, kind: Kind, mesh: str, name: str) -> Resource:
+        """One object. Raises NotFound."""
+        view = self._context.view
+        found: Resource | None
+        if kind.name == "MeshInsight":
+            found = self.meshes.get(view, name)
+        elif kind.name == "ServiceInsight":
+            found = self.services.get(view, mesh, name)
+        else:
+            found = view.get(kind.name, mesh, name)
+        if found is None:
+            raise NotFound(f"{kind.name} {name!r} not found")
+        return found
+
+    def check_mesh(self, mesh: str) -> None:
+        """Raises MeshNotFound when a path names a mesh that is not there."""
+        if self._context.view.get("Mesh", "", mesh) is None:
+            raise MeshNotFound(f"mesh {mesh!r} does not exist")

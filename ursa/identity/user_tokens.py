@@ -1,0 +1,84 @@
+"""Tokens of people and scripts that use the API: name and groups, signed by a key of this control plane alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ursa.errors import ConfigError, Unauthenticated
+from ursa.identity.pem import new_rsa_key, rsa_private_pem
+from ursa.identity.signing_keys import FIRST_SERIAL, Secrets, newest_key, secret, secret_data
+from ursa.identity.tokens import ALGORITHM, times, verify_claims
+from ursa.model.resource import Resource
+from ursa.runtime.clock import Clock
+
+USER_KEY = "user-token-signing-key"
+REVOCATIONS = "user-token-revocations"
+ADMIN_TOKEN = "admin-user-token"
+ADMIN = "mesh-system:admin"
+"""Name and group of the administrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserClaims:
+    """Whom a user token names."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+def new_user_signing_key() -> Resource:
+    """The first signing key of a control plane."""
+    return secret("GlobalSecret", "", f"{USER_KEY}-{FIRST_SERIAL}", rsa_private_pem(new_rsa_key()))
+
+
+def issue_user_token(secrets: Secrets, clock: Clock, claims: UserClaims, valid_for: float = 0) -> str:
+    """A signed token; `valid_for` in seconds, 0 = ten years. Raises NotFound without a signing key."""
+    serial, key = newest_key(secrets, "GlobalSecret", "", USER_KEY)
+    return _sign(key, serial, clock, claims, valid_for)
+
+
+def issue_with_key(key: Resource, clock: Clock, claims: UserClaims, valid_for: float = 0) -> str:
+    """A token signed with this GlobalSecret, for the time when there is no view yet."""
+    private = serialization.load_pem_private_key(secret_data(key), None)
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise ConfigError(f"signing key {key.name} is not an RSA key")
+    return _sign(private, key.name.rpartition("-")[2], clock, claims, valid_for)
+
+
+def verify_user_token(secrets: Secrets, clock: Clock, token: str) -> UserClaims:
+    """Whom a token names, after signature, times and revocation were checked; raises Unauthenticated."""
+    claims = verify_claims(secrets, clock, token, "GlobalSecret", "", USER_KEY, REVOCATIONS)
+    name = str(claims.get("Name") or "")
+    if not name:
+        raise Unauthenticated("token names nobody")
+    return UserClaims(name, tuple(str(g) for g in claims.get("Groups") or ()))
+
+
+class TrustedKeys:
+    """The secrets a verifier looks at: keys from the configuration first, then (if wanted) those of the store."""
+
+    def __init__(self, secrets: Secrets, offline: Mapping[str, bytes], *, use_secrets: bool) -> None:
+        """Args: the store's secrets; PEM public keys by key id; whether signing keys in secrets are trusted too."""
+        self._secrets = secrets
+        self._offline = {f"{USER_KEY}-{kid}": secret("GlobalSecret", "", kid, pem) for kid, pem in offline.items()}
+        self._use_secrets = use_secrets
+
+    def get(self, kind: str, mesh: str, name: str) -> Resource | None:
+        if name in self._offline:
+            return self._offline[name]
+        if name.startswith(USER_KEY) and not self._use_secrets:
+            return None
+        return self._secrets.get(kind, mesh, name)
+
+    def list(self, kind: str, mesh: str | None = None) -> Iterable[Resource]:
+        return self._secrets.list(kind, mesh)
+
+
+def _sign(key: rsa.RSAPrivateKey, serial: str, clock: Clock, claims: UserClaims, valid_for: float) -> str:
+    body = {"Name": claims.name, "Groups": list(claims.groups) or None}
+    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": serial})
