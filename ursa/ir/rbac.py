@@ -24,14 +24,14 @@ class NamedPrincipal:
 class NotPrincipal:
     """Everybody but these."""
 
-    principal: NamedPrincipal
+    principal: Principal
 
 
 @dataclass(frozen=True, slots=True)
 class AllPrincipals:
     """A client that is all of these."""
 
-    principals: tuple[NamedPrincipal | NotPrincipal, ...]
+    principals: tuple[Principal, ...]
 
 
 Principal: TypeAlias = AnyPrincipal | NamedPrincipal | NotPrincipal | AllPrincipals

@@ -1,0 +1,62 @@
+"""The policies of one kind that select a proxy, and what follows for its inbounds and its destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ursa.policies.core.entries import service_entries
+from ursa.policies.core.merge import merge_all
+from ursa.policies.core.policy import Effective, Origin, Policy
+from ursa.policies.core.selection import Selection, select
+from ursa.policies.core.subject import Subject
+from ursa.policies.core.subsets import SubsetRules, compile_subsets
+
+NO_ROUTES: Mapping[str, Policy] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Policies of one kind with the part of the proxy each selects, weakest first."""
+
+    entries: tuple[tuple[Policy, Selection], ...] = ()
+
+    def on_inbound(self, position: int) -> tuple[Policy, ...]:
+        """The policies that select the inbound at this position of the Dataplane."""
+        return tuple(policy for policy, selection in self.entries if position in selection.inbounds)
+
+    @property
+    def outbound(self) -> tuple[Policy, ...]:
+        """The policies that say something about destinations."""
+        return tuple(policy for policy, _ in self.entries if policy.to_items)
+
+
+def match_policies(policies: Iterable[Policy], subject: Subject, routes: Mapping[str, Policy] = NO_ROUTES) -> Matched:
+    """Which policies select the proxy.
+
+    Args:
+        policies: of one kind, in ascending strength (`by_precedence`).
+        subject: the proxy.
+        routes: MeshHTTPRoutes by name and display name.
+    """
+    entries = []
+    for policy in policies:
+        selection = select(policy, subject, routes=routes)
+        if selection is not None:
+            entries.append((policy, selection))
+    return Matched(tuple(entries))
+
+
+def inbound_conf(policies: Iterable[Policy]) -> Effective | None:
+    """The merged conf for an inbound, whoever the client is; policies in ascending strength."""
+    items = [(policy, item) for policy in policies for item in policy.inbound_items]
+    if not items:
+        return None
+    origins = tuple(Origin(policy, item.index) for policy, item in items)
+    return Effective(merge_all(item.conf for _, item in items), origins)
+
+
+def destination_rules(policies: tuple[Policy, ...], routes: Mapping[str, Policy] = NO_ROUTES) -> SubsetRules:
+    """The rules for destinations known by tags; policies in ascending strength."""
+    return compile_subsets(service_entries(policies, routes), negations=False)

@@ -1,0 +1,73 @@
+"""MeshTimeout: connect, idle, request and stream timeouts on listeners, routes and clusters (`spec` §3.6)."""
+
+from __future__ import annotations
+
+from ursa.ir.cluster import Cluster
+from ursa.ir.listener import FilterChain, Listener
+from ursa.model.duration import parse_go
+from ursa.model.json import JsonObject
+from ursa.policies.core.matching import inbound_conf
+from ursa.policies.core.policy import Policy
+from ursa.policies.core.subsets import SubsetRules
+from ursa.policies.plugin import InboundTarget, OutboundTarget, PolicyPlugin, conf_for
+
+SECOND = 10**9
+CONNECT = 5 * SECOND
+IDLE = 3600 * SECOND
+REQUEST = 15 * SECOND
+STREAM_IDLE = 1800 * SECOND
+"""What counts where a policy applies and leaves a value open."""
+
+_WITH_HTTP_OPTIONS = frozenset({"http", "http2"})
+
+
+class MeshTimeoutPlugin(PolicyPlugin):
+    """Writes timeouts; inbounds and clusters get the built-in values even without any policy, as in Kuma."""
+
+    kind = "MeshTimeout"
+
+    def inbound(self, target: InboundTarget, policies: tuple[Policy, ...]) -> None:
+        found = inbound_conf(policies)
+        conf: JsonObject = {} if found is None else found.conf
+        _on_listener(target.listener, conf)
+        _on_cluster(target.cluster, conf, target.protocol)
+
+    def outbound(self, target: OutboundTarget, rules: SubsetRules) -> None:
+        conf = conf_for(rules, target.tags)
+        if conf is not None:
+            _on_listener(target.listener, conf)
+        for cluster in target.clusters:
+            _on_cluster(cluster, conf_for(rules, cluster.tags or target.tags) or {}, target.protocol)
+
+
+def _on_listener(listener: Listener, conf: JsonObject) -> None:
+    http: JsonObject = conf.get("http") or {}
+    for chain in listener.chains:
+        _on_chain(chain, conf, http)
+
+
+def _on_chain(chain: FilterChain, conf: JsonObject, http: JsonObject) -> None:
+    if (manager := chain.http) is not None:
+        # The idle timeout of HTTP connections lives on the cluster.
+        manager.idle_timeout = 0
+        manager.request_headers_timeout = _ns(http, "requestHeadersTimeout", 0)
+        for forward in manager.route_config.forwards:
+            forward.timeout = _ns(http, "requestTimeout", REQUEST)
+            present = STREAM_IDLE if forward.idle_timeout is None else forward.idle_timeout
+            forward.idle_timeout = _ns(http, "streamIdleTimeout", present)
+    elif (proxy := chain.tcp) is not None:
+        proxy.idle_timeout = _ns(conf, "idleTimeout", IDLE)
+
+
+def _on_cluster(cluster: Cluster, conf: JsonObject, protocol: str) -> None:
+    cluster.connect_timeout = _ns(conf, "connectionTimeout", CONNECT)
+    if protocol in _WITH_HTTP_OPTIONS and cluster.http is not None:
+        http: JsonObject = conf.get("http") or {}
+        cluster.http.idle_timeout = _ns(conf, "idleTimeout", IDLE)
+        cluster.http.max_connection_duration = _ns(http, "maxConnectionDuration", 0)
+        cluster.http.max_stream_duration = _ns(http, "maxStreamDuration", 0)
+
+
+def _ns(conf: JsonObject, field: str, default: int) -> int:
+    value = conf.get(field)
+    return default if value is None else parse_go(value)
