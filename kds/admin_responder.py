@@ -1,0 +1,52 @@
+"""A zone's end of the admin streams: answers what the global asks about proxies of this zone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kds.admin_calls import AdminHandler, decode_query, encode_answer
+from kds.streams import ByteStream, read_message
+from ursa.errors import UrsaError
+from ursa.runtime.tasks import cancel_and_wait, spawn
+
+TIMEOUT = 10.0
+"""Seconds for a proxy to answer."""
+
+AT_ONCE = 8
+"""Questions answered at the same time per stream; more wait in the stream."""
+
+
+class AdminResponder:
+    """Serves one admin stream."""
+
+    def __init__(self, call: str, handler: AdminHandler) -> None:
+        self._call, self._handler = call, handler
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._writing = asyncio.Lock()
+
+    async def run(self, stream: ByteStream) -> None:
+        """Answers until the global ends the stream; a slow proxy does not hold up other answers."""
+        answering: set[asyncio.Task[None]] = set()
+        try:
+            while (message := await read_message(stream)) is not None:
+                await self._slots.acquire()
+                task = spawn(self._answer(stream, message), "kds: admin answer")
+                answering.add(task)
+                task.add_done_callback(answering.discard)
+        finally:
+            await cancel_and_wait(*answering)
+
+    async def _answer(self, stream: ByteStream, message: bytes) -> None:
+        try:
+            request_id, query = decode_query(self._call, message)
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    answer = encode_answer(self._call, request_id, await self._handler(query))
+            except UrsaError as error:
+                answer = encode_answer(self._call, request_id, error=str(error))
+            except TimeoutError:
+                answer = encode_answer(self._call, request_id, error=f"no answer within {TIMEOUT:g} s")
+            async with self._writing:
+                await stream.write(answer)
+        finally:
+            self._slots.release()

@@ -1,0 +1,256 @@
+"""The zone's side of KDS: keeps one connection to the global, over which everything is synced both ways.
+
+The zone lives without it. While the global is away nothing is removed and nothing is tried more often than a jittered
+back-off allows; when it is back, only differences travel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+
+from kds.admin_calls import CALLS, AdminHandler
+from kds.admin_responder import AdminResponder
+from kds.applier import Applier
+from kds.connection import Connection
+from kds.dialing import dial
+from kds.held import held_versions
+from kds.insight import History, Session
+from kds.offer import Everyone
+from kds.ownership import FromGlobal
+from kds.publisher import Publisher
+from kds.requester import Node, Requester
+from kds.sender import Sender
+from kds.status import ZoneStatus
+from kds.streams import race, run_requester, run_sender
+from kds.transport import DOWN, GLOBAL_SERVICE, HEALTH, SYNC_SERVICE, UP, call_metadata, node_metadata
+from kds.upward import Upward
+from kds.watermarks import Received, Sent
+from kds.wire import Request
+from ursa.errors import Unavailable, UrsaError
+from ursa.model.kind import Registry, Sync
+from ursa.runtime.clock import Clock
+from ursa.runtime.config import Settings
+from ursa.runtime.tasks import Backoff
+from ursa.store.contract import Store
+from ursa.view.live import LiveView
+from ursa.wire import mesh_pb2
+
+log = logging.getLogger(__name__)
+
+HEALTH_INTERVAL = 300.0
+"""Seconds between health checks until the global names another interval."""
+
+
+async def no_proxies(_: object) -> bytes:
+    """Answers admin questions where nothing can."""
+    raise Unavailable("this control plane cannot reach proxies")
+
+
+@dataclass(slots=True)
+class ClientStatus:
+    """What a zone knows about its connection.
+
+    Attributes:
+        connected: whether the global has answered on the current connection.
+        since: when that last changed, nanoseconds.
+        last_error: why the last connection ended or could not be made.
+        attempts: connections tried since the last one that worked.
+        down: watermarks by type of what the global sends.
+        up: watermarks by type of what is sent to the global.
+        unsendable: reason by resource of what cannot be sent.
+    """
+
+    connected: bool = False
+    since: int = 0
+    last_error: str = ""
+    attempts: int = 0
+    down: Mapping[str, Received] = field(default_factory=dict)
+    up: Mapping[str, Sent] = field(default_factory=dict)
+    unsendable: Mapping[str, str] = field(default_factory=dict)
+
+
+class KdsClient:
+    """A supervised component: `run` works until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        live: LiveView,
+        registry: Registry,
+        clock: Clock,
+        *,
+        instance: str,
+        admin: AdminHandler = no_proxies,
+        token: Callable[[], str] = str,
+    ) -> None:
+        """Args:
+        settings: of the process.
+        store: of the zone.
+        live: view of that store.
+        registry: all kinds.
+        clock: time and chance.
+        instance: id of this replica.
+        admin: asks a proxy of this zone what the global wants to know.
+        token: gives the token to show to the global; empty shows none.
+        """
+        self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
+        self._zone = settings.multizone.zone
+        self._instance, self._admin, self._token = instance, admin, token
+        general = settings.general
+        self._backoff = Backoff(
+            general.resilient_component_base_backoff, general.resilient_component_max_backoff, jitter=0
+        )
+        self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
+        self._publisher = Publisher(live, Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes))
+        self._status = ClientStatus()
+
+    @property
+    def status(self) -> ClientStatus:
+        """How the connection is doing."""
+        self._status.unsendable = {str(key): reason for key, reason in self._publisher.unsendable.items()}
+        return self._status
+
+    async def run(self) -> None:
+        """Stays connected until cancelled."""
+        await race(self._publisher.run(), self._stay_connected())
+
+    async def _stay_connected(self) -> None:
+        await self._live.ready.wait()
+        attempt = 0
+        while True:
+            started = self._clock.monotonic()
+            try:
+                await self._connection()
+                error = "the global ended the connection"
+            except grpc.aio.AioRpcError as failure:
+                error = f"{failure.code().name}: {failure.details()}"
+            except (UrsaError, OSError) as failure:
+                error = str(failure)
+            if self._clock.monotonic() - started > self._backoff.cap:
+                attempt = 0
+            self._note(connected=False, error=error)
+            # Anything between nothing and the full delay, so that zones do not come back all at once.
+            delay = self._clock.uniform(0, self._backoff.delay(attempt, self._clock))
+            log.warning("connection to the global ended", extra={"error": error, "next_try_s": round(delay, 2)})
+            attempt += 1
+            await self._clock.sleep(delay)
+
+    async def _connection(self) -> None:
+        async with await dial(self._zone) as channel:
+            connection = Connection(channel, call_metadata(self._zone.name, self._token()))
+            await race(
+                self._sync_down(connection),
+                self._sync_up(connection),
+                self._check_health(connection),
+                *(self._serve_admin(connection, call) for call in CALLS),
+            )
+
+    async def _sync_down(self, connection: Connection) -> None:
+        ownership = FromGlobal()
+        held = await held_versions(self._live.current, self._down, ownership)
+        config = self._settings.model_dump_json(by_alias=True)
+        node = Node(self._zone.name, node_metadata(config, self._instance))
+        applier = Applier(self._store, self._live, self._registry, self._clock, ownership)
+        self._status.down = applier.marks
+        stream = connection.stream(SYNC_SERVICE, DOWN)
+        await run_requester(
+            stream, Requester(self._down, node, held), applier, on_response=lambda: self._note(connected=True)
+        )
+        await stream.ended()
+
+    async def _sync_up(self, connection: Connection) -> None:
+        sender = Sender(
+            self._publisher,
+            lambda _: Everyone(),
+            identifier=self._zone.name,
+            max_message=self._zone.kds.max_msg_size,
+            now=self._clock.now_ns,
+        )
+        self._status.up = sender.marks
+        asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
+        stream = connection.stream(SYNC_SERVICE, UP)
+        status: ZoneStatus | None = None
+
+        def on_request(request: Request) -> None:
+            if not asked.done():
+                asked.set_result(request)
+            if status is not None:
+                status.follow(sender.marks)
+
+        async def keep_status() -> None:
+            nonlocal status
+            status = self._new_status(await asked)
+            await status.run()
+
+        await run_sender(stream, sender, self._publisher, on_request, keep_status())
+        await stream.ended()
+
+    def _new_status(self, request: Request) -> ZoneStatus:
+        """The zone's own record of this connection."""
+        metadata = request.metadata
+        session = Session(
+            self._clock.new_id(),
+            str(metadata.get("control-plane-id", "")),
+            self._clock.now_ns(),
+            zone_instance=self._instance,
+            version=metadata.get("version", {}).get("kumaCp", {}),
+        )
+        zones = self._settings.metrics.zone
+        return ZoneStatus(
+            self._store,
+            self._clock,
+            self._registry["ZoneInsight"],
+            self._zone.name,
+            session,
+            flush_interval=self._settings.multizone.global_.kds.zone_insight_flush_interval,
+            history=History(zones.subscription_limit, zones.compact_finished_subscriptions),
+        )
+
+    async def _check_health(self, connection: Connection) -> None:
+        interval = HEALTH_INTERVAL
+        request = mesh_pb2.ZoneHealthCheckRequest().SerializeToString()
+        while True:
+            try:
+                answer = await connection.call(GLOBAL_SERVICE, HEALTH, request)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                    raise
+                return await _for_ever()
+            named = mesh_pb2.ZoneHealthCheckResponse.FromString(answer).interval
+            interval = named.seconds + named.nanos / 1e9 or interval
+            await self._clock.sleep(interval)
+
+    async def _serve_admin(self, connection: Connection, call: str) -> None:
+        """Keeps one admin stream open. It may fail alone: the other streams do not depend on it."""
+        responder = AdminResponder(call, self._admin)
+        attempt = 0
+        while True:
+            stream = connection.stream(GLOBAL_SERVICE, CALLS[call].stream)
+            try:
+                await responder.run(stream)
+                await stream.ended()
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    return await _for_ever()
+            await self._clock.sleep(self._clock.uniform(0, self._backoff.delay(attempt, self._clock)))
+            attempt += 1
+
+    def _note(self, *, connected: bool, error: str = "") -> None:
+        if connected:
+            self._status.attempts, self._status.last_error = 0, ""
+        else:
+            self._status.attempts, self._status.last_error = self._status.attempts + 1, error
+        if connected is not self._status.connected:
+            self._status.connected, self._status.since = connected, self._clock.now_ns()
+            if connected:
+                log.info("connected to the global", extra={"address": self._zone.global_address})
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()

@@ -1,0 +1,101 @@
+"""Keeps the catalogue in step with the view: every change is mapped and encoded once, however many peers there are.
+
+Sessions are told which wire names a change touched; nobody compares whole states, and without changes nothing runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from kds.index import OfferIndex
+from kds.offer import Catalogue, Offer, OfferMaker
+from ursa.errors import ProtocolError
+from ursa.model.resource import ResourceKey
+from ursa.view.live import LiveView
+from ursa.view.view import View
+
+log = logging.getLogger(__name__)
+
+TouchedNames: TypeAlias = Mapping[str, set[str]]
+"""Wire names by type."""
+
+Listener: TypeAlias = Callable[[TouchedNames], None]
+
+SLICE = 256
+"""Resources encoded at a time while a large change is taken in; in between, streams get their turn."""
+
+
+class Publisher:
+    """The one writer of the catalogue; `run` must be running for it to follow the view."""
+
+    def __init__(self, live: LiveView, rules: OfferMaker) -> None:
+        self._live, self._rules = live, rules
+        self._index = OfferIndex()
+        self._catalogue = Catalogue()
+        self._listeners: list[Listener] = []
+        self.unsendable: dict[ResourceKey, str] = {}
+        """Why a resource is not offered although it should be."""
+        self.ready = asyncio.Event()
+        """Set once the whole view is in the catalogue. A peer answered earlier would delete what it has."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The newest offers."""
+        return self._catalogue
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """While this lasts, the listener is called with the names each change touched."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    async def run(self) -> None:
+        """Follows the view until cancelled."""
+        await self._live.ready.wait()
+        subscription = self._live.subscribe("kds publisher")
+        try:
+            view = self._live.current
+            await self._take_in(view, {resource.key for resource in view.all()} | self._index.keys)
+            self.ready.set()
+            while True:
+                step = await subscription.next()
+                await self._take_in(step.after, step.touched.keys)
+        finally:
+            subscription.close()
+
+    async def _take_in(self, view: View, keys: Iterable[ResourceKey]) -> None:
+        # Sorted, so that of two resources with the same synced name the same one wins after every start.
+        for count, key in enumerate(sorted(keys), 1):
+            offer = self._offer(key, view)
+            if offer is None:
+                self._index.drop(key)
+            else:
+                self._index.put(offer)
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
+        withheld = frozenset(zone.name for zone in view.list("Zone") if zone.spec.get("enabled") is False)
+        for zone in withheld ^ self._catalogue.withheld:
+            self._index.touch_origin(zone)
+        self._catalogue = Catalogue(view.revision, self._index.kinds, withheld)
+        if touched := self._index.take_touched():
+            for listener in self._listeners:
+                listener(touched)
+
+    def _offer(self, key: ResourceKey, view: View) -> Offer | None:
+        self.unsendable.pop(key, None)
+        resource = view.get(*key)
+        if resource is None:
+            return None
+        try:
+            return self._rules.offer(resource)
+        except ProtocolError as error:
+            self.unsendable[key] = str(error)
+            log.warning("resource cannot be synced", extra={"resource": str(key), "error": str(error)})
+            return None

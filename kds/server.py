@@ -1,0 +1,221 @@
+"""The global's KDS port: five streams and a health check for every zone, on raw bytes.
+
+Who a zone is and what is known about it is the business of `ZoneDirectory`; here streams are accepted, connected to
+their sessions and ended with the status codes that Kuma's zones expect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeAlias
+
+import grpc
+
+from kds import features
+from kds.admin_calls import CALLS
+from kds.applier import Applier
+from kds.held import held_versions
+from kds.offer import Audience, OneZone
+from kds.ownership import FromZone
+from kds.publisher import Publisher
+from kds.requester import Node, Requester
+from kds.sender import Sender
+from kds.streams import run_requester, run_sender
+from kds.transport import (
+    DOWN,
+    GLOBAL_SERVICE,
+    HEALTH,
+    SYNC_SERVICE,
+    UP,
+    Caller,
+    node_metadata,
+    read_caller,
+    server_options,
+)
+from kds.tunnel import AdminTunnel
+from kds.watermarks import Received, Sent
+from kds.wire import Request
+from ursa.errors import Conflict, ProtocolError, Unauthenticated, Unavailable, UrsaError
+from ursa.model.json import JsonObject
+from ursa.model.kind import Registry, Sync
+from ursa.runtime.clock import Clock
+from ursa.store.contract import Store
+from ursa.view.live import LiveView
+from ursa.wire import mesh_pb2
+
+log = logging.getLogger(__name__)
+
+Context: TypeAlias = grpc.aio.ServicerContext
+Handler: TypeAlias = Callable[[Caller, Context], Awaitable[None]]
+
+CODES = {
+    ProtocolError: grpc.StatusCode.INVALID_ARGUMENT,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    Conflict: grpc.StatusCode.ALREADY_EXISTS,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+"""Status of a stream that ends with an error. CANCELLED is never used: Kuma's zones take it for a shutdown."""
+
+
+class ZoneConnection(Protocol):
+    """A connected zone, as long as its stream downwards lasts."""
+
+    def progress(self, marks: Mapping[str, Sent]) -> None:
+        """Counters of the stream downwards changed."""
+
+    async def ended(self) -> None:
+        """Returns never; raises why the connection must end (replaced, silent, disabled)."""
+
+
+class ZoneDirectory(Protocol):
+    """Knows the zones that are connected to this replica."""
+
+    async def authenticate(self, caller: Caller) -> None:
+        """Raises Unauthenticated when the caller does not prove that it is this zone."""
+
+    async def connect(self, caller: Caller, metadata: JsonObject) -> ZoneConnection:
+        """Registers a zone by the first request on its stream downwards; raises Conflict if it is a second one."""
+
+    async def disconnect(self, connection: ZoneConnection) -> None:
+        """The stream downwards ended."""
+
+    async def connected(self, caller: Caller) -> None:
+        """Returns when the zone of this caller is registered; raises Unavailable if that does not happen."""
+
+    def stream_opened(self, zone: str, field: str) -> None:
+        """A stream of a registered zone is held by this replica."""
+
+    def received(self, zone: str, marks: Mapping[str, Received]) -> None:
+        """Where the watermarks of the stream upwards are."""
+
+    def checked(self, zone: str) -> float:
+        """The zone called the health check; returns the interval for the next one, 0 for the zone's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the server works with."""
+
+    store: Store
+    live: LiveView
+    registry: Registry
+    clock: Clock
+    publisher: Publisher
+    directory: ZoneDirectory
+    tunnel: AdminTunnel
+
+
+class KdsServer:
+    """All calls of zones."""
+
+    def __init__(self, parts: Parts, *, instance: str, max_message: int) -> None:
+        self._parts, self._instance, self._max_message = parts, instance, max_message
+        self._up = [kind for kind in parts.registry if Sync.UP in kind.sync]
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Listens and returns the port."""
+        server = self._server = grpc.aio.server(options=server_options(self._max_message))
+        admin = {call.stream: self._stream(partial(self._admin, name)) for name, call in CALLS.items()}
+        health = grpc.unary_unary_rpc_method_handler(self._health_check)
+        sync = {DOWN: self._stream(self._sync_down), UP: self._stream(self._sync_up)}
+        server.add_generic_rpc_handlers(
+            [
+                grpc.method_handlers_generic_handler(SYNC_SERVICE, sync),
+                grpc.method_handlers_generic_handler(GLOBAL_SERVICE, {**admin, HEALTH: health}),
+            ]
+        )
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+        await server.start()
+        return int(port)
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """Ends all streams."""
+        if self._server is not None:
+            await self._server.stop(grace)
+
+    def _stream(self, handler: Handler) -> grpc.RpcMethodHandler:
+        """A handler that knows its caller, and ends its stream with the status that fits the error."""
+
+        async def handle(_requests: object, context: Context) -> None:
+            try:
+                caller = read_caller(context.invocation_metadata() or (), context.peer())
+                await self._parts.directory.authenticate(caller)
+                await handler(caller, context)
+            except UrsaError as error:
+                log.warning("zone stream failed", extra={"error": str(error), "peer": context.peer()})
+                code = next((c for kind, c in CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+                await context.abort(code, str(error))
+
+        return grpc.stream_stream_rpc_method_handler(handle)
+
+    async def _sync_down(self, caller: Caller, context: Context) -> None:
+        def audience(metadata: JsonObject) -> Audience:
+            return OneZone(caller.zone, frozenset(metadata.get("features", ())))
+
+        sender = Sender(
+            self._parts.publisher,
+            audience,
+            identifier="global",
+            max_message=self._max_message,
+            now=self._parts.clock.now_ns,
+        )
+        first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
+        connection: ZoneConnection | None = None
+
+        def on_request(request: Request) -> None:
+            if not first.done():
+                first.set_result(request)
+            if connection is not None:
+                connection.progress(sender.marks)
+
+        async def keep_registered() -> None:
+            nonlocal connection
+            connection = await self._parts.directory.connect(caller, (await first).metadata)
+            connection.progress(sender.marks)
+            self._parts.directory.stream_opened(caller.zone, "globalToZone")
+            await connection.ended()
+
+        try:
+            await run_sender(context, sender, self._parts.publisher, on_request, keep_registered())
+        finally:
+            if connection is not None:
+                await self._parts.directory.disconnect(connection)
+
+    async def _sync_up(self, caller: Caller, context: Context) -> None:
+        parts = self._parts
+        # What a zone sends is stored in its name, so it must be registered, and as the only one of that name.
+        await parts.directory.connected(caller)
+        parts.directory.stream_opened(caller.zone, "zoneToGlobal")
+        ownership = FromZone(caller.zone, hashed=features.HASH_SUFFIX in caller.features)
+        held = None
+        if features.RESUME in caller.features:
+            held = await held_versions(parts.live.current, self._up, ownership)
+        applier = Applier(parts.store, parts.live, parts.registry, parts.clock, ownership)
+        parts.directory.received(caller.zone, applier.marks)
+        node = Node(caller.zone, node_metadata("", self._instance))
+        await run_requester(context, Requester(self._up, node, held), applier, on_response=lambda: None)
+
+    async def _admin(self, call: str, caller: Caller, context: Context) -> None:
+        await self._parts.directory.connected(caller)
+        self._parts.directory.stream_opened(caller.zone, "configDump" if call == "config" else call)
+        await self._parts.tunnel.serve(caller.zone, call, context)
+
+    async def _health_check(self, _request: bytes, context: Context) -> bytes:
+        try:
+            caller = read_caller(context.invocation_metadata() or (), context.peer())
+            await self._parts.directory.authenticate(caller)
+        except ProtocolError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Unauthenticated as error:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        answer = mesh_pb2.ZoneHealthCheckResponse()
+        answer.interval.FromNanoseconds(round(self._parts.directory.checked(caller.zone) * 1e9))
+        return answer.SerializeToString()

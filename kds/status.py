@@ -1,0 +1,114 @@
+"""Writes the ZoneInsight of one connection: at once when it begins and ends, collected in between, never while idle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from kds.insight import History, Session, subscription, with_subscription
+from kds.watermarks import Sent
+from ursa.errors import Conflict, NotFound, Unavailable
+from ursa.model.json import Json, JsonObject
+from ursa.model.kind import Kind
+from ursa.model.resource import Resource, ResourceKey
+from ursa.model.timestamps import proto_timestamp
+from ursa.runtime.clock import Clock
+from ursa.store.contract import Create, Store, Update
+
+ATTEMPTS = 10
+
+ADMIN_FIELDS = {
+    "configDump": "configDumpGlobalInstanceId",
+    "stats": "statsGlobalInstanceId",
+    "clusters": "clustersGlobalInstanceId",
+}
+"""Streams that Kuma also records in a deprecated place, which it still reads."""
+
+
+class ZoneStatus:
+    """The one writer of a zone's insight while a connection lasts.
+
+    Several things report to it (both streams, the admin streams, health checks), so nothing is read, changed and
+    written back by more than one party.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        insight_kind: Kind,
+        zone: str,
+        session: Session,
+        *,
+        flush_interval: float,
+        history: History,
+    ) -> None:
+        self._store, self._clock, self._kind = store, clock, insight_kind
+        self._key = ResourceKey(insight_kind.name, "", zone)
+        self._session, self._history, self._interval = session, history, flush_interval
+        self._marks: Mapping[str, Sent] = {}
+        self._streams: dict[str, int] = {}
+        self._checked_at = 0
+        self._ended_at = 0
+        self._changed = asyncio.Event()
+
+    def follow(self, marks: Mapping[str, Sent]) -> None:
+        """Takes over the newest counters."""
+        self._marks = marks
+        self._changed.set()
+
+    def stream_opened(self, field: str) -> None:
+        """A stream, named as in `kdsStreams`, is held by this replica."""
+        self._streams[field] = self._clock.now_ns()
+        self._changed.set()
+
+    def checked(self) -> None:
+        """The zone called the health check."""
+        self._checked_at = self._clock.now_ns()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Writes until cancelled, and once more then."""
+        try:
+            await self._write()
+            while True:
+                await self._changed.wait()
+                await self._clock.sleep(self._interval)
+                self._changed.clear()
+                await self._write()
+        finally:
+            self._ended_at = self._clock.now_ns()
+            await self._write()
+
+    async def _write(self) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                stored = await self._store.get(self._key)
+            except NotFound:
+                stored = None
+            spec = self._kind.codec.normalise(self._merged(stored.spec if stored else {}))
+            try:
+                if stored is None:
+                    await self._store.write([Create(Resource(*self._key, spec=spec))])
+                else:
+                    await self._store.write([Update(stored.with_spec(spec), stored.version)])
+            except (Conflict, NotFound):
+                continue
+            return
+        raise Unavailable(f"cannot write {self._key}: other writers always came first")
+
+    def _merged(self, insight: JsonObject) -> JsonObject:
+        now = self._clock.now_ns()
+        newest = subscription(self._session, self._marks, now, self._ended_at)
+        document: dict[str, Json] = dict(with_subscription(insight, newest, now, self._history))
+        instance = self._session.global_instance
+        if self._streams:
+            held = {
+                f: {"globalInstanceId": instance, "connectTime": proto_timestamp(t)} for f, t in self._streams.items()
+            }
+            admin = {ADMIN_FIELDS[f]: instance for f in self._streams if f in ADMIN_FIELDS}
+            document["kdsStreams"] = {**document.get("kdsStreams", {}), **held}
+            document["envoyAdminStreams"] = {**document.get("envoyAdminStreams", {}), **admin}
+        if self._checked_at:
+            document["healthCheck"] = {"time": proto_timestamp(self._checked_at)}
+        return document

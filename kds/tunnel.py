@@ -1,0 +1,86 @@
+"""The global's end of the admin streams: asks a question of a proxy through the zone that has it, and waits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from kds.admin_calls import CALLS, AdminQuery, decode_answer, encode_query
+from kds.streams import ByteStream, read_message
+from ursa.errors import BadRequest, Unavailable
+from ursa.runtime.clock import Clock
+
+TIMEOUT = 10.0
+"""Seconds for a zone to answer."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """One stream of one zone; gRPC allows one write at a time."""
+
+    stream: ByteStream
+    waiting: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class AdminTunnel:
+    """All admin streams that zones have opened here."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: dict[tuple[str, str], _Open] = {}
+
+    async def serve(self, zone: str, call: str, stream: ByteStream) -> None:
+        """Keeps a stream until the zone ends it; a newer one of the same zone takes over."""
+        opened = self._open[zone, call] = _Open(stream)
+        try:
+            while (message := await read_message(stream)) is not None:
+                request_id, result, error = decode_answer(call, message)
+                waiting = opened.waiting.get(request_id)
+                # Nobody waits any more for some answers; that is no reason to end the stream.
+                if waiting is not None and not waiting.done():
+                    _settle(waiting, call, result, error)
+        finally:
+            if self._open.get((zone, call)) is opened:
+                del self._open[zone, call]
+            for waiting in opened.waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(BadRequest(_offline(call)))
+
+    def streams(self, zone: str) -> frozenset[str]:
+        """The questions that can be asked of a zone now."""
+        return frozenset(call for name, call in self._open if name == zone)
+
+    async def ask(self, zone: str, query: AdminQuery) -> bytes:
+        """The answer of a proxy.
+
+        Raises:
+            BadRequest: the zone is not connected, or answered with an error; the texts are Kuma's.
+            Unavailable: it did not answer in time.
+        """
+        opened = self._open.get((zone, query.call))
+        if opened is None:
+            raise BadRequest(_offline(query.call))
+        request_id = self._clock.new_id()
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        opened.waiting[request_id] = answer
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                async with opened.writing:
+                    await opened.stream.write(encode_query(query, request_id))
+                return await answer
+        except TimeoutError:
+            raise Unavailable(f"zone {zone} did not answer within {TIMEOUT:g} s") from None
+        finally:
+            del opened.waiting[request_id]
+
+
+def _settle(waiting: asyncio.Future[bytes], call: str, result: bytes, error: str) -> None:
+    if error:
+        waiting.set_exception(BadRequest(f"could not send {CALLS[call].request.__name__}: {error}"))
+    else:
+        waiting.set_result(result)
+
+
+def _offline(call: str) -> str:
+    return f"couldn't execute {CALLS[call].title} operation, zone is offline"

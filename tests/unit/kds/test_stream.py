@@ -1,0 +1,221 @@
+"""A global and zones over real gRPC: what is written on one side arrives on the other, and nothing else happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kds.admin_calls import CLUSTERS, CONFIG, STATS, AdminQuery
+from tests.unit.kds.lab import Global, Side, Zone
+from ursa.errors import BadRequest
+from ursa.model.resource import Resource
+
+TIMEOUT_SPEC = {
+    "targetRef": {"kind": "Mesh"},
+    "to": [{"targetRef": {"kind": "Mesh"}, "default": {"connectionTimeout": "5s"}}],
+}
+DATAPLANE_SPEC = {
+    "networking": {
+        "address": "10.0.0.1",
+        "inbound": [{"port": 80, "tags": {"kuma.io/service": "web", "kuma.io/zone": "elsewhere"}}],
+    }
+}
+
+
+def timeout(name: str, seconds: int = 5) -> Resource:
+    to = [{"targetRef": {"kind": "Mesh"}, "default": {"connectionTimeout": f"{seconds}s"}}]
+    return Resource("MeshTimeout", "default", name, {"targetRef": {"kind": "Mesh"}, "to": to})
+
+
+@asynccontextmanager
+async def running(*sides: Side) -> AsyncIterator[None]:
+    try:
+        for side in sides:
+            await side.open()
+        yield
+    finally:
+        for side in reversed(sides):
+            await side.close()
+
+
+@pytest.fixture
+async def centre() -> AsyncIterator[Global]:
+    side = Global()
+    async with running(side):
+        await side.put(Resource("Mesh", "", "default"))
+        yield side
+
+
+async def test_policies_go_down_and_follow_every_change(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    await centre.put(timeout("a"))
+    async with running(zone):
+        first = await zone.until(lambda: zone.named("MeshTimeout", "a"))
+        assert first.labels == {"kuma.io/origin": "global", "kuma.io/display-name": "a"}
+        await centre.put(timeout("a", 7), timeout("b"))
+        await zone.until(lambda: zone.named("MeshTimeout", "b"))
+        changed = zone.named("MeshTimeout", "a")
+        assert changed is not None and changed.spec["to"][0]["default"]["connectionTimeout"] == "7s"
+        await centre.delete("MeshTimeout", "default", "a")
+        await zone.until(lambda: zone.named("MeshTimeout", "a") is None)
+        assert zone.live.current.get("Mesh", "", "default") is not None
+        assert zone.client.status.connected
+
+
+async def test_proxies_go_up_and_services_across(centre: Global) -> None:
+    one, two = Zone("zone-1", centre.port), Zone("zone-2", centre.port)
+    async with running(one, two):
+        await one.put(
+            Resource("Dataplane", "default", "web-1", DATAPLANE_SPEC),
+            Resource("MeshService", "default", "web", {"ports": [{"port": 80}]}, {"kuma.io/managed-by": "generator"}),
+        )
+        proxy = await centre.until(lambda: centre.named("Dataplane", "web-1"))
+        assert proxy.labels["kuma.io/zone"] == "zone-1"
+        assert proxy.spec["networking"]["inbound"][0]["tags"]["kuma.io/zone"] == "zone-1"
+        relayed = await two.until(lambda: two.named("MeshService", "web"))
+        assert relayed.labels["kuma.io/origin"] == "global" and relayed.labels["kuma.io/zone"] == "zone-1"
+        assert "kuma.io/managed-by" not in relayed.labels
+        assert not two.live.current.list("Dataplane")
+        assert [s.name for s in one.live.current.list("MeshService")] == ["web"]
+        await one.delete("MeshService", "default", "web")
+        await two.until(lambda: not two.live.current.list("MeshService"))
+
+
+async def test_disabled_zones_disappear_from_others(centre: Global) -> None:
+    one, two = Zone("zone-1", centre.port), Zone("zone-2", centre.port)
+    async with running(one, two):
+        await one.put(Resource("MeshService", "default", "web", {"ports": [{"port": 80}]}))
+        await two.until(lambda: two.named("MeshService", "web"))
+        await centre.put(Resource("Zone", "", "zone-1", {"enabled": False}))
+        await two.until(lambda: not two.named("MeshService", "web"))
+        assert centre.named("MeshService", "web") is not None
+        await centre.put(Resource("Zone", "", "zone-1", {"enabled": True}))
+        await two.until(lambda: two.named("MeshService", "web"))
+
+
+async def test_one_bad_object_is_put_aside_and_the_rest_flows(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    bad = Resource("MeshTimeout", "default", "bad", {"targetRef": {"kind": "Mesh"}, "to": [{"default": {}}]})
+    await centre.put(bad, timeout("good"))
+    async with running(zone):
+        await zone.until(lambda: zone.named("MeshTimeout", "good"))
+        assert zone.named("MeshTimeout", "bad") is None
+        assert any("bad" in key for key in zone.client.status.down["MeshTimeout"].quarantined)
+        marks = centre.zones.connections["zone-1"]
+        await zone.until(lambda: marks.sent["MeshTimeout"].rejected == 1)
+        await centre.put(timeout("bad"))
+        await zone.until(lambda: zone.named("MeshTimeout", "bad"))
+        await zone.until(lambda: not zone.client.status.down["MeshTimeout"].quarantined)
+
+
+async def test_a_reconnect_sends_nothing_that_is_there(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    await centre.put(*(timeout(f"t{n}") for n in range(5)))
+    async with running(zone):
+        await zone.put(Resource("Dataplane", "default", "web-1", DATAPLANE_SPEC))
+        await centre.until(lambda: centre.named("Dataplane", "web-1"))
+        await zone.until(lambda: len(zone.live.current.list("MeshTimeout")) == 5)
+        before = [(r.key, r.version) for r in zone.live.current.list("MeshTimeout")]
+        await centre.hang_up()
+        await zone.until(lambda: not zone.client.status.connected)
+        await centre.delete("MeshTimeout", "default", "t0")
+        await centre.put(timeout("t1", 9))
+        await zone.put(Resource("Dataplane", "default", "web-2", DATAPLANE_SPEC))
+        await centre.listen()
+        await centre.until(lambda: centre.named("Dataplane", "web-2"))
+        await zone.until(lambda: zone.named("MeshTimeout", "t0") is None)
+        after = [(r.key, r.version) for r in zone.live.current.list("MeshTimeout")]
+        assert len(set(before) & set(after)) == 3
+        assert centre.zones.connections["zone-1"].received["Dataplane"].responses == 1
+
+
+async def test_idle_means_no_writes_at_all(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    await centre.put(timeout("a"))
+    async with running(zone):
+        await zone.until(lambda: zone.named("MeshTimeout", "a"))
+        await asyncio.sleep(0.3)
+        revisions = await centre.store.revision(), await zone.store.revision()
+        await asyncio.sleep(0.3)
+        assert (await centre.store.revision(), await zone.store.revision()) == revisions
+
+
+async def test_the_insight_tells_when_a_zone_comes_and_goes(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    async with running(zone):
+        insight = await centre.until(lambda: centre.live.current.get("ZoneInsight", "", "zone-1"))
+        await centre.until(
+            lambda: (
+                "MeshTimeout"
+                in centre.live.current.get("ZoneInsight", "", "zone-1").spec["subscriptions"][0]["status"]["stat"]
+            )
+        )
+        insight = centre.live.current.get("ZoneInsight", "", "zone-1")
+        assert insight is not None
+        (subscription,) = insight.spec["subscriptions"]
+        assert subscription["zoneInstanceId"] == "zone-1-1"
+        assert '"type"' in subscription["config"]
+        assert subscription["version"]["kumaCp"]["kumaCpGlobalCompatible"] is True
+        assert "disconnectTime" not in subscription
+        assert centre.live.current.get("Zone", "", "zone-1").spec == {"enabled": True}
+    await centre.until(
+        lambda: centre.live.current.get("ZoneInsight", "", "zone-1").spec["subscriptions"][0].get("disconnectTime")
+    )
+
+
+async def test_a_second_control_plane_of_the_same_zone_has_to_wait(centre: Global) -> None:
+    first, second = Zone("zone-1", centre.port, "a"), Zone("zone-1", centre.port, "b")
+    async with running(first):
+        await first.put(Resource("Dataplane", "default", "web-1", DATAPLANE_SPEC))
+        await centre.until(lambda: centre.named("Dataplane", "web-1"))
+        async with running(second):
+            await second.until(lambda: "already connected" in second.client.status.last_error)
+            assert centre.named("Dataplane", "web-1") is not None
+            await first.supervisor.stop("kds client")
+            await second.until(lambda: second.client.status.connected)
+            await centre.until(lambda: centre.named("Dataplane", "web-1") is None)
+
+
+async def test_foreign_resources_are_safe(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    await zone.open()
+    await zone.put(
+        Resource("MeshTimeout", "default", "own", timeout("own").spec, {"kuma.io/origin": "zone"}),
+        Resource("Secret", "default", "shared", {"data": "bG9jYWw="}),
+    )
+    await centre.put(Resource("Secret", "default", "shared", {"data": "Z2xvYmFs"}))
+    try:
+        await zone.until(lambda: "Secret" in zone.client.status.down)
+        await zone.until(lambda: "Secret default/shared" in zone.client.status.down["Secret"].quarantined)
+        secret = zone.live.current.get("Secret", "default", "shared")
+        assert secret is not None and secret.spec == {"data": "bG9jYWw="}
+        assert zone.named("MeshTimeout", "own") is not None
+        await centre.until(lambda: centre.named("MeshTimeout", "own"))
+    finally:
+        await zone.close()
+
+
+async def test_questions_about_proxies_go_through_the_zone(centre: Global) -> None:
+    async def answer(query: AdminQuery) -> bytes:
+        if query.name == "gone":
+            raise BadRequest("no such proxy")
+        return f"{query.call} {query.kind} {query.name} {query.include_eds} {query.as_json}".encode()
+
+    zone = Zone("zone-1", centre.port, admin=answer)
+    async with running(zone):
+        await centre.until(lambda: len(centre.tunnel.streams("zone-1")) == 3)
+        ask = centre.tunnel.ask
+        assert await ask("zone-1", AdminQuery(CONFIG, "Dataplane", "m", "d", include_eds=True)) == (
+            b"config Dataplane d True False"
+        )
+        assert await ask("zone-1", AdminQuery(STATS, "Dataplane", "m", "d")) == b"stats Dataplane d False False"
+        assert await ask("zone-1", AdminQuery(CLUSTERS, "ZoneIngress", "", "i", as_json=True)) == (
+            b"clusters ZoneIngress i False True"
+        )
+        with pytest.raises(BadRequest, match="could not send XDSConfigRequest: no such proxy"):
+            await ask("zone-1", AdminQuery(CONFIG, "Dataplane", "m", "gone"))
+        with pytest.raises(BadRequest, match="couldn't execute Stats operation, zone is offline"):
+            await ask("zone-2", AdminQuery(STATS, "Dataplane", "m", "d"))
