@@ -1,0 +1,1 @@
+"""Source/destination policies of the time before targetRef. Deleting this folder removes the generation."""

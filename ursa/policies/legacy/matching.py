@@ -1,0 +1,107 @@
+"""Which source/destination policy counts: one per destination, the one whose selectors are most specific.
+
+No merging: exactly one policy applies. Ranks count the tags a selector names; more tags beat fewer, then more exact
+values beat wildcards; a tie goes to the policy created later, then to the smaller name (`spec/policies-legacy.md` §2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ursa.model.labels import SERVICE_TAG
+from ursa.model.resource import Resource
+
+Tags = Mapping[str, str]
+
+
+class Rank(NamedTuple):
+    """How specific a selector is."""
+
+    exact: int = 0
+    wildcard: int = 0
+
+    def __add__(self, other: object) -> Rank:
+        """The rank of both selectors together."""
+        if not isinstance(other, Rank):
+            return NotImplemented
+        return Rank(self.exact + other.exact, self.wildcard + other.wildcard)
+
+    @property
+    def strength(self) -> tuple[int, int]:
+        """Comparable: total number of tags, then exact ones."""
+        return (self.exact + self.wildcard, self.exact)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConnectionPolicy:
+    """A parsed source/destination policy; compared by identity, one object per stored version."""
+
+    resource: Resource
+    sources: tuple[Tags, ...]
+    destinations: tuple[Tags, ...]
+
+    @property
+    def name(self) -> str:
+        """Name in this control plane."""
+        return self.resource.name
+
+
+def parse_connection_policy(resource: Resource) -> ConnectionPolicy:
+    """Reads the selectors of a stored policy."""
+    spec = resource.spec
+    return ConnectionPolicy(resource, _selectors(spec.get("sources", ())), _selectors(spec.get("destinations", ())))
+
+
+def rank(selector: Tags, tags: Tags) -> Rank | None:
+    """How specifically a selector matches a tag set, None when it does not; `*` needs the tag to exist."""
+    exact = wildcard = 0
+    for key, value in selector.items():
+        if key not in tags or value not in ("*", tags[key]):
+            return None
+        if value == "*":
+            wildcard += 1
+        else:
+            exact += 1
+    return Rank(exact, wildcard)
+
+
+def best_rank(selectors: Iterable[Tags], tag_sets: Sequence[Tags]) -> Rank | None:
+    """The best rank of any selector against any of the tag sets."""
+    ranks = (found for selector in selectors for tags in tag_sets if (found := rank(selector, tags)) is not None)
+    return max(ranks, key=lambda r: r.strength, default=None)
+
+
+def for_destination(
+    policies: Iterable[ConnectionPolicy], source: Sequence[Tags], service: str
+) -> ConnectionPolicy | None:
+    """The policy for connections from a proxy with these tag sets to a service."""
+    candidates = []
+    for policy in policies:
+        from_rank = best_rank(policy.sources, source)
+        to_rank = best_rank(policy.destinations, ({SERVICE_TAG: service},))
+        if from_rank is not None and to_rank is not None:
+            candidates.append((from_rank + to_rank, policy))
+    return _winner(candidates)
+
+
+def for_inbound(policies: Iterable[ConnectionPolicy], tags: Tags) -> ConnectionPolicy | None:
+    """The policy for connections to an inbound with these tags; its sources say who may come."""
+    candidates = [
+        (found, policy) for policy in policies if (found := best_rank(policy.destinations, (tags,))) is not None
+    ]
+    return _winner(candidates)
+
+
+def _winner(candidates: Iterable[tuple[Rank, ConnectionPolicy]]) -> ConnectionPolicy | None:
+    def order(candidate: tuple[Rank, ConnectionPolicy]) -> tuple[tuple[int, int], int]:
+        return candidate[0].strength, candidate[1].resource.created
+
+    by_name = sorted(candidates, key=lambda candidate: candidate[1].name)
+    # `max` keeps the first of equals, which is the one with the smallest name.
+    return max(by_name, key=order)[1] if by_name else None
+
+
+def _selectors(selectors: Iterable[Mapping[str, Tags]]) -> tuple[Tags, ...]:
+    return tuple(selector.get("match", {}) for selector in selectors)

@@ -1,0 +1,31 @@
+"""TrafficPermission: a network RBAC in front of everything on chains that terminate mesh TLS."""
+
+from __future__ import annotations
+
+from ursa.ir.listener import Listener, NetworkRbac
+from ursa.ir.naming import stat_safe
+from ursa.ir.rbac import AllPrincipals, AnyPrincipal, NamedPrincipal, Principal, PrincipalRules, Rbac
+from ursa.model.labels import SERVICE_TAG
+from ursa.policies.legacy.matching import ConnectionPolicy, Tags
+
+KIND = "TrafficPermission"
+
+
+def permit(listener: Listener, permission: ConnectionPolicy, mesh: str) -> None:
+    """Lets the sources of the permission in, and nobody else."""
+    principals = tuple(_principal(source, mesh) for source in permission.sources)
+    rbac = Rbac(PrincipalRules({permission.name: principals}))
+    for chain in listener.chains:
+        if chain.tls is not None:
+            chain.filters.insert(0, NetworkRbac(f"{stat_safe(listener.name)}.", rbac))
+
+
+def _principal(source: Tags, mesh: str) -> Principal:
+    named = tuple(
+        NamedPrincipal(f"spiffe://{mesh}/{value}" if key == SERVICE_TAG else f"kuma://{key}/{value}")
+        for key, value in sorted(source.items())
+        if value != "*"
+    )
+    if not named:
+        return AnyPrincipal()
+    return named[0] if len(named) == 1 else AllPrincipals(named)
