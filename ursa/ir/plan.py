@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 
 from ursa.ir.cluster import Cluster
 from ursa.ir.listener import Listener
-from ursa.ir.tls import CertificateSecret, ValidationSecret
+
+
+class Reach(enum.Enum):
+    """Which instances of a service a proxy sends to."""
+
+    MESH = "mesh"
+    """All: a sidecar's view, other zones by their ingresses or the local egresses."""
+    LOCAL = "local"
+    """Those of this zone: what an ingress leads to."""
+    REMOTE = "remote"
+    """Those of other zones, by their ingresses: what an egress leads to."""
 
 
 @dataclass(frozen=True, slots=True)
 class EdsReference:
-    """Whose endpoints an EDS cluster has: those of a service that carry all `tags`."""
+    """Whose endpoints an EDS cluster has: those of a service, within reach, that carry all `tags`."""
 
     mesh: str
     service: str
     tags: tuple[tuple[str, str], ...] = ()
+    reach: Reach = Reach.MESH
 
 
 @dataclass(slots=True)
 class ProxyPlan:
     """Listeners and clusters by name; a later one replaces an earlier one of the same name.
 
-    Load assignments are not in here: they are shared by all proxies of a mesh, `endpoints` says which ones are needed.
+    Load assignments and secrets are not in here, because they are shared or made elsewhere.
+
+    Attributes:
+        endpoints: for every EDS cluster, whose endpoints it has.
+        identities: meshes of which the proxy needs a certificate.
+        authorities: meshes whose CA it needs.
     """
 
     listeners: dict[str, Listener] = field(default_factory=dict)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     endpoints: dict[str, EdsReference] = field(default_factory=dict)
-    secrets: dict[str, CertificateSecret | ValidationSecret] = field(default_factory=dict)
+    identities: set[str] = field(default_factory=set)
+    authorities: set[str] = field(default_factory=set)
 
-    def add(self, *parts: Listener | Cluster | CertificateSecret | ValidationSecret) -> None:
+    def add(self, *parts: Listener | Cluster) -> None:
         """Adds or replaces parts."""
         for part in parts:
             if isinstance(part, Listener):
                 self.listeners[part.name] = part
-            elif isinstance(part, Cluster):
-                self.clusters[part.name] = part
             else:
-                self.secrets[part.name] = part
+                self.clusters[part.name] = part
 
     def listeners_of(self, origin: str) -> list[Listener]:
         """Listeners made by one part of the planner."""

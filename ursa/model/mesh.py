@@ -25,9 +25,9 @@ class CaBackend:
     conf: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
-    """What the planner needs to know of a mesh."""
+    """What the planner needs to know of a mesh. Compared by identity: one object per stored version."""
 
     name: str
     backend: CaBackend | None

@@ -8,20 +8,31 @@ from collections.abc import Iterable, Sequence
 from ursa.model.dataplane import Dataplane
 from ursa.model.json import JsonObject
 
+Group = tuple[str, tuple[tuple[str, str], ...]]
+"""Mesh and tags of equal instances."""
 
-def available_services(dataplanes: Iterable[Dataplane], tag_filters: Sequence[str] = ()) -> list[JsonObject]:
-    """The `availableServices` of this zone's ingresses, sorted by mesh and tags.
+
+def groups_of(dataplane: Dataplane, tag_filters: Sequence[str] = ()) -> list[Group]:
+    """The groups to which a proxy's healthy inbounds belong, one entry per inbound.
 
     Args:
-        dataplanes: all proxies of the zone in meshes that route by tags.
+        dataplane: a proxy of the zone.
         tag_filters: when given, only tags beginning with one of them are told.
     """
-    groups: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
-    for dataplane in dataplanes:
-        for inbound in dataplane.inbounds:
-            if inbound.healthy and inbound.service:
-                groups[dataplane.mesh, _kept(inbound.tags.items(), tag_filters)] += 1
-    return [{"tags": dict(tags), "instances": groups[mesh, tags], "mesh": mesh} for mesh, tags in sorted(groups)]
+    return [
+        (dataplane.mesh, _kept(inbound.tags.items(), tag_filters))
+        for inbound in dataplane.inbounds
+        if inbound.healthy and inbound.service
+    ]
+
+
+def available_services(groups: Counter[Group]) -> list[JsonObject]:
+    """The `availableServices` of the zone's ingresses, sorted by mesh and tags."""
+    return [
+        {"tags": dict(tags), "instances": groups[mesh, tags], "mesh": mesh}
+        for mesh, tags in sorted(groups)
+        if groups[mesh, tags] > 0
+    ]
 
 
 def _kept(tags: Iterable[tuple[str, str]], filters: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ursa.ir.cluster import Endpoint
+from ursa.ir.plan import Reach
 from ursa.model.dataplane import Dataplane, Inbound
-from ursa.model.labels import ZONE_TAG
+from ursa.model.labels import PROTOCOL_TAG, ZONE_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.zone_proxy import ZoneEgress
 from ursa.topology.destinations import without_service
@@ -20,73 +21,93 @@ class ServiceEndpoints:
     """A service in a mesh as seen from one zone.
 
     Attributes:
-        endpoints: all of them, local ones first.
-        protocol: what all of them speak.
-        local: whether this zone has instances.
+        mesh: endpoints of a sidecar, local ones first.
+        local: endpoints of an ingress.
+        remote: endpoints of an egress.
+        protocol: what all endpoints of a sidecar speak.
     """
 
-    endpoints: tuple[Endpoint, ...] = ()
+    mesh: tuple[Endpoint, ...] = ()
+    local: tuple[Endpoint, ...] = ()
+    remote: tuple[Endpoint, ...] = ()
     protocol: str = ""
-    local: bool = False
 
-    def having(self, tags: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
-        """The endpoints with all these tags."""
+    def within(self, reach: Reach, tags: Iterable[tuple[str, str]] = ()) -> tuple[Endpoint, ...]:
+        """The endpoints in reach that have all these tags."""
+        endpoints = {Reach.MESH: self.mesh, Reach.LOCAL: self.local, Reach.REMOTE: self.remote}[reach]
         wanted = tuple(tags)
         if not wanted:
-            return self.endpoints
-        return tuple(e for e in self.endpoints if all(e.tags.get(key) == value for key, value in wanted))
+            return endpoints
+        return tuple(e for e in endpoints if all(e.tags.get(key) == value for key, value in wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the endpoints of every service of a mesh depend on.
+
+    Attributes:
+        mesh: the mesh.
+        zone: the zone of the proxies that will use the endpoints.
+        coordinates: number of distinct addresses of other zones' ingresses; the weight of a local instance.
+        egresses: the local zone egresses, used instead of ingresses when the mesh routes through them.
+    """
+
+    mesh: Mesh
+    zone: str
+    coordinates: int = 0
+    egresses: tuple[ZoneEgress, ...] = ()
 
 
 def service_endpoints(
-    service: str,
-    mesh: Mesh,
-    zone: str,
-    dataplanes: Iterable[Dataplane],
-    remote: Sequence[RemoteInstances],
-    coordinates: int,
-    egresses: Sequence[ZoneEgress],
+    service: str, around: Surroundings, dataplanes: Iterable[Dataplane], remote: Sequence[RemoteInstances]
 ) -> ServiceEndpoints:
     """Finds the endpoints of a tag service (`spec/xds.md` §4.1).
 
     Args:
         service: value of `kuma.io/service`.
-        mesh: its mesh.
-        zone: the zone of the proxies that will use them.
+        around: mesh and zone.
         dataplanes: the local proxies of the service.
         remote: what other zones' ingresses offer of it.
-        coordinates: number of distinct addresses of other zones' ingresses; the weight of a local instance.
-        egresses: the local zone egresses, used instead of ingresses when the mesh routes through them.
     """
-    weight = max(1, coordinates) if mesh.mtls else 1
-    local = [
-        _endpoint(inbound, dataplane, weight, mesh, zone)
+    mesh = around.mesh
+    weight = max(1, around.coordinates) if mesh.mtls else 1
+    healthy = [
+        (inbound, dataplane)
         for dataplane in dataplanes
         for inbound in dataplane.inbounds
         if inbound.service == service and inbound.healthy
     ]
-    far: list[Endpoint] = []
-    if mesh.mtls:
-        for group in remote:
-            far.extend(_remote(group, mesh, zone, egresses))
-    protocols = [parse_protocol(e.tags.get("kuma.io/protocol", "")) for e in (*local, *far)]
-    return ServiceEndpoints((*local, *far), common_protocol(protocols), bool(local))
+    near = tuple(_endpoint(inbound, dataplane, weight, around) for inbound, dataplane in healthy)
+    reachable = remote if mesh.mtls else ()
+    far = tuple(endpoint for group in reachable for endpoint in _remote(group, around))
+    protocols = [parse_protocol(e.tags.get(PROTOCOL_TAG, "")) for e in (*near, *far)]
+    return ServiceEndpoints(
+        mesh=(*near, *far),
+        local=near if weight == 1 else tuple(_endpoint(i, d, 1, around) for i, d in healthy),
+        remote=tuple(_behind_ingress(group, around, {"mesh": mesh.name}) for group in reachable),
+        protocol=common_protocol(protocols),
+    )
 
 
-def _endpoint(inbound: Inbound, dataplane: Dataplane, weight: int, mesh: Mesh, zone: str) -> Endpoint:
+def _endpoint(inbound: Inbound, dataplane: Dataplane, weight: int, around: Surroundings) -> Endpoint:
     address = dataplane.advertised_address or inbound.address
-    return _located(address, inbound.port, weight, inbound.tags, mesh, zone)
+    return _located(address, inbound.port, weight, inbound.tags, around)
 
 
-def _remote(group: RemoteInstances, mesh: Mesh, zone: str, egresses: Sequence[ZoneEgress]) -> Iterable[Endpoint]:
-    tags = group.service.tags
-    if not mesh.zone_egress:
-        yield _located(group.address, group.port, group.service.instances, tags, mesh, zone)
+def _remote(group: RemoteInstances, around: Surroundings) -> Iterable[Endpoint]:
+    if not around.mesh.zone_egress:
+        yield _behind_ingress(group, around, {})
         return
-    for egress in egresses:
-        yield _located(egress.address, egress.port, 1, tags, mesh, zone)
+    for egress in around.egresses:
+        yield _located(egress.address, egress.port, 1, group.service.tags, around)
 
 
-def _located(address: str, port: int, weight: int, tags: Mapping[str, str], mesh: Mesh, zone: str) -> Endpoint:
+def _behind_ingress(group: RemoteInstances, around: Surroundings, extra: Mapping[str, str]) -> Endpoint:
+    tags = {**group.service.tags, **extra}
+    return _located(group.address, group.port, group.service.instances, tags, around)
+
+
+def _located(address: str, port: int, weight: int, tags: Mapping[str, str], around: Surroundings) -> Endpoint:
     there = tags.get(ZONE_TAG)
-    priority = 1 if mesh.locality_aware and there is not None and there != zone else 0
+    priority = 1 if around.mesh.locality_aware and there is not None and there != around.zone else 0
     return Endpoint(address, port, weight, without_service(tags), there, priority)

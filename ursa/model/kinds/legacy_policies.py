@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ursa.errors import Violation
+from ursa.model import columns
 from ursa.model.codec import ProtoSpec
-from ursa.model.kind import Family, Kind, Scope, Sync, Writable
+from ursa.model.kind import Column, Family, Kind, Scope, Sync, Writable
 from ursa.model.resource import Resource
 from ursa.model.validation.selectors import connection_policy, dataplane_policy
 from ursa.model.validation.traffic_route import traffic_route_violations
@@ -24,6 +25,7 @@ def _legacy(
     family: Family = Family.LEGACY_POLICY,
     titles: str = "",
     effect_built: bool = False,
+    shown: tuple[Column, ...] = (),
 ) -> Kind:
     return Kind(
         name=name,
@@ -35,6 +37,7 @@ def _legacy(
         writable=Writable.ZONE | Writable.GLOBAL,
         validate=validate,
         warnings=_silent if effect_built else _not_yet,
+        columns=shown,
         cli=cli,
         singular=title,
         plural=titles or title + "s",
@@ -88,6 +91,6 @@ KINDS = (
     ),
     _legacy(
         "ExternalService", "external-services", ("external-service", "external-services"), "External Service",
-        _anything, family=Family.RESOURCE,
+        _anything, family=Family.RESOURCE, shown=columns.EXTERNAL_SERVICE,
     ),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ursa.model import columns
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Family, Kind, Scope, Sync, Writable
 from ursa.model.validation.mesh import fill_mesh_defaults, mesh_violations, mesh_warnings
@@ -19,6 +20,7 @@ MESH = Kind(
     fill_defaults=fill_mesh_defaults,
     validate=mesh_violations,
     warnings=mesh_warnings,
+    columns=columns.MESH,
     cli=("mesh", "meshes"),
     singular="Mesh",
     plural="Meshes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ursa.model import columns
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Family, Kind, Scope, Sync, Writable
 from ursa.model.validation.dataplane import dataplane_violations
@@ -21,6 +22,7 @@ DATAPLANE = Kind(
     validate=dataplane_violations,
     insight="DataplaneInsight",
     overview="DataplaneOverview",
+    columns=columns.DATAPLANE,
     cli=("dataplane", "dataplanes"),
     singular="Dataplane",
     plural="Dataplanes",

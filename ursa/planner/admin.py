@@ -1,0 +1,64 @@
+"""Access to a proxy's admin interface: `/ready` for everybody, the rest for the control plane's certificate only."""
+
+from __future__ import annotations
+
+from ursa.errors import BadRequest
+from ursa.ir import origins
+from ursa.ir.address import Address, Pipe, SocketAddress
+from ursa.ir.cluster import STATIC, Cluster
+from ursa.ir.listener import INBOUND, ChainMatch, FilterChain, Listener
+from ursa.ir.plan import ProxyPlan
+from ursa.ir.routes import Forward, Route, RouteMatch, VirtualHost
+from ursa.planner import names
+from ursa.planner.blocks import reuse_port, technical_http, to
+from ursa.planner.inputs import FEATURE_READINESS_UNIX_SOCKET, AdminInputs, ProxyFacts
+
+_LOOPBACK = {"": "127.0.0.1", "127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "::1", "::": "::1"}
+STAT_PREFIX = "kuma_envoy_admin"
+
+
+def plan_admin(plan: ProxyPlan, inputs: AdminInputs) -> None:
+    """Adds admin and readiness clusters, and the listener through which they are reached from outside.
+
+    Raises:
+        BadRequest: the metadata names an admin address that is not local.
+    """
+    facts = inputs.facts
+    if not facts.admin_port:
+        return
+    address = _LOOPBACK.get(facts.admin_address)
+    if address is None:
+        raise BadRequest(f"envoy admin cluster is not allowed to have addresses other than {', '.join(_LOOPBACK)[2:]}")
+    admin = SocketAddress(address, facts.admin_port)
+    plan.add(
+        Cluster(names.ADMIN, STATIC, origins.ADMIN, addresses=(admin,)),
+        Cluster(names.READINESS, STATIC, origins.ADMIN, addresses=(_readiness(facts, address),)),
+    )
+    if inputs.address != address and inputs.tls is not None:
+        plan.add(_listener(inputs))
+
+
+def _readiness(facts: ProxyFacts, address: str) -> Address:
+    if facts.has(FEATURE_READINESS_UNIX_SOCKET):
+        return Pipe(names.readiness_socket(facts.workdir))
+    return SocketAddress(address, facts.readiness_port)
+
+
+def _listener(inputs: AdminInputs) -> Listener:
+    ready = Route(RouteMatch("/ready"), Forward(to(names.READINESS), prefix_rewrite="/ready"))
+    rest = Route(RouteMatch("/"), Forward(to(names.ADMIN), prefix_rewrite="/"))
+    open_chain = FilterChain([technical_http(STAT_PREFIX, VirtualHost(names.ADMIN, [ready]))])
+    secured = FilterChain(
+        [technical_http(STAT_PREFIX, VirtualHost(names.ADMIN, [ready, rest]))],
+        match=ChainMatch(transport_protocol="tls"),
+        tls=inputs.tls,
+    )
+    return Listener(
+        names.ADMIN,
+        SocketAddress(inputs.address, inputs.facts.admin_port),
+        origins.ADMIN,
+        [open_chain, secured],
+        direction=INBOUND,
+        reuse_port=reuse_port(inputs.facts),
+        tls_inspector=True,
+    )

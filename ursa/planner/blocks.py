@@ -1,0 +1,73 @@
+"""Building blocks that several generators use (`spec/xds.md` §2.0)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ursa.ir import cluster as ir
+from ursa.ir.listener import FilterChain, HttpConnectionManager, Router, TcpProxy
+from ursa.ir.routes import RouteConfig, VirtualHost, WeightedCluster
+from ursa.ir.tls import DownstreamTls, SanMatcher, SdsValidation, UpstreamTls
+from ursa.planner import names
+from ursa.planner.inputs import FEATURE_REUSE_PORT, ProxyFacts, Settings
+
+SECOND = 10**9
+HOUR = 3600 * SECOND
+
+LOOPBACK_CIDRS = (("127.0.0.1", 32), ("::1", 128))
+"""What counts as internal for technical listeners."""
+
+
+def to(*clusters: str) -> tuple[WeightedCluster, ...]:
+    """All traffic to one cluster, or equal shares to several."""
+    return tuple(WeightedCluster(name, 1) for name in clusters)
+
+
+def internal_cidrs(settings: Settings, *, ipv6: bool) -> tuple[tuple[str, int], ...]:
+    """The configured internal ranges, without IPv6 ones when the proxy has none."""
+    return tuple((prefix, bits) for prefix, bits in settings.internal_cidrs if ipv6 or ":" not in prefix)
+
+
+def technical_http(stat_prefix: str, host: VirtualHost, *, max_body: int | None = None) -> HttpConnectionManager:
+    """An HTTP connection manager for the proxy's own business."""
+    routes = RouteConfig("", [host], max_direct_response_bytes=max_body, validate_clusters=_validation(max_body))
+    return HttpConnectionManager(stat_prefix, routes, [Router()], internal_addresses=LOOPBACK_CIDRS)
+
+
+def tcp_chain(stat_prefix: str, cluster: str) -> FilterChain:
+    """Forwards bytes to one cluster."""
+    return FilterChain([TcpProxy(stat_prefix, to(cluster))])
+
+
+def reuse_port(facts: ProxyFacts) -> bool:
+    """Whether inbound listeners of this proxy let the kernel spread connections over workers."""
+    return facts.has(FEATURE_REUSE_PORT)
+
+
+def mesh_server_tls(mesh: str) -> DownstreamTls:
+    """Server side of mesh TLS: any client with a certificate of the mesh."""
+    sans = (SanMatcher(f"spiffe://{mesh}/", prefix=True),)
+    return DownstreamTls(names.identity_secret(mesh), SdsValidation(names.authority_secret(mesh), sans))
+
+
+def mesh_client_tls(mesh: str, sni: str, sans: Iterable[SanMatcher]) -> UpstreamTls:
+    """Client side of mesh TLS."""
+    validation = SdsValidation(names.authority_secret(mesh), tuple(sans))
+    return UpstreamTls(sni, names.identity_secret(mesh), validation)
+
+
+def service_san(mesh: str, service: str) -> SanMatcher:
+    """The identity of a tag service."""
+    return SanMatcher(f"spiffe://{mesh}/{service}")
+
+
+def inbound_http_options(protocol: str) -> ir.HttpOptions | None:
+    """How the workload's cluster speaks HTTP."""
+    if protocol not in ("http", "http2", "grpc"):
+        return None
+    return ir.HttpOptions(1 if protocol == "http" else 2, idle_timeout=2 * HOUR)
+
+
+def _validation(max_body: int | None) -> bool | None:
+    # Kuma leaves the field out where bodies are served and sets it where requests are forwarded.
+    return False if max_body is None else None

@@ -1,0 +1,71 @@
+"""Names of the virtual addresses: Envoy's DNS filter, or a table that the launcher's own DNS server asks for."""
+
+from __future__ import annotations
+
+import hashlib
+
+import orjson
+
+from ursa.ir import origins
+from ursa.ir.address import Pipe, SocketAddress
+from ursa.ir.listener import INBOUND, DnsTable, FilterChain, Listener
+from ursa.ir.naming import stat_safe
+from ursa.ir.plan import ProxyPlan
+from ursa.ir.routes import EXACT, DirectResponse, HeaderMatcher, HeaderValue, Route, RouteMatch, VirtualHost
+from ursa.planner import names
+from ursa.planner.blocks import technical_http
+from ursa.planner.inputs import DnsInputs, OutboundInputs
+from ursa.topology.vips import mapped_ipv6
+
+TTL = 30
+"""Seconds that an answer may be remembered."""
+
+PATH = "/dns"
+
+
+def plan_dns(plan: ProxyPlan, inputs: OutboundInputs) -> None:
+    """Adds what answers the names of this proxy's outbounds."""
+    dns = inputs.dns
+    if dns is None:
+        return
+    records = _records(inputs, dns)
+    if dns.embedded:
+        plan.add(_dynamic_config(dns, records))
+        return
+    plan.add(
+        Listener(
+            names.DNS,
+            SocketAddress("127.0.0.1", dns.port, udp=True),
+            origins.DNS,
+            direction=INBOUND,
+            reuse_port=True,
+            dns=DnsTable(records, TTL),
+        )
+    )
+
+
+def _records(inputs: OutboundInputs, dns: DnsInputs) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    table = {
+        hostname: (spec.address, mapped_ipv6(spec.address)) if dns.ipv6 else (spec.address,)
+        for spec in inputs.outbounds
+        for hostname in spec.hostnames
+    }
+    return tuple(sorted(table.items()))
+
+
+def _dynamic_config(dns: DnsInputs, records: tuple[tuple[str, tuple[str, ...]], ...]) -> Listener:
+    """A listener on a socket that serves the table, and says so when it has not changed."""
+    table = {"records": [{"name": name, "ips": list(ips)} for name, ips in records], "ttl": TTL}
+    body = orjson.dumps(table).decode()
+    etag = hashlib.sha256(body.encode()).hexdigest()
+    unchanged = Route(RouteMatch(PATH, EXACT, (HeaderMatcher("If-None-Match", EXACT, etag),)), DirectResponse(304))
+    full = Route(
+        RouteMatch(PATH, EXACT),
+        DirectResponse(200, body),
+        name=f"{names.DYNAMIC_CONFIG}:{PATH}",
+        response_headers_to_add=(HeaderValue("Etag", etag),),
+    )
+    host = VirtualHost(names.DYNAMIC_CONFIG, [unchanged, full])
+    manager = technical_http(stat_safe(names.DYNAMIC_CONFIG), host, max_body=len(body))
+    socket = Pipe(names.dynamic_config_socket(dns.workdir))
+    return Listener(names.DYNAMIC_CONFIG, socket, origins.DYNAMIC_CONFIG, [FilterChain([manager])])

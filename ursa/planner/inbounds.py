@@ -1,0 +1,142 @@
+"""Inbounds of a sidecar: a listener per inbound and a cluster for the workload behind it (`spec/xds.md` §2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ursa.ir import origins
+from ursa.ir.address import SocketAddress
+from ursa.ir.cluster import STATIC, Cluster
+from ursa.ir.listener import (
+    INBOUND,
+    ChainMatch,
+    FilterChain,
+    GrpcStats,
+    HttpConnectionManager,
+    HttpFilter,
+    KafkaBroker,
+    Listener,
+    NetworkFilter,
+    Router,
+    TcpProxy,
+)
+from ursa.ir.naming import stat_safe
+from ursa.ir.plan import ProxyPlan
+from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost
+from ursa.model.dataplane import SERVICELESS_PORT, Inbound
+from ursa.planner import names
+from ursa.planner.blocks import HOUR, inbound_http_options, internal_cidrs, mesh_server_tls, reuse_port, to
+from ursa.planner.inputs import InboundInputs
+from ursa.policies.legacy.traffic_permission import permit
+from ursa.policies.plugin import InboundTarget, PolicyPlugin
+from ursa.topology.protocols import GRPC, HTTP_LIKE, KAFKA, parse_protocol
+
+CONNECT_TIMEOUT = 10**10
+TAGS_HEADER = "x-kuma-tags"
+"""Tells the source's tags to the proxy at the other end; a workload never sees it."""
+
+LOOPBACK_SOURCE = {False: "127.0.0.6", True: "::6"}
+"""Source of connections to a workload that is not on loopback; redirection rules let it through."""
+
+
+def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[PolicyPlugin]) -> None:
+    """Adds listeners and clusters of all inbounds and applies the policies that select them."""
+    seen: set[tuple[str, int]] = set()
+    for position, inbound in enumerate(inputs.dataplane.inbounds):
+        if inbound.port == SERVICELESS_PORT or (inbound.address, inbound.port) in seen:
+            continue
+        seen.add((inbound.address, inbound.port))
+        protocol = parse_protocol(inbound.protocol)
+        cluster = _cluster(inbound, protocol, inputs)
+        listener = _listener(inbound, protocol, cluster.name, inputs)
+        if (permission := inputs.permissions[position]) is not None:
+            permit(listener, permission, inputs.mesh.name)
+        target = InboundTarget(listener, cluster, protocol, inputs.mesh.name)
+        for plugin, policies in zip(plugins, inputs.policies, strict=True):
+            plugin.inbound(target, policies[position])
+        plan.add(listener, cluster)
+        if inputs.mesh.mtls:
+            plan.identities.add(inputs.mesh.name)
+            plan.authorities.add(inputs.mesh.name)
+
+
+def _cluster(inbound: Inbound, protocol: str, inputs: InboundInputs) -> Cluster:
+    workload = SocketAddress(inbound.workload_address, inbound.workload_port)
+    cluster = Cluster(
+        names.workload_cluster(inbound.workload_port),
+        STATIC,
+        origins.INBOUND,
+        connect_timeout=CONNECT_TIMEOUT,
+        addresses=(workload,),
+        http=inbound_http_options(protocol),
+        protocol=protocol,
+    )
+    if inputs.redirection is not None and not _is_loopback(inbound.workload_address):
+        cluster.bind_source = LOOPBACK_SOURCE[":" in inbound.workload_address]
+    return cluster
+
+
+def _listener(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) -> Listener:
+    chains = _chains(inbound, protocol, cluster, inputs)
+    return Listener(
+        names.inbound_listener(inbound.address, inbound.port),
+        SocketAddress(inbound.address, inbound.port),
+        origins.INBOUND,
+        chains,
+        direction=INBOUND,
+        reuse_port=reuse_port(inputs.facts),
+        bind=inputs.redirection is None,
+        tls_inspector=len(chains) > 1,
+        tags=dict(inbound.tags),
+        protocol=protocol,
+    )
+
+
+def _chains(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) -> list[FilterChain]:
+    """One chain without TLS or with it; three while both are allowed: plain, the workload's own TLS, the mesh's."""
+
+    def filters() -> list[NetworkFilter]:
+        return _filters(inbound, protocol, cluster, inputs)
+
+    backend = inputs.mesh.backend
+    if backend is None:
+        return [FilterChain(filters())]
+    tls = mesh_server_tls(inputs.mesh.name)
+    if not backend.permissive:
+        return [FilterChain(filters(), tls=tls)]
+    return [
+        FilterChain(filters(), match=ChainMatch(transport_protocol="raw_buffer")),
+        FilterChain(filters(), match=ChainMatch(transport_protocol="tls")),
+        FilterChain(filters(), match=ChainMatch("tls", application_protocols=("kuma",)), tls=tls),
+    ]
+
+
+def _filters(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) -> list[NetworkFilter]:
+    stat_prefix = stat_safe(cluster)
+    if protocol in HTTP_LIKE:
+        return [_http(inbound, protocol, cluster, inputs)]
+    proxy = TcpProxy(stat_prefix, to(cluster), idle_timeout=2 * HOUR)
+    return [KafkaBroker(stat_prefix), proxy] if protocol == KAFKA else [proxy]
+
+
+def _http(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) -> HttpConnectionManager:
+    filters: list[HttpFilter] = [GrpcStats(), Router()] if protocol == GRPC else [Router()]
+    route = Route(RouteMatch("/"), Forward(to(cluster), timeout=0))
+    routes = RouteConfig(
+        f"inbound:{inbound.service}",
+        [VirtualHost(inbound.service, [route])],
+        request_headers_to_remove=(TAGS_HEADER,),
+    )
+    return HttpConnectionManager(
+        stat_safe(cluster),
+        routes,
+        filters,
+        internal_addresses=internal_cidrs(inputs.settings, ipv6=inputs.facts.ipv6),
+        forward_client_cert=True,
+        stream_idle_timeout=HOUR,
+        idle_timeout=0,
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"

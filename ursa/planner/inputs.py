@@ -1,0 +1,182 @@
+"""Everything that a plan may depend on, as comparable values: these are the keys under which plans are remembered.
+
+A generator gets one of these and nothing else. What is not in here cannot influence a plan, and what is in here makes
+two proxies different.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ursa.ir.plan import Reach
+from ursa.ir.tls import DownstreamTls
+from ursa.model.dataplane import Dataplane
+from ursa.model.mesh import Mesh
+from ursa.policies.core.policy import Policy
+from ursa.policies.legacy.matching import ConnectionPolicy
+
+Pairs = tuple[tuple[str, str], ...]
+
+FEATURE_BIND_OUTBOUNDS = "feature-bind-outbounds"
+FEATURE_EMBEDDED_DNS = "feature-embedded-dns"
+FEATURE_READINESS_UNIX_SOCKET = "feature-readiness-unix-socket"
+FEATURE_REUSE_PORT = "feature-reuse-port"
+FEATURE_STRICT_INBOUND_PORTS = "feature-strict-inbound-ports"
+FEATURE_TPROXY_IN_METADATA = "feature-transparent-proxy-in-dataplane-metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the control plane's configuration says about all proxies.
+
+    Attributes:
+        internal_cidrs: ranges that count as internal for HTTP, (address, bits).
+        vip_domain: domain of the names of tag services.
+        vip_port: port at which outbounds listen on virtual addresses.
+    """
+
+    internal_cidrs: tuple[tuple[str, int], ...] = ()
+    vip_domain: str = "mesh"
+    vip_port: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Redirection:
+    """Transparent proxying of one proxy; a port is 0 when that direction is not redirected."""
+
+    inbound_port: int
+    outbound_port: int
+    dns: bool
+    ipv6: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyFacts:
+    """What an Envoy said about itself when it connected.
+
+    Attributes:
+        admin_port: 0 when there is no admin interface.
+        admin_address: where it listens, empty for 127.0.0.1.
+        workdir: folder of the Unix sockets it shares with its launcher.
+        ipv6: whether it may use IPv6.
+        redirection: from the metadata; None when the Dataplane says it or there is none.
+    """
+
+    name: str
+    features: frozenset[str] = frozenset()
+    admin_port: int = 0
+    admin_address: str = ""
+    readiness_port: int = 0
+    dns_port: int = 0
+    workdir: str = ""
+    ipv6: bool = True
+    redirection: Redirection | None = None
+
+    def has(self, feature: str) -> bool:
+        """Whether the launcher announced a feature."""
+        return feature in self.features
+
+
+@dataclass(frozen=True, slots=True)
+class AdminInputs:
+    """Inputs of the admin resources, for every sort of proxy; `tls` serves remote administration."""
+
+    facts: ProxyFacts
+    address: str
+    tls: DownstreamTls | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboundInputs:
+    """Inputs of the own half of a sidecar.
+
+    Attributes:
+        policies: per plugin, in their order, per inbound: the policies that select it.
+        permissions: per inbound the TrafficPermission that counts, if any.
+    """
+
+    settings: Settings
+    mesh: Mesh
+    dataplane: Dataplane
+    facts: ProxyFacts
+    redirection: Redirection | None
+    policies: tuple[tuple[tuple[Policy, ...], ...], ...]
+    permissions: tuple[ConnectionPolicy | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSpec:
+    """One outbound: where it listens, where it leads, and what is known of the destination.
+
+    Attributes:
+        protocol: of the service.
+        tls: whether the service's instances accept mesh TLS.
+        hostnames: names that lead to it by DNS.
+        route: the TrafficRoute that counts, in a mesh that has any.
+    """
+
+    address: str
+    port: int
+    tags: Pairs
+    protocol: str
+    tls: bool
+    hostnames: tuple[str, ...] = ()
+    route: ConnectionPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsInputs:
+    """How a proxy answers names: its DNS listener's port, or the socket at which its launcher asks for the table."""
+
+    embedded: bool
+    port: int
+    workdir: str
+    ipv6: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundInputs:
+    """Inputs of the outbound half, shared by a class of proxies.
+
+    Attributes:
+        legacy: whether the mesh routes by TrafficRoutes.
+        policies: per plugin, in their order: the policies that speak about destinations.
+        source_tags: value of the header that tells the source's tags, empty when it is not sent.
+        bind: False when transparent proxying hands connections over.
+        direct: addresses that may be reached directly, (address, port).
+    """
+
+    settings: Settings
+    mesh: Mesh
+    ipv6: bool
+    outbounds: tuple[OutboundSpec, ...]
+    policies: tuple[tuple[Policy, ...], ...]
+    legacy: bool = False
+    source_tags: str = ""
+    bind: bool = True
+    dns: DnsInputs | None = None
+    direct: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainDestination:
+    """A destination behind a zone proxy: SNIs lead to it, `tags` narrow it down where they divide the endpoints."""
+
+    mesh: str
+    service: str
+    sni: str
+    tags: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneProxyInputs:
+    """Inputs of an ingress' or egress' own half."""
+
+    facts: ProxyFacts
+    address: str
+    port: int
+    zone: str
+    name: str
+    origin: str
+    reach: Reach
+    destinations: tuple[ChainDestination, ...] = ()

@@ -1,0 +1,158 @@
+"""From a Dataplane, its Envoy and its mesh to the inputs of both halves of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from ursa.model.dataplane import Dataplane, TransparentProxying
+from ursa.model.labels import SERVICE_TAG
+from ursa.planner.inputs import (
+    FEATURE_BIND_OUTBOUNDS,
+    FEATURE_EMBEDDED_DNS,
+    DnsInputs,
+    InboundInputs,
+    OutboundInputs,
+    OutboundSpec,
+    ProxyFacts,
+    Redirection,
+    Settings,
+)
+from ursa.planner.meshes import MeshState
+from ursa.policies.core.matching import Matched
+from ursa.policies.legacy.matching import ConnectionPolicy, for_destination, for_inbound
+from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
+from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
+from ursa.topology.endpoints import ServiceEndpoints
+from ursa.topology.protocols import HTTP_LIKE
+
+Services = Callable[[str], ServiceEndpoints]
+TlsReady = Callable[[str], bool]
+
+
+def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | None:
+    """Transparent proxying of a proxy: what it says itself, else what its Dataplane says."""
+    if facts.redirection is not None:
+        return facts.redirection
+    transparent = dataplane.transparent
+    if transparent is None or not (transparent.redirect_port_inbound or transparent.redirect_port_outbound):
+        return None
+    return Redirection(
+        transparent.redirect_port_inbound,
+        transparent.redirect_port_outbound,
+        dns=facts.dns_port != 0,
+        ipv6=transparent.ip_family_mode != "IPv4",
+    )
+
+
+def inbound_inputs(
+    state: MeshState, dataplane: Dataplane, facts: ProxyFacts, settings: Settings, matched: Sequence[Matched]
+) -> InboundInputs:
+    """Inputs of the own half; `matched` holds the policies that select the proxy, per plugin."""
+    positions = range(len(dataplane.inbounds))
+    permissions = state.legacy.get(TRAFFIC_PERMISSION, ()) if state.mesh.mtls else ()
+    return InboundInputs(
+        settings=settings,
+        mesh=state.mesh,
+        dataplane=dataplane,
+        facts=facts,
+        redirection=redirection_of(dataplane, facts),
+        policies=tuple(tuple(kind.on_inbound(position) for position in positions) for kind in matched),
+        permissions=tuple(for_inbound(permissions, inbound.tags) for inbound in dataplane.inbounds),
+    )
+
+
+def outbound_inputs(
+    state: MeshState,
+    dataplane: Dataplane,
+    facts: ProxyFacts,
+    settings: Settings,
+    matched: Sequence[Matched],
+    services: Services,
+    tls_ready: TlsReady,
+) -> OutboundInputs:
+    """Inputs of the outbound half.
+
+    Args:
+        state: the mesh.
+        dataplane: the proxy's resource.
+        facts: what its Envoy said.
+        settings: the control plane's.
+        matched: the policies that select the proxy, per plugin.
+        services: endpoints by service.
+        tls_ready: whether a service's instances accept mesh TLS.
+    """
+    redirection = redirection_of(dataplane, facts)
+    by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
+    routes = state.legacy.get(TRAFFIC_ROUTE, ())
+    pick = _route_picker(routes, dataplane)
+    specs = _vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane)
+    outbounds = tuple(
+        OutboundSpec(address, port, tags, services(service).protocol, tls_ready(service), hostnames, pick(service))
+        for address, port, service, tags, hostnames in specs
+    )
+    http = any(spec.protocol in HTTP_LIKE for spec in outbounds)
+    return OutboundInputs(
+        settings=settings,
+        mesh=state.mesh,
+        ipv6=facts.ipv6,
+        outbounds=outbounds,
+        policies=tuple(kind.outbound for kind in matched),
+        legacy=bool(routes),
+        source_tags=_source_tags(dataplane) if http and (routes or state.tags_header) else "",
+        bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
+        dns=_dns(redirection, facts),
+        direct=_direct(dataplane.transparent, outbounds, state, services) if redirection is not None else (),
+    )
+
+
+_Spec = tuple[str, int, str, tuple[tuple[str, str], ...], tuple[str, ...]]
+
+
+def _explicit_specs(dataplane: Dataplane) -> Iterator[_Spec]:
+    for outbound in dataplane.outbounds:
+        if outbound.service:
+            yield outbound.address, outbound.port, outbound.service, tuple(sorted(outbound.tags.items())), ()
+
+
+def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[_Spec]:
+    """Every service of the mesh at its virtual address, or those that the Dataplane says it needs."""
+    if state.mesh.exclusive:
+        return
+    reachable = dataplane.transparent.reachable_services if dataplane.transparent is not None else ()
+    own = {(inbound.address, inbound.port) for inbound in dataplane.inbounds}
+    for vip in state.vips:
+        if (not reachable or vip.service in reachable) and (vip.address, vip.port) not in own:
+            yield vip.address, vip.port, vip.service, ((SERVICE_TAG, vip.service),), vip.hostnames
+
+
+def _route_picker(routes: Sequence[ConnectionPolicy], dataplane: Dataplane) -> Callable[[str], ConnectionPolicy | None]:
+    if not routes:
+        return lambda service: None
+    source = dataplane.tag_sets
+    return lambda service: for_destination(routes, source, service)
+
+
+def _source_tags(dataplane: Dataplane) -> str:
+    return "".join(f"&{key}={','.join(values)}&" for key, values in dataplane.all_tags.items())
+
+
+def _dns(redirection: Redirection | None, facts: ProxyFacts) -> DnsInputs | None:
+    if redirection is None or not redirection.dns or facts.has(FEATURE_BIND_OUTBOUNDS):
+        return None
+    return DnsInputs(facts.has(FEATURE_EMBEDDED_DNS), facts.dns_port, facts.workdir, facts.ipv6)
+
+
+def _direct(
+    transparent: TransparentProxying | None,
+    outbounds: Iterable[OutboundSpec],
+    state: MeshState,
+    services: Services,
+) -> tuple[tuple[str, int], ...]:
+    """Addresses of all instances of the services that may be reached directly."""
+    wanted = transparent.direct_access_services if transparent is not None else ()
+    if not wanted:
+        return ()
+    named = [vip.service for vip in state.vips] if "*" in wanted else wanted
+    taken = {spec.address for spec in outbounds}
+    found = {(e.address, e.port) for service in named for e in services(service).mesh if e.address not in taken}
+    return tuple(sorted(found))

@@ -1,0 +1,76 @@
+"""Passthrough of redirected connections that no other listener takes (`spec/xds.md` §2.3)."""
+
+from __future__ import annotations
+
+from ursa.ir import origins
+from ursa.ir.address import SocketAddress
+from ursa.ir.cluster import ORIGINAL_DST, STATIC, Cluster
+from ursa.ir.listener import INBOUND, OUTBOUND, ChainMatch, FilterChain, Listener, TcpProxy
+from ursa.ir.naming import stat_safe
+from ursa.ir.plan import ProxyPlan
+from ursa.model.dataplane import SERVICELESS_PORT
+from ursa.planner import names
+from ursa.planner.blocks import reuse_port, tcp_chain, to
+from ursa.planner.inbounds import LOOPBACK_SOURCE
+from ursa.planner.inputs import FEATURE_BIND_OUTBOUNDS, FEATURE_STRICT_INBOUND_PORTS, InboundInputs, Redirection
+
+_ANY = {False: "0.0.0.0", True: "::"}
+
+
+def plan_passthrough(plan: ProxyPlan, inputs: InboundInputs) -> None:
+    """Adds the catch-all listeners, for both directions and address families."""
+    redirection = inputs.redirection
+    if redirection is None or not redirection.outbound_port or inputs.facts.has(FEATURE_BIND_OUTBOUNDS):
+        return
+    plan.add(Cluster(names.NO_DESTINATION, STATIC, origins.TRANSPARENT))
+    for ipv6 in (False, True) if redirection.ipv6 else (False,):
+        _outbound(plan, inputs, redirection, ipv6)
+        _inbound(plan, inputs, redirection, ipv6)
+
+
+def _outbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, ipv6: bool) -> None:
+    name = names.passthrough("outbound", _family(ipv6))
+    if inputs.mesh.passthrough:
+        plan.add(Cluster(name, ORIGINAL_DST, origins.TRANSPARENT, cluster_provided=True))
+    # Without passthrough the listener leads to a cluster that does not exist, which closes every connection.
+    address = SocketAddress(_ANY[ipv6], redirection.outbound_port)
+    chain = tcp_chain(stat_safe(name), name)
+    plan.add(Listener(name, address, origins.TRANSPARENT, [chain], direction=OUTBOUND, original_dst=True))
+
+
+def _inbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, ipv6: bool) -> None:
+    name = names.passthrough("inbound", _family(ipv6))
+    source = LOOPBACK_SOURCE[ipv6]
+    plan.add(Cluster(name, ORIGINAL_DST, origins.TRANSPARENT, cluster_provided=True, bind_source=source))
+    chains = _port_chains(inputs, name) if _strict(inputs) else [tcp_chain(stat_safe(name), name)]
+    plan.add(
+        Listener(
+            name,
+            SocketAddress(_ANY[ipv6], redirection.inbound_port),
+            origins.TRANSPARENT,
+            chains,
+            direction=INBOUND,
+            original_dst=True,
+            reuse_port=reuse_port(inputs.facts),
+        )
+    )
+
+
+def _strict(inputs: InboundInputs) -> bool:
+    """Whether only the ports of inbounds may be reached: otherwise a port without inbound would bypass mTLS."""
+    backend = inputs.mesh.backend
+    strict = backend is not None and not backend.permissive
+    return strict and inputs.facts.has(FEATURE_STRICT_INBOUND_PORTS) and bool(inputs.dataplane.inbounds)
+
+
+def _port_chains(inputs: InboundInputs, cluster: str) -> list[FilterChain]:
+    chains = []
+    for port in sorted({inbound.port for inbound in inputs.dataplane.inbounds}):
+        destination = names.NO_DESTINATION if port == SERVICELESS_PORT else cluster
+        proxy = TcpProxy(stat_safe(cluster), to(destination))
+        chains.append(FilterChain([proxy], match=ChainMatch(destination_port=port)))
+    return chains
+
+
+def _family(ipv6: bool) -> str:
+    return "ipv6" if ipv6 else "ipv4"

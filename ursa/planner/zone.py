@@ -1,0 +1,147 @@
+"""The planner of one zone: takes steps of the view, tells what they concern, and plans proxies.
+
+Nothing here waits or stores. The state it keeps is only memory of results, so a planner that starts afresh with the
+newest view gives the same plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ursa.ir.cluster import LoadAssignment
+from ursa.ir.plan import EdsReference, ProxyPlan
+from ursa.model.dataplane import Dataplane
+from ursa.model.kind import Registry
+from ursa.model.resource import Resource
+from ursa.planner.admin import plan_admin
+from ursa.planner.chains import egress_inputs, ingress_inputs
+from ursa.planner.direct_access import plan_direct_access
+from ursa.planner.dns import plan_dns
+from ursa.planner.inbounds import plan_inbounds
+from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs, ProxyFacts, Settings, ZoneProxyInputs
+from ursa.planner.memo import Memo
+from ursa.planner.meshes import MeshIndex, MeshState
+from ursa.planner.outbounds import plan_outbounds
+from ursa.planner.readiness import TlsReadiness
+from ursa.planner.services import ServiceIndex
+from ursa.planner.sidecars import inbound_inputs, outbound_inputs
+from ursa.planner.transparent import plan_passthrough
+from ursa.planner.zone_proxies import plan_zone_proxy
+from ursa.policies.core.matching import Matched, destination_rules, match_policies
+from ursa.policies.core.policy import Policy
+from ursa.policies.core.subject import dataplane_subject
+from ursa.policies.core.subsets import SubsetRules
+from ursa.policies.plugin import PolicyPlugin
+from ursa.view.view import Touched, View
+
+CLASSES = 4096
+"""Outbound halves remembered. A class whose half was dropped is planned again, nothing worse."""
+
+
+@dataclass(slots=True)
+class Concerned:
+    """What a step concerns.
+
+    Attributes:
+        meshes: all proxies in them may have other plans.
+        endpoints: services (mesh, name) whose endpoints changed.
+        zone_proxies: whether plans of ingresses and egresses may have changed.
+    """
+
+    meshes: set[str] = field(default_factory=set)
+    endpoints: set[tuple[str, str]] = field(default_factory=set)
+    zone_proxies: bool = False
+
+
+class ZonePlanner:
+    """Plans the proxies of one zone."""
+
+    def __init__(
+        self, zone: str, registry: Registry, plugins: Sequence[PolicyPlugin], settings: Settings, *, check: bool = False
+    ) -> None:
+        """Args: check: compute everything remembered twice and compare, for tests."""
+        self._zone, self._plugins, self._settings = zone, plugins, settings
+        self._view = View()
+        self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
+        self._services = ServiceIndex(zone)
+        self._readiness = TlsReadiness()
+        self._rules: Memo[tuple[Policy, ...], SubsetRules] = Memo(destination_rules, size=CLASSES, check=check)
+        self.outbound_halves: Memo[OutboundInputs, ProxyPlan] = Memo(self._plan_outbounds, size=CLASSES, check=check)
+
+    def observe(self, view: View, touched: Touched) -> Concerned:
+        """Takes over the newest view and says what changed for whom."""
+        self._view = view
+        meshes = self._meshes.update(view, touched)
+        changes = self._services.update(view, touched, [state.mesh for state in self._meshes.all.values()])
+        ready = self._readiness.update(view, touched, self._meshes.all)
+        zone_proxies = bool(meshes or touched.kinds & {"ZoneIngress", "ZoneEgress"})
+        return Concerned(meshes | changes.meshes | ready, changes.endpoints, zone_proxies)
+
+    def dataplane(self, resource: Resource) -> Dataplane:
+        """The parsed form of a Dataplane."""
+        return self._services.dataplane(resource)
+
+    def mesh(self, name: str) -> MeshState | None:
+        """A mesh, None when it does not exist."""
+        return self._meshes.all.get(name)
+
+    def sidecar_inputs(self, resource: Resource, facts: ProxyFacts) -> tuple[InboundInputs, OutboundInputs] | None:
+        """Inputs of both halves of a Dataplane's plan, None without its mesh."""
+        state = self._meshes.all.get(resource.mesh)
+        if state is None:
+            return None
+        dataplane, mesh = self.dataplane(resource), resource.mesh
+        matched = self._match(state, resource)
+        own = inbound_inputs(state, dataplane, facts, self._settings, matched)
+        outbound = outbound_inputs(
+            state,
+            dataplane,
+            facts,
+            self._settings,
+            matched,
+            lambda service: self._services.of(mesh, service),
+            lambda service: self._readiness.ready(mesh, service),
+        )
+        return own, outbound
+
+    def plan_own(self, inputs: InboundInputs, admin: AdminInputs) -> ProxyPlan:
+        """The own half of a sidecar."""
+        plan = ProxyPlan()
+        plan_admin(plan, admin)
+        plan_passthrough(plan, inputs)
+        plan_inbounds(plan, inputs, self._plugins)
+        return plan
+
+    def zone_proxy_inputs(self, resource: Resource, facts: ProxyFacts) -> ZoneProxyInputs:
+        """Inputs of a ZoneIngress' or ZoneEgress' plan."""
+        if resource.kind == "ZoneIngress":
+            ingress = self._services.ingress(resource)
+            return ingress_inputs(ingress, facts, self._zone, self._meshes.all, self._services.of)
+        egress = self._services.egress(resource)
+        ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))
+        return egress_inputs(egress, facts, self._zone, self._meshes.all, ingresses)
+
+    def plan_zone_proxy(self, inputs: ZoneProxyInputs, admin: AdminInputs) -> ProxyPlan:
+        """The plan of an ingress or egress."""
+        plan = ProxyPlan()
+        plan_admin(plan, admin)
+        plan_zone_proxy(plan, inputs)
+        return plan
+
+    def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:
+        """The endpoints of an EDS cluster."""
+        service = self._services.of(reference.mesh, reference.service)
+        return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
+
+    def _match(self, state: MeshState, resource: Resource) -> list[Matched]:
+        subject = dataplane_subject(resource)
+        return [match_policies(state.policies[plugin.kind], subject) for plugin in self._plugins]
+
+    def _plan_outbounds(self, inputs: OutboundInputs) -> ProxyPlan:
+        plan = ProxyPlan()
+        rules = [self._rules(policies) for policies in inputs.policies]
+        plan_outbounds(plan, inputs, self._plugins, rules)
+        plan_direct_access(plan, inputs)
+        plan_dns(plan, inputs)
+        return plan
