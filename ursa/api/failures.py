@@ -134,6 +134,8 @@ def _router_answer(error: web.HTTPException) -> web.StreamResponse:
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = [m for m in ("PUT", "POST", "DELETE", "GET") if m in error.allowed_methods]
         return plain(405, "405: Method Not Allowed", {"Allow": ", ".join(allowed)})
+    if isinstance(error, web.HTTPBadRequest):
+        return web.Response(status=400)
     if error.status >= 400:
         return plain(error.status, f"{error.status}: {error.reason}")
     raise error

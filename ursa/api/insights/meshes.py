@@ -47,12 +47,12 @@ class MeshInsights:
 
 def compute(view: View, mesh: Resource, kinds: Iterable[Kind]) -> Resource:
     """The MeshInsight of a mesh."""
-    counted = {k: len(view.bucket(k.name, mesh.name)) for k in kinds if k.family is not Family.INSIGHT}
+    counted = [k for k in kinds if k.family is not Family.INSIGHT]
     spec = {
         **_proxies(view, mesh.name),
-        "policies": _totals({k.name: n for k, n in counted.items() if k.family in _POLICIES}),
+        "policies": _totals(view, mesh.name, [k.name for k in counted if k.family in _POLICIES]),
         "services": _services(view, mesh.name),
-        "resources": _totals({k.name: n for k, n in counted.items()}),
+        "resources": _totals(view, mesh.name, [k.name for k in counted]),
     }
     newest = max((r.modified for k in counted for r in view.bucket(k.name, mesh.name).values()), default=mesh.modified)
     return Resource("MeshInsight", "", mesh.name, spec, created=mesh.created, modified=newest)
@@ -103,5 +103,5 @@ def _each(groups: dict[str, list[ProxyStatus]]) -> dict[str, Any]:
     return {name: counters(groups[name]) for name in sorted(groups)}
 
 
-def _totals(counts: dict[str, int]) -> dict[str, Any]:
-    return {name: {"total": counts[name]} for name in sorted(counts) if counts[name]}
+def _totals(view: View, mesh: str, kinds: Iterable[str]) -> dict[str, Any]:
+    return {kind: {"total": count} for kind in sorted(kinds) if (count := view.count(kind, mesh))}

@@ -1,0 +1,230 @@
+"""Commands end to end: what is printed, what is sent, how they fail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.conftest import ControlPlane
+from tests.unit.cli.conftest import Ursactl
+
+POLICY = """
+type: MeshTimeout
+mesh: demo
+name: web
+spec:
+  targetRef: {kind: Mesh}
+  to:
+  - targetRef: {kind: Mesh}
+    default: {idleTimeout: "{{ idle }}"}
+---
+type: Mesh
+name: demo
+"""
+DATAPLANE = """
+type: Dataplane
+mesh: default
+name: web-1
+networking:
+  address: 192.168.0.1
+  inbound:
+  - port: 80
+    tags: {kuma.io/service: web, version: v1}
+"""
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> Path:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(POLICY)
+    (folder / "b.yml").write_text(DATAPLANE)
+    (folder / "notes.txt").write_text("not a manifest")
+    return folder
+
+
+async def test_apply_says_what_each_object_changed(ursactl: Ursactl, manifests: Path) -> None:
+    first = await ursactl("apply", "-f", str(manifests), "-v", "idle=1m")
+    assert (first.status, first.err) == (0, "")
+    changes = [line.partition(" (revision")[0] for line in first.out.splitlines()]
+    assert changes == ["mesh.demo created", "meshtimeout.web created", "dataplane.web-1 created"]
+    second = await ursactl("apply", "-f", str(manifests), "-v", "idle=2m")
+    changes = [line.partition(" (revision")[0] for line in second.out.splitlines()]
+    assert changes == ["mesh.demo unchanged", "meshtimeout.web configured", "dataplane.web-1 unchanged"]
+
+
+async def test_apply_sends_nothing_when_one_document_is_wrong(
+    ursactl: Ursactl, manifests: Path, zone: ControlPlane
+) -> None:
+    (manifests / "c.yaml").write_text("type: Dataplane\nmesh: default\nname: bad\n---\ntype: Nope\nname: x\n")
+    result = await ursactl("apply", "-f", str(manifests), "-v", "idle=1m")
+    assert result.status == 1
+    assert result.err.splitlines() == [
+        "Error: failed to validate some resources",
+        "resource[3]: failed to parse resource: networking: must be defined",
+        'resource[4]: failed to parse resource: type: unknown resource type "Nope"',
+    ]
+    assert zone.live.current.get("Mesh", "", "demo") is None
+
+
+async def test_dry_runs_write_nothing(ursactl: Ursactl, manifests: Path, zone: ControlPlane) -> None:
+    printed = await ursactl("apply", "-f", str(manifests / "b.yml"), "--dry-run")
+    assert printed.out.startswith("type: Dataplane\n")
+    tried = await ursactl("apply", "-f", str(manifests / "b.yml"), "--dry-run=server")
+    assert tried.out == "dataplane.web-1 created (dry run)\n"
+    assert not zone.live.current.bucket("Dataplane", "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "not valid YAML"),
+        ("", "no resource(s) passed to apply"),
+        ("type: Mesh\nname: '{{ x }}'", "variable x has no value"),
+    ],
+)
+async def test_bad_manifests(ursactl: Ursactl, tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    result = await ursactl("apply", "-f", str(file), "-v", "y=1")
+    assert result.status == 1
+    assert message in result.err
+    assert (await ursactl("apply", "-f", str(tmp_path / "absent.yaml"))).status == 1
+
+
+async def test_kubernetes_manifests_are_accepted(ursactl: Ursactl, tmp_path: Path) -> None:
+    file = tmp_path / "k8s.json"
+    mesh = {"apiVersion": "kuma.io/v1alpha1", "kind": "Mesh", "metadata": {"name": "k"}, "spec": {}}
+    file.write_text(json.dumps(mesh))
+    assert (await ursactl("apply", "-f", str(file))).out.startswith("mesh.k created")
+
+
+async def test_get_prints_kumas_columns(ursactl: Ursactl, manifests: Path) -> None:
+    await ursactl("apply", "-f", str(manifests), "-v", "idle=1m")
+    header, row = (await ursactl("get", "dataplanes")).out.splitlines()
+    assert header.split() == ["MESH", "NAME", "TAGS", "ADDRESS", "AGE"]
+    assert row.startswith("default   web-1   kuma.io/service=web kuma.io/zone=default version=v1   192.168.0.1")
+    header, *rows = (await ursactl("get", "meshes")).out.splitlines()
+    assert header.split() == ["NAME", "mTLS", "LOCALITY", "ZONEEGRESS", "AGE"]
+    assert [r.split()[:4] for r in rows] == [["default", "off", "off", "off"], ["demo", "off", "off", "off"]]
+    page = await ursactl("get", "meshtimeouts", "--size", "1")
+    assert page.out.endswith("Rerun command with --offset=1 argument to retrieve more resources\n")
+
+
+@pytest.mark.parametrize("word", ["meshtimeout", "meshtimeouts", "MeshTimeout", "mt"])
+async def test_one_object_round_trips(ursactl: Ursactl, manifests: Path, tmp_path: Path, word: str) -> None:
+    await ursactl("apply", "-f", str(manifests), "-v", "idle=1m")
+    for output in ("yaml", "json"):
+        shown = await ursactl("get", word, "web", "-m", "demo", "-o", output)
+        again = tmp_path / f"again.{output}"
+        again.write_text(shown.out)
+        assert (await ursactl("apply", "-f", str(again))).out.startswith("meshtimeout.web unchanged")
+
+
+async def test_what_is_not_there_is_named(ursactl: Ursactl) -> None:
+    assert (await ursactl("get", "mesh", "nope")).err == "Error: No resources found\n"
+    assert (await ursactl("get", "meshtimeout", "x")).err == "Error: No resources found in default mesh\n"
+    assert (await ursactl("delete", "mesh", "nope")).err == 'Error: there is no Mesh with name "nope"\n'
+    assert (await ursactl("get", "nopes")).err.startswith("Error: unknown TYPE: nopes. Allowed values:")
+
+
+async def test_delete(ursactl: Ursactl, manifests: Path) -> None:
+    await ursactl("apply", "-f", str(manifests), "-v", "idle=1m")
+    assert (await ursactl("delete", "mesh", "default")).err.splitlines() == [
+        "Error: Could not delete a resource (Resource is not valid)",
+        "* mesh: unable to delete mesh, there are still some dataplanes attached",
+    ]
+    assert (await ursactl("delete", "dataplane", "web-1")).out == 'deleted Dataplane "web-1"\n'
+    gone = await ursactl("delete", "-f", str(manifests / "a.yaml"))
+    assert gone.status == 0, gone.err
+
+
+@pytest.mark.parametrize(
+    ("what", "header"),
+    [
+        ("dataplanes", "MESH NAME TAGS STATUS LAST CONNECTED AGO"),
+        ("zones", "NAME STATUS LAST CONNECTED AGO"),
+        ("zoneingresses", "NAME STATUS LAST CONNECTED AGO"),
+        ("zone-ingresses", "NAME STATUS LAST CONNECTED AGO"),
+        ("zoneegresses", "NAME STATUS LAST CONNECTED AGO"),
+        ("meshes", "NAME DATAPLANES TRAFFIC PERMISSIONS"),
+        ("services", "SERVICE STATUS DATAPLANES"),
+    ],
+)
+async def test_inspect_tables(ursactl: Ursactl, manifests: Path, what: str, header: str) -> None:
+    await ursactl("apply", "-f", str(manifests / "b.yml"))
+    result = await ursactl("inspect", what)
+    assert result.status == 0, result.err
+    assert " ".join(result.out.splitlines()[0].split()).startswith(header)
+    assert json.loads((await ursactl("inspect", what, "-o", "json")).out)["total"] >= 0
+
+
+async def test_tokens_from_the_control_plane_and_from_a_key(ursactl: Ursactl, tmp_path: Path) -> None:
+    import jwt
+
+    issued = await ursactl("generate", "dataplane-token", "--name", "a", "--tag", "k=v,w", "--valid-for", "1h")
+    claims = jwt.decode(issued.out, options={"verify_signature": False})
+    assert (claims["Name"], claims["Tags"]) == ("a", {"k": ["v", "w"]})
+    pem = tmp_path / "key.pem"
+    pem.write_text((await ursactl("generate", "signing-key", "--format", "pem")).out)
+    public = (await ursactl("generate", "public-key", "--signing-key-path", str(pem))).out
+    offline = await ursactl(
+        "generate user-token --name jo --group ops --valid-for 1h --kid 7 --signing-key-path",
+        str(pem),
+    )
+    assert jwt.decode(offline.out, public, ["RS256"])["Groups"] == ["ops"]
+    assert jwt.get_unverified_header(offline.out)["kid"] == "7"
+    assert (await ursactl("generate zone-token --zone z --scope foo --valid-for 1h")).status == 1
+
+
+async def test_certificates(ursactl: Ursactl, tmp_path: Path) -> None:
+    from cryptography import x509
+
+    key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
+    result = await ursactl(
+        "generate tls-certificate --type server --hostname a.b,10.0.0.1 --key-type ecdsa --key-file",
+        str(key),
+        "--cert-file",
+        str(cert),
+    )
+    assert result.status == 0, result.err
+    names = x509.load_pem_x509_certificate(cert.read_bytes()).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert names.value.get_values_for_type(x509.DNSName) == ["a.b"]
+    assert key.stat().st_mode & 0o077 == 0
+
+
+async def test_control_planes_are_remembered(ursactl: Ursactl, zone: ControlPlane) -> None:
+    url = f"http://{zone.client.host}:{zone.client.port}"
+    added = await ursactl("config", "control-planes", "add", "--name", "b", "--address", url)
+    assert added.out.splitlines() == ['added Control Plane "b"', 'switched active Control Plane to "b"']
+    again = await ursactl("config", "control-planes", "add", "--name", "b", "--address", url)
+    assert again.err.startswith('Error: Control Plane with name "b" already exists.')
+    listed = (await ursactl("config", "control-planes", "list")).out.splitlines()
+    assert [line.split() for line in listed[1:]] == [["local", "http://localhost:5681"], ["z", url], ["*", "b", url]]
+    assert (await ursactl("config", "control-planes", "switch", "--name", "z")).status == 0
+    assert (await ursactl("config", "control-planes", "remove", "--name", "b")).status == 0
+    assert (await ursactl("config", "control-planes", "switch", "--name", "b")).status == 1
+
+
+async def test_an_unreachable_control_plane_is_an_error_of_one_line(ursactl: Ursactl) -> None:
+    await ursactl("config control-planes add --skip-check --name gone --address http://127.0.0.1:1")
+    result = await ursactl("get", "meshes")
+    assert (result.status, len(result.err.splitlines())) == (1, 1)
+    assert (await ursactl("version")).status == 0
+
+
+def test_the_tool_starts_fast() -> None:
+    """Best of five, so that a busy machine does not decide."""
+    times = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "ursa.cli", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 0.3

@@ -1,0 +1,7 @@
+"""Lets `python -m ursa.cli` be `ursactl`."""
+
+from __future__ import annotations
+
+from ursa.cli.main import main
+
+main()

@@ -1,0 +1,88 @@
+"""`ursactl get`: lists of any kind, or one object, as a table, YAML or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from ursa.cli.ages import age
+from ursa.cli.failures import CommandFailed, ServerRefused
+from ursa.cli.output import print_document, print_table
+from ursa.cli.session import Session, mesh_option, output_option, pass_session
+from ursa.model.forms import META
+from ursa.model.kind import Kind
+from ursa.model.resource import Resource
+from ursa.runtime.clock import SystemClock
+
+
+@click.command()
+@click.argument("type_", metavar="TYPE")
+@click.argument("name", default="")
+@mesh_option
+@click.option("-A", "--all-meshes", is_flag=True, help="objects of all meshes")
+@click.option("--size", type=click.IntRange(1, 1000), help="at most so many, instead of all")
+@click.option("--offset", type=click.IntRange(0), help="leave out so many")
+@output_option
+@pass_session
+def command(
+    session: Session,
+    type_: str,
+    name: str,
+    mesh: str,
+    all_meshes: bool,
+    size: int | None,
+    offset: int | None,
+    output: str,
+) -> None:
+    """Show resources of a TYPE, or the one with NAME."""
+    kind = session.kind(type_)
+    if name:
+        _one(session, kind, mesh, name, output)
+        return
+    path = session.path(kind, "" if all_meshes else mesh)
+    if size is None and offset is None:
+        items = list(session.client.pages(path))
+        page: dict[str, Any] = {"total": len(items), "items": items, "next": None}
+    else:
+        page = session.client.get(path, {"size": size, "offset": offset}).document
+    if output != "table":
+        print_document(page, output)
+        return
+    _table(kind, page["items"])
+    if page.get("next"):
+        following = (offset or 0) + len(page["items"])
+        click.echo(f"\nRerun command with --offset={following} argument to retrieve more resources")
+
+
+def _one(session: Session, kind: Kind, mesh: str, name: str, output: str) -> None:
+    try:
+        item = session.client.get(session.path(kind, mesh, name)).document
+    except ServerRefused as error:
+        if error.status != 404:
+            raise
+        where = "" if kind.global_scope else f" in {mesh} mesh"
+        raise CommandFailed(f"No resources found{where}") from None
+    if output == "table":
+        _table(kind, [item])
+    else:
+        print_document(item, output)
+
+
+def _table(kind: Kind, items: Iterable[dict[str, Any]]) -> None:
+    now = SystemClock().now_ns()
+    header = [*([] if kind.global_scope else ["MESH"]), "NAME", *(column.title for column in kind.columns), "AGE"]
+    rows = []
+    for item in items:
+        resource = _resource(kind, item)
+        cells = [column.cell(resource) for column in kind.columns]
+        place = [] if kind.global_scope else [resource.mesh]
+        rows.append([*place, resource.name, *cells, age(item.get("modificationTime"), now)])
+    print_table(header, rows)
+
+
+def _resource(kind: Kind, item: dict[str, Any]) -> Resource:
+    """The item as columns want it; a server of another version may send what our schema would refuse."""
+    spec = {k: v for k, v in item.items() if k not in META} if kind.codec.flat else item.get("spec") or {}
+    return Resource(kind.name, item.get("mesh", ""), item.get("name", ""), spec, item.get("labels") or {})

@@ -1,0 +1,142 @@
+"""`ursactl inspect`: how proxies, zones, meshes and services are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from ursa.cli import states
+from ursa.cli.client import path_of
+from ursa.cli.failures import CommandFailed
+from ursa.cli.output import print_document, print_table
+from ursa.cli.session import Session, mesh_option, output_option, pass_session
+from ursa.runtime.clock import SystemClock
+
+Row = Callable[[Mapping[str, Any], int], Sequence[str]]
+
+RAW = {"config-dump": "xds", "stats": "stats", "clusters": "clusters", "config": "_config", "policies": "policies"}
+"""What `--type` asks for, and the path below the proxy where it is."""
+
+
+@click.group()
+def command() -> None:
+    """Show how proxies, zones, meshes and services are doing."""
+
+
+@command.command()
+@mesh_option
+@click.option("--tag", "tags", multiple=True, help="NAME=VALUE a proxy must have; may be repeated")
+@click.option("--gateway", is_flag=True, help="gateways only")
+@output_option
+@pass_session
+def dataplanes(session: Session, mesh: str, tags: tuple[str, ...], gateway: bool, output: str) -> None:
+    """Show proxies of a mesh and their connections."""
+    parameters = {"tag": [tag.replace("=", ":", 1) for tag in tags], "gateway": "true" if gateway else None}
+    items = session.client.pages(path_of("meshes", mesh, "dataplanes", "_overview"), parameters)
+    _show(items, states.DATAPLANE, states.dataplane, output)
+
+
+@command.command()
+@output_option
+@pass_session
+def zones(session: Session, output: str) -> None:
+    """Show zones and their connections."""
+    _show(session.client.pages("/zones/_overview"), states.ZONE, states.zone, output)
+
+
+@command.command()
+@output_option
+@pass_session
+def zoneingresses(session: Session, output: str) -> None:
+    """Show zone ingresses and their connections."""
+    _show(session.client.pages("/zoneingresses/_overview"), states.ZONE_PROXY, states.zone_proxy, output)
+
+
+@command.command()
+@output_option
+@pass_session
+def zoneegresses(session: Session, output: str) -> None:
+    """Show zone egresses and their connections."""
+    _show(session.client.pages("/zoneegresses/_overview"), states.ZONE_PROXY, states.zone_proxy, output)
+
+
+@command.command()
+@output_option
+@pass_session
+def meshes(session: Session, output: str) -> None:
+    """Show what meshes hold."""
+    _show(session.client.pages("/mesh-insights"), states.MESH, states.mesh, output)
+
+
+@command.command()
+@mesh_option
+@output_option
+@pass_session
+def services(session: Session, mesh: str, output: str) -> None:
+    """Show services of a mesh."""
+    items = session.client.pages(path_of("meshes", mesh, "service-insights"))
+    _show(items, states.SERVICE, states.service, output)
+
+
+@command.command()
+@click.argument("name")
+@mesh_option
+@click.option("--type", "what", type=click.Choice(sorted(RAW)), default="policies", show_default=True)
+@click.option("--include-eds", is_flag=True, help="with config-dump: endpoints too")
+@click.option("--shadow", is_flag=True, help="with config: as if shadow policies applied")
+@click.option("--include", type=click.Choice(["diff"]), multiple=True, help="with config: what shadow policies change")
+@pass_session
+def dataplane(
+    session: Session, name: str, mesh: str, what: str, include_eds: bool, shadow: bool, include: tuple[str, ...]
+) -> None:
+    """Show one proxy: its policies, its configuration, its statistics."""
+    if (shadow or include) and what != "config":
+        raise CommandFailed("flag '--shadow' can be used only when '--type=config'")
+    if include_eds and what != "config-dump":
+        raise CommandFailed("flag '--include-eds' can be used only when '--type=config-dump'")
+    parameters: dict[str, Any] = {}
+    if what == "config":
+        parameters = {"shadow": str(shadow).lower(), "include": ",".join(include)}
+    elif what == "config-dump":
+        parameters = {"include_eds": str(include_eds).lower()}
+    click.echo(session.client.get(path_of("meshes", mesh, "dataplanes", name, RAW[what]), parameters).text)
+
+
+def _zone_proxy(kind: str, path: str) -> click.Command:
+    @click.command(name=kind, help=f"Show one {kind}: its configuration, its statistics.")
+    @click.argument("name")
+    @click.option("--type", "what", type=click.Choice(["config-dump", "stats", "clusters"]), default="config-dump")
+    @pass_session
+    def show(session: Session, name: str, what: str) -> None:
+        click.echo(session.client.get(path_of(path, name, RAW[what])).text)
+
+    return show
+
+
+@command.command()
+@click.argument("type_", metavar="TYPE")
+@click.argument("name")
+@mesh_option
+@pass_session
+def policy(session: Session, type_: str, name: str, mesh: str) -> None:
+    """Show which proxies a policy of a TYPE selects."""
+    kind = session.kind(type_)
+    click.echo("Affected data plane proxies:\n")
+    for item in session.client.pages(session.path(kind, mesh, name, "_resources", "dataplanes")):
+        click.echo(f"  {item['name']}")
+
+
+def _show(items: Iterable[dict[str, Any]], header: Sequence[str], row: Row, output: str) -> None:
+    found = list(items)
+    if output != "table":
+        print_document({"total": len(found), "items": found, "next": None}, output)
+        return
+    now = SystemClock().now_ns()
+    print_table(header, [row(item, now) for item in found])
+
+
+command.add_command(_zone_proxy("zoneingress", "zoneingresses"))
+command.add_command(_zone_proxy("zoneegress", "zoneegresses"))
+command.add_command(zoneingresses, "zone-ingresses")

@@ -1,0 +1,32 @@
+"""Errors as the command line prints them: one line, then one per wrong field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ursa.errors import UrsaError
+
+
+class CommandFailed(UrsaError):
+    """The command could not do what it was asked; `notes` are printed below the message."""
+
+    def __init__(self, message: str, notes: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.notes = tuple(notes)
+
+
+class ServerRefused(CommandFailed):
+    """The control plane answered with an error."""
+
+    def __init__(self, status: int, body: str, problem: Mapping[str, Any] | None) -> None:
+        self.status = status
+        if problem is None or "title" not in problem:
+            super().__init__(f"({status}): {body.strip()}")
+            return
+        notes = [f"* {p.get('field', '')}: {p.get('reason', '')}" for p in problem.get("invalid_parameters", ())]
+        super().__init__(f"{problem['title']} ({problem.get('detail', '')})", notes)
+
+
+class Unreachable(CommandFailed):
+    """The control plane could not be reached at all."""

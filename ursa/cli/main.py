@@ -1,0 +1,78 @@
+"""The ursactl command line: global options, and commands that are imported when they run."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from ursa.cli.failures import CommandFailed
+from ursa.cli.session import Session
+from ursa.errors import UrsaError
+
+PROGRAM = "ursactl"
+
+COMMANDS = {
+    "apply": "Create or change resources from files.",
+    "completion": "Print the completion script of a shell.",
+    "config": "Manage the control planes this tool knows.",
+    "delete": "Delete a resource.",
+    "generate": "Make tokens, keys and certificates.",
+    "get": "Show resources.",
+    "inspect": "Show how proxies, zones, meshes and services are doing.",
+    "version": "Show the versions of this tool and of the control plane.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their names, imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"ursa.cli.commands.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table, so that help imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config-file", default="", envvar="URSACTL_CONFIG", help="file with control planes")
+@click.option("--context", default="", help="control plane to use for this call")
+@click.option("--no-config", is_flag=True, help="use http://localhost:5681 and no file")
+@click.option("--api-timeout", default=60.0, show_default=True, help="seconds a call may take")
+@click.pass_context
+def cli(ctx: click.Context, config_file: str, context: str, no_config: bool, api_timeout: float) -> None:
+    """Operate an Ursa or Kuma control plane."""
+    ctx.obj = Session(config_file, context, no_config, api_timeout)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status; every expected error is printed as `Error: …`, status 1."""
+    try:
+        cli(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except UrsaError as error:
+        click.echo(f"Error: {error}", err=True)
+        for note in error.notes if isinstance(error, CommandFailed) else ():
+            click.echo(note, err=True)
+        return 1
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(run())
