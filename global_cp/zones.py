@@ -89,7 +89,7 @@ class Zones:
         clock: Clock,
         *,
         instance: str,
-        authenticate: Callable[[Caller], None],
+        authenticate: Callable[[Caller], None] = lambda _: None,
     ) -> None:
         """Args: as their names say; `authenticate` raises Unauthenticated."""
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
@@ -145,6 +145,12 @@ class Zones:
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
         connection.end("the stream has ended")
         await cancel_and_wait(connection.writer, *([connection.guard] if connection.guard else []))
+
+    async def close(self) -> None:
+        """Ends all connections; returns when all of that is recorded."""
+        for connection in list(self._connections.values()):
+            connection.end("the global control plane is shutting down")
+            await self.disconnect(connection)
 
     async def connected(self, caller: Caller) -> None:
         """See `ZoneDirectory`."""

@@ -16,7 +16,7 @@ import grpc
 from kds.admin_calls import CALLS, AdminHandler
 from kds.admin_responder import AdminResponder
 from kds.applier import Applier
-from kds.connection import Connection
+from kds.connection import CallEnded, Connection
 from kds.dialing import dial
 from kds.held import held_versions
 from kds.insight import History, Session
@@ -125,11 +125,9 @@ class KdsClient:
         attempt = 0
         while True:
             started = self._clock.monotonic()
+            error = ""
             try:
                 await self._connection()
-                error = "the global ended the connection"
-            except grpc.aio.AioRpcError as failure:
-                error = f"{failure.code().name}: {failure.details()}"
             except (UrsaError, OSError) as failure:
                 error = str(failure)
             if self._clock.monotonic() - started > self._backoff.cap:
@@ -218,8 +216,8 @@ class KdsClient:
         while True:
             try:
                 answer = await connection.call(GLOBAL_SERVICE, HEALTH, request)
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+            except CallEnded as error:
+                if error.code is not grpc.StatusCode.UNIMPLEMENTED:
                     raise
                 return await _for_ever()
             named = mesh_pb2.ZoneHealthCheckResponse.FromString(answer).interval
@@ -235,8 +233,8 @@ class KdsClient:
             try:
                 await responder.run(stream)
                 await stream.ended()
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            except CallEnded as error:
+                if error.code is grpc.StatusCode.UNIMPLEMENTED:
                     return await _for_ever()
             await self._clock.sleep(self._clock.uniform(0, self._backoff.delay(attempt, self._clock)))
             attempt += 1

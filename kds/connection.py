@@ -1,13 +1,23 @@
-"""Raw byte calls over one channel, all with the zone's metadata."""
+"""Raw byte calls over one channel, all with the zone's metadata; the end of a call is an error with its cause."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 
 from kds.transport import Metadata
 from ursa.errors import Unavailable
+
+
+class CallEnded(Unavailable):
+    """A call is over although it was needed."""
+
+    def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
+        self.code = code
+        super().__init__(f"{code.name}: {details or 'no details'}")
 
 
 class ClientStream:
@@ -17,28 +27,22 @@ class ClientStream:
         self._call = call
 
     async def read(self) -> object:
-        """See `ByteStream`."""
-        return await self._call.read()
+        """See `ByteStream`; raises CallEnded."""
+        with _failures():
+            return await self._call.read()
 
     async def write(self, message: bytes) -> None:
-        """See `ByteStream`."""
+        """See `ByteStream`; raises CallEnded."""
         try:
-            await self._call.write(message)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            with _failures():
+                await self._call.write(message)
+        except (CallEnded, asyncio.InvalidStateError):
             # A write only learns that the call is over; why it is over is in the final status.
             await self.ended()
-            raise Unavailable("the stream has ended") from None
 
     async def ended(self) -> None:
-        """Waits for the final status; raises AioRpcError unless it is OK."""
-        code = await self._call.code()
-        if code is not grpc.StatusCode.OK:
-            raise grpc.aio.AioRpcError(
-                code,
-                await self._call.initial_metadata(),
-                await self._call.trailing_metadata(),
-                details=await self._call.details(),
-            )
+        """Waits for the final status and raises it as CallEnded: no stream of KDS is meant to end."""
+        raise CallEnded(await self._call.code(), await self._call.details())
 
 
 class Connection:
@@ -52,6 +56,21 @@ class Connection:
         return ClientStream(self._channel.stream_stream(f"/{service}/{method}")(metadata=self._metadata))
 
     async def call(self, service: str, method: str, request: bytes) -> bytes:
-        """One request, one response."""
-        answer: bytes = await self._channel.unary_unary(f"/{service}/{method}")(request, metadata=self._metadata)
+        """One request, one response; raises CallEnded."""
+        with _failures():
+            answer: bytes = await self._channel.unary_unary(f"/{service}/{method}")(request, metadata=self._metadata)
         return answer
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Tells a call that the *peer* cancelled from a task that is being cancelled: gRPC raises the same for both."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise CallEnded(error.code(), error.details()) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise CallEnded(grpc.StatusCode.CANCELLED, "the global cancelled the call") from None

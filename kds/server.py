@@ -24,7 +24,7 @@ from kds.ownership import FromZone
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
 from kds.sender import Sender
-from kds.streams import run_requester, run_sender
+from kds.streams import race, read_message, run_requester, run_sender
 from kds.transport import (
     DOWN,
     GLOBAL_SERVICE,
@@ -51,6 +51,9 @@ log = logging.getLogger(__name__)
 
 Context: TypeAlias = grpc.aio.ServicerContext
 Handler: TypeAlias = Callable[[Caller, Context], Awaitable[None]]
+
+LINGER = 0.5
+"""Seconds for which a refused stream is still read."""
 
 CODES = {
     ProtocolError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -151,10 +154,20 @@ class KdsServer:
                 await handler(caller, context)
             except UrsaError as error:
                 log.warning("zone stream failed", extra={"error": str(error), "peer": context.peer()})
+                await self._let_finish(context)
                 code = next((c for kind, c in CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
                 await context.abort(code, str(error))
 
         return grpc.stream_stream_rpc_method_handler(handle)
+
+    async def _let_finish(self, context: Context) -> None:
+        """Reads on for a moment: a peer that is still writing when its stream ends never learns why."""
+
+        async def drain() -> None:
+            while await read_message(context) is not None:
+                pass
+
+        await race(drain(), self._parts.clock.sleep(LINGER))
 
     async def _sync_down(self, caller: Caller, context: Context) -> None:
         def audience(metadata: JsonObject) -> Audience:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kds.admin_calls import CALLS, AdminQuery, decode_answer, encode_query
 from kds.streams import ByteStream, read_message
-from ursa.errors import BadRequest, Unavailable
+from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 
 TIMEOUT = 10.0
@@ -45,7 +45,7 @@ class AdminTunnel:
                 del self._open[zone, call]
             for waiting in opened.waiting.values():
                 if not waiting.done():
-                    waiting.set_exception(BadRequest(_offline(call)))
+                    waiting.set_exception(Unavailable(_offline(call)))
 
     def streams(self, zone: str) -> frozenset[str]:
         """The questions that can be asked of a zone now."""
@@ -55,12 +55,11 @@ class AdminTunnel:
         """The answer of a proxy.
 
         Raises:
-            BadRequest: the zone is not connected, or answered with an error; the texts are Kuma's.
-            Unavailable: it did not answer in time.
+            Unavailable: the zone is not connected, answered with an error (texts as Kuma's), or not in time.
         """
         opened = self._open.get((zone, query.call))
         if opened is None:
-            raise BadRequest(_offline(query.call))
+            raise Unavailable(_offline(query.call))
         request_id = self._clock.new_id()
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         opened.waiting[request_id] = answer
@@ -77,7 +76,7 @@ class AdminTunnel:
 
 def _settle(waiting: asyncio.Future[bytes], call: str, result: bytes, error: str) -> None:
     if error:
-        waiting.set_exception(BadRequest(f"could not send {CALLS[call].request.__name__}: {error}"))
+        waiting.set_exception(Unavailable(f"could not send {CALLS[call].request.__name__}: {error}"))
     else:
         waiting.set_result(result)
 

@@ -20,11 +20,13 @@ def check_deletion(resource: Resource, view: View, place: Place) -> None:
     refuse(Stage.DELETING, [*_needed(resource, view), *_foreign(resource, view, place)])
 
 
-def owned_by(resource: Resource, view: View, registry: Registry) -> Iterator[ResourceKey]:
-    """Everything that goes when this object goes: its insight, and for a Mesh all that lives in it."""
+def owned_by(resource: Resource, view: View, registry: Registry, place: Place) -> Iterator[ResourceKey]:
+    """Everything that goes when this object goes: its insight, what lives in a Mesh, what a Zone has sent."""
     insight = registry[resource.kind].insight
     if insight and view.get(insight, resource.mesh, resource.name) is not None:
         yield ResourceKey(insight, resource.mesh, resource.name)
+    if resource.kind == "Zone" and place.is_global:
+        yield from (one.key for one in view.all() if _sent_by(one, resource.name))
     if resource.kind != "Mesh":
         return
     if view.get("MeshInsight", "", resource.name) is not None:
@@ -32,6 +34,10 @@ def owned_by(resource: Resource, view: View, registry: Registry) -> Iterator[Res
     for kind in registry:
         if kind.scope is Scope.MESH:
             yield from (one.key for one in view.list(kind.name, resource.name))
+
+
+def _sent_by(resource: Resource, zone: str) -> bool:
+    return resource.labels.get(ORIGIN) == IN_ZONE and resource.labels.get(ZONE) == zone
 
 
 def is_online(insight: Resource | None) -> bool:

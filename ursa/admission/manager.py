@@ -106,7 +106,7 @@ class ResourceManager:
         check_deletion(resource, view, self.place)
         if dry_run:
             return view.revision
-        deletes = [Delete(key) for key in (resource.key, *owned_by(resource, view, self._registry))]
+        deletes = [Delete(key) for key in (resource.key, *owned_by(resource, view, self._registry, self.place))]
         revision, _ = await self._store.write(deletes)
         await self._seen(revision)
         return revision

@@ -10,7 +10,7 @@ import pytest
 
 from kds.admin_calls import CLUSTERS, CONFIG, STATS, AdminQuery
 from tests.unit.kds.lab import Global, Side, Zone
-from ursa.errors import BadRequest
+from ursa.errors import BadRequest, Unavailable
 from ursa.model.resource import Resource
 
 TIMEOUT_SPEC = {
@@ -215,7 +215,7 @@ async def test_questions_about_proxies_go_through_the_zone(centre: Global) -> No
         assert await ask("zone-1", AdminQuery(CLUSTERS, "ZoneIngress", "", "i", as_json=True)) == (
             b"clusters ZoneIngress i False True"
         )
-        with pytest.raises(BadRequest, match="could not send XDSConfigRequest: no such proxy"):
+        with pytest.raises(Unavailable, match="could not send XDSConfigRequest: no such proxy"):
             await ask("zone-1", AdminQuery(CONFIG, "Dataplane", "m", "gone"))
-        with pytest.raises(BadRequest, match="couldn't execute Stats operation, zone is offline"):
+        with pytest.raises(Unavailable, match="couldn't execute Stats operation, zone is offline"):
             await ask("zone-2", AdminQuery(STATS, "Dataplane", "m", "d"))

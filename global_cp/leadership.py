@@ -1,0 +1,43 @@
+"""What only one replica of a global does at a time."""
+
+from __future__ import annotations
+
+import logging
+
+from global_cp.presence import Presence
+from kds.streams import race
+from ursa.admission.startup import ensure_defaults
+from ursa.errors import Unavailable
+from ursa.runtime.clock import Clock
+from ursa.runtime.config import Settings
+from ursa.store.contract import Lease, Store
+
+log = logging.getLogger(__name__)
+
+LEASE = "global/leader"
+TTL = 15.0
+"""Seconds after which another replica takes over from one that died."""
+
+
+class Leadership:
+    """A supervised component: waits for the lease, then works until it is lost."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock, presence: Presence, instance: str) -> None:
+        self._settings, self._store, self._clock = settings, store, clock
+        self._presence, self._instance = presence, instance
+
+    async def run(self) -> None:
+        """Leads until cancelled; raises Unavailable when the lease is lost, to be started again."""
+        async with self._presence.held():
+            lease = await self._store.acquire(LEASE, self._instance, TTL)
+            log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
+            try:
+                await ensure_defaults(self._store, self._settings, self._clock)
+                await race(self._presence.watch_others(), _until_lost(lease))
+            finally:
+                await lease.release()
+
+
+async def _until_lost(lease: Lease) -> None:
+    await lease.lost()
+    raise Unavailable("the lease of the leader is lost")

@@ -1,0 +1,100 @@
+"""The composition root of a global control plane: makes every part, connects them, runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from global_cp.kds_port import KdsPort
+from global_cp.leadership import Leadership
+from global_cp.presence import Presence
+from global_cp.proxies import ForwardedProxies
+from global_cp.zones import Zones
+from kds.admin_api import LiveProxies
+from kds.downward import Downward
+from kds.publisher import Publisher
+from kds.server import KdsServer, Parts
+from kds.tunnel import AdminTunnel
+from ursa.admission.manager import ResourceManager
+from ursa.api.context import ApiContext
+from ursa.api.server import ApiServer
+from ursa.catalog import default_registry
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.config import Settings, work_dir
+from ursa.runtime.process import new_instance_id, run_until_signal
+from ursa.runtime.tasks import Backoff, Restart, Supervisor
+from ursa.runtime.tls import TlsFiles, ensure_self_signed
+from ursa.store.engines import open_store
+from ursa.view.live import LiveView
+
+
+def run(settings: Settings) -> None:
+    """Runs a global control plane until SIGTERM or SIGINT."""
+    run_until_signal(lambda: serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Runs a global control plane until cancelled."""
+    clock = SystemClock()
+    instance = new_instance_id(clock)
+    general = settings.general
+    supervisor = Supervisor(
+        clock, Backoff(general.resilient_component_base_backoff, general.resilient_component_max_backoff)
+    )
+    registry = default_registry()
+    store = open_store(settings, clock)
+    tls = _tls_files(settings, clock)
+
+    # What is true: the store, and the view that everything else reads.
+    live = LiveView(store)
+    resources = ResourceManager(store, live, registry, settings, clock)
+
+    # What zones get, who they are, and how their proxies are asked.
+    skipped = settings.multizone.global_.kds.labels.skip_prefixes
+    publisher = Publisher(live, Downward(registry, skipped))
+    zones = Zones(settings, store, live, registry, clock, instance=instance)
+    tunnel = AdminTunnel(clock)
+    server = KdsServer(
+        Parts(store, live, registry, clock, publisher, zones, tunnel),
+        instance=instance,
+        max_message=settings.multizone.global_.kds.max_msg_size,
+    )
+
+    # What users see.
+    proxies = LiveProxies(settings, live, ForwardedProxies(tunnel, live).ask, failed=400)
+    api = ApiServer(
+        ApiContext(
+            settings,
+            registry,
+            live,
+            resources,
+            clock,
+            instance,
+            tls=tls,
+            extra=tuple(proxies.endpoints()),
+            ready=publisher.ready.is_set,
+        )
+    )
+
+    presence = Presence(store, live, clock, registry["ZoneInsight"], instance)
+    leadership = Leadership(settings, store, clock, presence, instance)
+
+    await store.open()
+    try:
+        # Ended in reverse order: first what talks to others, last what the rest reads.
+        supervisor.start("live view", live.run)
+        supervisor.start("leadership", leadership.run)
+        supervisor.start("kds publisher", publisher.run)
+        supervisor.start("kds server", KdsPort(settings, server, zones, tls).run, restart=Restart.NEVER)
+        supervisor.start("api", api.run, restart=Restart.NEVER)
+        await supervisor.run_until_failure()
+    finally:
+        await supervisor.close()
+        await store.close()
+
+
+def _tls_files(settings: Settings, clock: SystemClock) -> TlsFiles:
+    """The pair of servers that have none of their own: the configured one, or one that signs itself."""
+    general = settings.general
+    if general.tls_cert_file and general.tls_key_file:
+        return TlsFiles(Path(general.tls_cert_file), Path(general.tls_key_file))
+    return ensure_self_signed(work_dir(settings), clock)

@@ -1,0 +1,41 @@
+"""A control plane as a process: its name among replicas, and how long it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ursa.runtime.clock import Clock
+from ursa.runtime.tasks import cancel_and_wait, spawn
+
+
+def new_instance_id(clock: Clock) -> str:
+    """Name of this process among its replicas, new with every start: `<host name>-<4 hex digits>`."""
+    return f"{socket.gethostname()}-{clock.new_id()[:4]}"
+
+
+def run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a control plane until it ends by itself or gets SIGTERM or SIGINT, and lets it clean up.
+
+    Raises:
+        Exception: whatever `main` raised.
+    """
+    asyncio.run(_run(main))
+
+
+async def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    running = spawn(main(), "control plane")
+    stopper = spawn(asked.wait(), "signals")
+    await asyncio.wait((running, stopper), return_when=asyncio.FIRST_COMPLETED)
+    await cancel_and_wait(stopper)
+    if running.done():
+        running.result()
+    else:
+        await cancel_and_wait(running)
