@@ -34,7 +34,7 @@ def read(document: Json, target: Target, registry: Registry, place: Place) -> Re
     kind = target.kind
     body = _object(document, kind)
     if not kind.codec.flat:
-        _require_meta(body)
+        _check_meta(body, kind)
     resource = from_rest({**body, "type": kind.name}, registry, keep_status=False)
     if found := list(kind.validate(resource)):
         raise InvalidResource(found)
@@ -49,11 +49,13 @@ def _object(document: Json, kind: Kind) -> JsonObject:
     return document
 
 
-def _require_meta(body: JsonObject) -> None:
+def _check_meta(body: JsonObject, kind: Kind) -> None:
     """Kinds with a schema must say what they are; a message without a field is how Kuma reports it."""
     missing = [key for key in ("name", "type", "spec") if body.get(key) is None]
     if missing:
         raise InvalidResource([Violation("", f".{key} in body is required") for key in missing])
+    if body["type"] != kind.name:
+        raise InvalidResource([Violation("", f"type in body should be one of [{kind.name}]")])
 
 
 def _mismatches(body: JsonObject, resource: Resource, target: Target) -> list[Violation]:

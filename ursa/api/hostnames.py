@@ -11,9 +11,8 @@ from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.failures import INVALID, Failure
 from ursa.api.reader import Reader
-from ursa.api.resources import kind_of, name_of, one_of
+from ursa.api.resources import kind_of, name_of
 from ursa.errors import NotFound
-from ursa.model.kind import Scope
 
 PATHS = ("meshservices", "meshexternalservices", "meshmultizoneservices")
 
@@ -26,15 +25,14 @@ class Hostnames:
         self._reader = reader
 
     def endpoints(self) -> Iterator[Endpoint]:
-        """Its route, which exists for every kind so that a wrong one can be explained."""
-        path = f"/meshes/{{mesh}}/{one_of(self._context, Scope.MESH)}/{{name}}/_hostnames"
-        yield Endpoint("GET", path, self.get, "could not retrieve service")
+        """Its route, which exists for every word so that a wrong one can be explained."""
+        yield Endpoint("GET", "/meshes/{mesh}/{path}/{name}/_hostnames", self.get, "could not retrieve service")
 
     async def get(self, request: web.Request) -> web.Response:
         """Names that generators gave the service, as its status records them."""
-        kind = kind_of(request, self._context)
-        if kind.path not in PATHS:
+        if request.match_info["path"] not in PATHS:
             raise Failure(400, f'only "{",".join(PATHS)}" are available for inspection', INVALID)
+        kind = kind_of(request, self._context)
         found = self._context.view.get(kind.name, request.match_info["mesh"], name_of(request))
         if found is None:
             raise NotFound(f"{kind.name} not found")

@@ -35,19 +35,31 @@ class Kris:
         """The object that the identifier names."""
         kri, kind = parse_kri(request.match_info["kri"], self._context.registry)
         self._access.resource(request, kind)
-        found = resolve(self._context.view, kri, kind)
+        found = resolve(self._context.view, kri, kind, self._context.place.zone)
         if found is None:
             raise NotFound(f"{kri} not found")
         return answer(to_rest(found, self._context.registry))
 
 
-def resolve(view: View, kri: Kri, kind: Kind) -> Resource | None:
-    """The object, looked for under the name it has where it was written and under the one sync gives it."""
-    labels = {DISPLAY_NAME: kri.name, ZONE: kri.zone, NAMESPACE: kri.namespace}
-    labels = {key: value for key, value in labels.items() if value}
+def resolve(view: View, kri: Kri, kind: Kind, here: str) -> Resource | None:
+    """The object with this identifier.
+
+    Args:
+        view: where to look.
+        kri: the identifier; a section is ignored.
+        kind: its kind.
+        here: name of this zone, empty on a global.
+    """
     written = f"{kri.name}.{kri.namespace}" if kri.namespace else kri.name
-    for name in (kri.name, written, hashed_name(kri.mesh, kri.name, labels)):
-        found = view.get(kind.name, kri.mesh, name)
-        if found is not None and kri_of(found, kind) == str(kri._replace(section="")):
-            return found
-    return None
+    found = view.get(kind.name, kri.mesh, written)
+    if found is not None and _is(found, kri, kind, here):
+        return found
+    labels = {DISPLAY_NAME: kri.name, ZONE: kri.zone, NAMESPACE: kri.namespace}
+    given = {key: value for key, value in labels.items() if value}
+    return view.get(kind.name, kri.mesh, hashed_name(kri.mesh, kri.name, given))
+
+
+def _is(found: Resource, kri: Kri, kind: Kind, here: str) -> bool:
+    """Whether an object of the right name is the one meant: objects without a zone label belong to this zone too."""
+    of_here = kri.zone == here and ZONE not in found.labels
+    return of_here or kri_of(found, kind) == str(kri._replace(section=""))

@@ -36,8 +36,7 @@ class RequestMetrics:
 
         @web.middleware
         async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-            resource = request.match_info.route.resource
-            route = resource.canonical if resource is not None else "unknown"
+            route = _template(request)
             started = self._clock.monotonic()
             inflight = self._inflight.labels(route, SERVICE)
             inflight.inc()
@@ -51,3 +50,11 @@ class RequestMetrics:
             return response
 
         return observe
+
+
+def _template(request: web.Request) -> str:
+    """The route with the kind's own path in it, as dashboards know it: `/meshes/{mesh}/dataplanes`."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return "unknown"
+    return resource.canonical.replace("{path}", request.match_info.get("path", ""))

@@ -44,7 +44,7 @@ def to_rest(resource: Resource, registry: Registry) -> dict[str, Any]:
         return document | dict(resource.spec)
     document["spec"] = resource.spec
     if kind.status_codec is not None:
-        document["status"] = resource.status or {}
+        document["status"] = resource.status or kind.empty_status
     return document
 
 

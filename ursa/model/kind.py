@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ursa.errors import NotFound, Violation
@@ -128,6 +128,7 @@ class Kind:
         short: KRI short name (`mt`), empty when the kind has no KRI.
         hashed: whether names get the hash suffix on the way from global to zone.
         status_codec: translation of the status, None for kinds without status.
+        empty_status: what is shown while nobody has observed anything.
         schema: JSON schema of `spec` (JSON kinds only): checked before `validate`, its defaults are filled in.
         fill_defaults: what is added to a new object's spec on top of schema defaults.
         validate: semantic rules; returns every violation with Kuma's field paths and messages.
@@ -151,6 +152,7 @@ class Kind:
     hashed: bool = True
     writable: Writable = Writable.NOWHERE
     status_codec: SpecCodec | None = None
+    empty_status: JsonObject = field(default_factory=dict)
     policy: PolicyTraits | None = None
     schema: JsonObject | None = None
     fill_defaults: Callable[[JsonObject], JsonObject] = _no_defaults

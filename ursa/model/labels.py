@@ -37,6 +37,12 @@ IMMUTABLE = (ORIGIN, ZONE, DISPLAY_NAME)
 
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+_QUALIFIED = (
+    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' "
+    "(e.g. 'example.com/MyName')"
+)
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -84,7 +90,7 @@ def _proxy_type(resource: Resource) -> str:
 
 def label_violations(resource: Resource, kind: Kind, here: Locality) -> list[Violation]:
     """Every rule that a user's labels break."""
-    found = [v for key, value in resource.labels.items() for v in _syntax(key, value)]
+    found = [v for key in sorted(resource.labels) for v in _syntax(key, resource.labels[key])]
     origin = resource.labels.get(ORIGIN)
     field = f'labels["{ORIGIN}"]'
     if origin is not None and origin not in (GLOBAL, IN_ZONE):
@@ -129,8 +135,12 @@ def _place(resource: Resource, kind: Kind, here: Locality) -> list[Violation]:
 
 def _syntax(key: str, value: str) -> list[Violation]:
     field = f'labels["{key}"]'
-    prefix, slash, name = key.rpartition("/")
+    prefix, slash, name = key.partition("/") if "/" in key else ("", "", key)
     found = []
+    if "/" in name:
+        return [Violation(field, _QUALIFIED)]
+    if not name:
+        found.append(Violation(field, "name part must be non-empty"))
     if slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix)):
         found.append(
             Violation(

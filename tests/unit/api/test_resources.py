@@ -103,7 +103,7 @@ async def test_unknown_meshes_and_kinds_are_named(zone: ControlPlane) -> None:
     status, problem = await zone.put("/meshes/nope/meshtimeouts/t", {**TIMEOUT, "mesh": "nope"})
     assert (status, problem["title"]) == (404, "Failed to retrieve Mesh")
     status, problem = await zone.put(PATH, {**TIMEOUT, "type": "Nope"})
-    assert problem["invalid_parameters"][0]["reason"] == "type from the URL has to be the same as in body"
+    assert problem["invalid_parameters"][0]["reason"] == "type in body should be one of [MeshTimeout]"
 
 
 async def test_a_mesh_brings_its_key_authority_and_policies(zone: ControlPlane) -> None:

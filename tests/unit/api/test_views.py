@@ -33,9 +33,7 @@ async def busy(zone: ControlPlane) -> ControlPlane:
         *(dataplane("a-2", "a"), insight("a-2", online=False)),
         *(dataplane("b-1", "b", ready=False), insight("b-1", online=True)),
         dataplane("b-2", "b"),
-        Resource(
-            "ExternalService", "default", "e", {"tags": {"kuma.io/service": "ext"}, "networking": {"address": "e:1"}}
-        ),
+        Resource("ExternalService", "default", "e", external),
     )
     return zone
 

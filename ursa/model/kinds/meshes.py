@@ -5,7 +5,8 @@ from __future__ import annotations
 from ursa.model import columns
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Family, Kind, Scope, Sync, Writable
-from ursa.model.validation.mesh import fill_mesh_defaults, mesh_violations, mesh_warnings
+from ursa.model.validation.dns_names import dns_name_warnings
+from ursa.model.validation.mesh import fill_mesh_defaults, mesh_violations
 
 MESH = Kind(
     name="Mesh",
@@ -19,7 +20,7 @@ MESH = Kind(
     writable=Writable.ZONE | Writable.GLOBAL,
     fill_defaults=fill_mesh_defaults,
     validate=mesh_violations,
-    warnings=mesh_warnings,
+    warnings=dns_name_warnings,
     columns=columns.MESH,
     cli=("mesh", "meshes"),
     singular="Mesh",

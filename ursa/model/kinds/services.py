@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ursa.model.codec import JsonSpec
+from ursa.model.json import JsonObject
 from ursa.model.kind import Family, Kind, Scope, Sync, Writable
+from ursa.model.resource import Resource
 from ursa.model.schema import load_schema
+from ursa.model.validation.dns_names import dns_name_warnings
 
 WITH_STATUS = JsonSpec()
 
@@ -21,6 +26,8 @@ def _kind(
     status: bool = True,
     titles: str = "",
     schema: bool = True,
+    named_in_dns: bool = False,
+    empty_status: JsonObject | None = None,
 ) -> Kind:
     return Kind(
         name=name,
@@ -33,6 +40,8 @@ def _kind(
         writable=writable,
         status_codec=WITH_STATUS if status else None,
         schema=load_schema(name) if schema else {"type": "object", "properties": {}},
+        empty_status=empty_status or {},
+        warnings=dns_name_warnings if named_in_dns else _no_warnings,
         cli=(name.lower(), path),
         singular=title,
         plural=titles or title + "s",
@@ -40,21 +49,33 @@ def _kind(
     )
 
 
+def _no_warnings(_: Resource) -> Sequence[str]:
+    return ()
+
+
 _BOTH_WAYS = Sync.DOWN | Sync.UP
 _IN_ZONES = Writable.ZONE | Writable.FEDERATED_ZONE
 
 KINDS = (
-    _kind("MeshService", "meshservices", "msvc", "Mesh Service", Sync.UP | Sync.ACROSS, writable=_IN_ZONES),
+    _kind(
+        "MeshService", "meshservices", "msvc", "Mesh Service", Sync.UP | Sync.ACROSS, writable=_IN_ZONES,
+        named_in_dns=True, empty_status={"tls": {}, "dataplaneProxies": {}},
+    ),
     _kind(
         "MeshMultiZoneService", "meshmultizoneservices", "mzsvc", "Mesh Multi Zone Service", Sync.DOWN,
-        writable=Writable.ZONE | Writable.GLOBAL,
+        writable=Writable.ZONE | Writable.GLOBAL, named_in_dns=True,
     ),
-    _kind("MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS),
+    _kind(
+        "MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS, named_in_dns=True
+    ),
     _kind("MeshIdentity", "meshidentities", "mid", "Mesh Identity", _BOTH_WAYS, titles="Mesh Identities"),
     _kind("MeshTrust", "meshtrusts", "mtrust", "Mesh Trust", _BOTH_WAYS),
     _kind(
         "HostnameGenerator", "hostnamegenerators", "hg", "Hostname Generator", _BOTH_WAYS,
         scope=Scope.GLOBAL, status=False,
     ),
-    _kind("Workload", "workloads", "wl", "Workload", Sync.UP, writable=_IN_ZONES, schema=False),
+    _kind(
+        "Workload", "workloads", "wl", "Workload", Sync.UP, writable=_IN_ZONES, schema=False,
+        empty_status={"dataplaneProxies": {"connected": 0, "healthy": 0, "total": 0}},
+    ),
 )  # fmt: skip

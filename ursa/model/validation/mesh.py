@@ -8,7 +8,6 @@ from typing import Any
 from ursa.errors import Violation
 from ursa.model.json import JsonObject
 from ursa.model.mesh import parse_expiration
-from ursa.model.names import is_dns_1035
 from ursa.model.resource import Resource
 
 MAX_BACKENDS = 1
@@ -37,18 +36,6 @@ def fill_mesh_defaults(spec: JsonObject) -> JsonObject:
         return spec
     filled = [_with_prometheus_defaults(b) if b.get("type") == "prometheus" else b for b in backends]
     return {**spec, "metrics": {**spec["metrics"], "backends": filled}}
-
-
-def mesh_warnings(resource: Resource) -> Sequence[str]:
-    """A name that is no DNS label will stop working one day."""
-    if is_dns_1035(resource.name):
-        return ()
-    return (
-        f"Invalid Mesh resource name: '{resource.name}'. It does not conform to the DNS format (RFC 1035). "
-        "This is deprecated. Errors: a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
-        "start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
-        "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
-    )
 
 
 def _mtls(mtls: JsonObject | None) -> Iterator[Violation]:
