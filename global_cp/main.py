@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from global_cp.kds_port import KdsPort
 from global_cp.leadership import Leadership
 from global_cp.presence import Presence
 from global_cp.proxies import ForwardedProxies
+from global_cp.zone_sync import ZoneSync
+from global_cp.zone_tokens import zone_authenticator
 from global_cp.zones import Zones
 from kds.admin_api import LiveProxies
 from kds.downward import Downward
+from kds.metrics import SyncCollector
 from kds.publisher import Publisher
 from kds.server import KdsServer, Parts
 from kds.tunnel import AdminTunnel
@@ -51,7 +56,8 @@ async def serve(settings: Settings) -> None:
     # What zones get, who they are, and how their proxies are asked.
     skipped = settings.multizone.global_.kds.labels.skip_prefixes
     publisher = Publisher(live, Downward(registry, skipped))
-    zones = Zones(settings, store, live, registry, clock, instance=instance)
+    authenticate = zone_authenticator(settings, live, clock)
+    zones = Zones(settings, store, live, registry, clock, instance=instance, authenticate=authenticate)
     tunnel = AdminTunnel(clock)
     server = KdsServer(
         Parts(store, live, registry, clock, publisher, zones, tunnel),
@@ -60,6 +66,8 @@ async def serve(settings: Settings) -> None:
     )
 
     # What users see.
+    metrics = CollectorRegistry()
+    metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
     proxies = LiveProxies(settings, live, ForwardedProxies(tunnel, live).ask, failed=400)
     api = ApiServer(
         ApiContext(
@@ -70,8 +78,9 @@ async def serve(settings: Settings) -> None:
             clock,
             instance,
             tls=tls,
-            extra=tuple(proxies.endpoints()),
+            extra=(ZoneSync(zones, live).endpoint(), *proxies.endpoints()),
             ready=publisher.ready.is_set,
+            metrics=metrics,
         )
     )
 

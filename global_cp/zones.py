@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -95,12 +95,18 @@ class Zones:
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
         self._instance, self._check = instance, authenticate
         self._connections: dict[str, Connection] = {}
+        self._finished: dict[str, Sent] = {}
         self._arrivals = asyncio.Event()
 
     @property
     def connections(self) -> Mapping[str, Connection]:
         """Connected zones by name."""
         return MappingProxyType(self._connections)
+
+    def sent(self) -> Iterator[Mapping[str, Sent]]:
+        """Watermarks of all streams downwards: those that are open, and the sum of those that were."""
+        yield from (connection.sent for connection in self._connections.values())
+        yield self._finished
 
     async def authenticate(self, caller: Caller) -> None:
         """See `ZoneDirectory`."""
@@ -142,6 +148,8 @@ class Zones:
             return
         if self._connections.get(connection.caller.zone) is connection:
             del self._connections[connection.caller.zone]
+            for kind, mark in connection.sent.items():
+                self._finished.setdefault(kind, Sent()).add(mark)
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
         connection.end("the stream has ended")
         await cancel_and_wait(connection.writer, *([connection.guard] if connection.guard else []))
@@ -175,7 +183,7 @@ class Zones:
         health = self._settings.multizone.global_.kds.zone_health_check
         if zone in self._connections:
             self._connections[zone].heard = self._clock.monotonic()
-            self._connections[zone].status.checked()
+            self._connections[zone].status.checked(record=health.timeout > 0)
         return health.poll_interval
 
     def _session(self, caller: Caller, metadata: JsonObject) -> Session:

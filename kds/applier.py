@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from kds.requester import Delivery
 from kds.watermarks import Received
 from ursa.errors import Conflict, NotFound, Unavailable
 from ursa.model.kind import Registry
-from ursa.model.resource import ResourceKey
+from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Store
 from ursa.view.live import LiveView
@@ -33,6 +34,8 @@ class Applier:
         self._store, self._live, self._registry, self._clock = store, live, registry, clock
         self._ownership = ownership
         self._marks: dict[str, Received] = {}
+        self._refused: dict[ResourceKey, Resource] = {}
+        self._writing = asyncio.Lock()
 
     @property
     def marks(self) -> Mapping[str, Received]:
@@ -46,11 +49,32 @@ class Applier:
             Unavailable: the store cannot be reached, or other writers always came first.
         """
         problems = dict(delivery.quarantined)
-        if delivery.kind in self._registry and (delivery.resources or delivery.removed or delivery.complete):
-            plan = await self._write(delivery)
-            problems |= plan.conflicts
+        async with self._writing:
+            if delivery.kind in self._registry and (delivery.resources or delivery.removed or delivery.complete):
+                plan = await self._write(delivery)
+                problems |= plan.conflicts
+                self._remember(delivery, plan)
         self._note(delivery, problems)
         return problems
+
+    async def retry_refused(self) -> None:
+        """Takes a refused resource as soon as what stood in its way is gone: the peer will not send it again."""
+        subscription = self._live.subscribe("kds applier")
+        try:
+            while True:
+                step = await subscription.next()
+                for key in step.touched.keys & self._refused.keys():
+                    await self.apply(Delivery(key.kind, "", complete=False, resources=(self._refused[key],)))
+        finally:
+            subscription.close()
+
+    def _remember(self, delivery: Delivery, plan: Plan) -> None:
+        """Keeps what was refused, forgets what was refused before and is no longer."""
+        if delivery.complete:
+            self._refused = {k: r for k, r in self._refused.items() if k.kind != delivery.kind}
+        for key in (*(r.key for r in delivery.resources), *delivery.removed):
+            self._refused.pop(key, None)
+        self._refused.update((r.key, r) for r in delivery.resources if self._ownership.rename(r.key) in plan.conflicts)
 
     async def _write(self, delivery: Delivery) -> Plan:
         kind = self._registry[delivery.kind]
@@ -75,4 +99,5 @@ class Applier:
             mark.quarantined.pop(str(key), None)
         mark.quarantined.update({str(key): reason for key, reason in problems.items()})
         if problems:
-            log.warning("synced resources refused", extra={"type": delivery.kind, "refused": dict(mark.quarantined)})
+            refused = {str(key): reason for key, reason in problems.items()}
+            log.warning("synced resources refused", extra={"type": delivery.kind, "refused": refused})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import grpc
@@ -17,7 +17,7 @@ from kds.admin_calls import CALLS, AdminHandler
 from kds.admin_responder import AdminResponder
 from kds.applier import Applier
 from kds.connection import CallEnded, Connection
-from kds.dialing import dial
+from kds.dialing import dial, zone_token
 from kds.held import held_versions
 from kds.insight import History, Session
 from kds.offer import Everyone
@@ -87,7 +87,6 @@ class KdsClient:
         *,
         instance: str,
         admin: AdminHandler = no_proxies,
-        token: Callable[[], str] = str,
     ) -> None:
         """Args:
         settings: of the process.
@@ -97,11 +96,10 @@ class KdsClient:
         clock: time and chance.
         instance: id of this replica.
         admin: asks a proxy of this zone what the global wants to know.
-        token: gives the token to show to the global; empty shows none.
         """
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
         self._zone = settings.multizone.zone
-        self._instance, self._admin, self._token = instance, admin, token
+        self._instance, self._admin = instance, admin
         general = settings.general
         self._backoff = Backoff(
             general.resilient_component_base_backoff, general.resilient_component_max_backoff, jitter=0
@@ -141,7 +139,7 @@ class KdsClient:
 
     async def _connection(self) -> None:
         async with await dial(self._zone) as channel:
-            connection = Connection(channel, call_metadata(self._zone.name, self._token()))
+            connection = Connection(channel, call_metadata(self._zone.name, zone_token(self._zone.kds)))
             await race(
                 self._sync_down(connection),
                 self._sync_up(connection),
@@ -157,8 +155,10 @@ class KdsClient:
         applier = Applier(self._store, self._live, self._registry, self._clock, ownership)
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
-        await run_requester(
-            stream, Requester(self._down, node, held), applier, on_response=lambda: self._note(connected=True)
+        requester = Requester(self._down, node, held)
+        await race(
+            run_requester(stream, requester, applier, on_response=lambda: self._note(connected=True)),
+            applier.retry_refused(),
         )
         await stream.ended()
 

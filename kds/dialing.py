@@ -12,7 +12,7 @@ from cryptography import x509
 
 from kds.transport import client_options
 from ursa.errors import ConfigError, Unavailable
-from ursa.runtime.config.multizone import MultizoneZone
+from ursa.runtime.config.multizone import MultizoneZone, MultizoneZoneKds
 
 DEFAULT_PORT = 5685
 TIMEOUT = 10.0
@@ -40,6 +40,16 @@ async def dial(settings: MultizoneZone) -> grpc.aio.Channel:
     else:
         roots = _roots(settings.kds.root_ca_file)
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots), options)
+
+
+def zone_token(settings: MultizoneZoneKds) -> str:
+    """The token to show to the global, empty if there is none; a file is read for every connection."""
+    if not settings.token_file:
+        return settings.token
+    try:
+        return Path(settings.token_file).read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read {settings.token_file}: {error.strerror}") from None
 
 
 def _roots(file: str) -> bytes | None:

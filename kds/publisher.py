@@ -95,7 +95,8 @@ class Publisher:
             return None
         try:
             return self._rules.offer(resource)
-        except ProtocolError as error:
+        except (ProtocolError, LookupError, TypeError, ValueError, AttributeError) as error:
+            # Rules expect specs that passed the API. One that came another way must not stop all others.
             self.unsendable[key] = str(error)
             log.warning("resource cannot be synced", extra={"resource": str(key), "error": str(error)})
             return None

@@ -62,10 +62,12 @@ class ZoneStatus:
         self._streams[field] = self._clock.now_ns()
         self._changed.set()
 
-    def checked(self) -> None:
-        """The zone called the health check."""
+    def checked(self, *, record: bool) -> None:
+        """The zone called the health check; unless anybody relies on that, only the first time is worth a write."""
+        record = record or not self._checked_at
         self._checked_at = self._clock.now_ns()
-        self._changed.set()
+        if record:
+            self._changed.set()
 
     async def run(self) -> None:
         """Writes until cancelled, and once more then."""

@@ -62,7 +62,7 @@ def call_metadata(zone: str, token: str = "") -> Metadata:
     pairs = [(CLIENT_ID, zone), ("kds-version", "v3"), ("version", BASED_ON_KUMA)]
     pairs += [(FEATURES, feature) for feature in features.OF_CALLS]
     if token:
-        pairs.append((AUTHORIZATION, token))
+        pairs.append((AUTHORIZATION, f"Bearer {token}"))
     return tuple(pairs)
 
 

@@ -7,6 +7,7 @@ blanks PEM blocks and JWTs that slip into an error text.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from typing import Any
@@ -59,6 +60,8 @@ def _plain(value: object) -> str:
 
 def configure(level: str = "info", *, as_json: bool = False) -> None:
     """Sends all records of this process to standard error; `level` is off, error, info or debug."""
+    # The gRPC core writes lines of its own unless told so before it is loaded; its errors reach us as exceptions.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FieldFormatter(as_json=as_json))
     root = logging.getLogger()

@@ -194,6 +194,11 @@ async def test_foreign_resources_are_safe(centre: Global) -> None:
         assert secret is not None and secret.spec == {"data": "bG9jYWw="}
         assert zone.named("MeshTimeout", "own") is not None
         await centre.until(lambda: centre.named("MeshTimeout", "own"))
+        # Once the zone's own secret is gone, the one that was refused takes its place.
+        await zone.delete("Secret", "default", "shared")
+        taken = await zone.until(lambda: zone.live.current.get("Secret", "default", "shared"))
+        assert taken.spec == {"data": "Z2xvYmFs"}
+        assert not zone.client.status.down["Secret"].quarantined
     finally:
         await zone.close()
 

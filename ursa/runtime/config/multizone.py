@@ -5,7 +5,7 @@ Keys, variables and defaults are those of the Kuma 2.13 line unless a text says 
 
 from __future__ import annotations
 
-from ursa.runtime.config.setting import Duration, Group, StrList, group, setting
+from ursa.runtime.config.setting import Duration, Group, Secret, StrList, group, setting
 
 
 class MultizoneGlobalKdsZoneHealthCheck(Group):
@@ -52,6 +52,11 @@ class MultizoneGlobalKds(Group):
     )
     nack_backoff: Duration = setting(5.0, env="MULTIZONE_GLOBAL_KDS_NACK_BACKOFF")
     response_backoff: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
+    zone_token_required: bool = setting(
+        False,
+        env="MULTIZONE_GLOBAL_KDS_ZONE_TOKEN_REQUIRED",
+        doc="ours: zones must show a zone token with scope cp; Kuma's zones cannot",
+    )
     zone_health_check: MultizoneGlobalKdsZoneHealthCheck = group(MultizoneGlobalKdsZoneHealthCheck)
     tracing: MultizoneGlobalKdsTracing = group(MultizoneGlobalKdsTracing)
     labels: MultizoneGlobalKdsLabels = group(MultizoneGlobalKdsLabels)
@@ -79,6 +84,8 @@ class MultizoneZoneKds(Group):
     msg_send_timeout: Duration = setting(60.0, env="MULTIZONE_ZONE_KDS_MSG_SEND_TIMEOUT")
     nack_backoff: Duration = setting(5.0, env="MULTIZONE_ZONE_KDS_NACK_BACKOFF")
     response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF")
+    token: Secret = setting("", env="MULTIZONE_ZONE_KDS_TOKEN", doc="ours: zone token shown to the global")
+    token_file: str = setting("", env="MULTIZONE_ZONE_KDS_TOKEN_FILE", doc="ours: file with that token, read anew")
     labels: MultizoneZoneKdsLabels = group(MultizoneZoneKdsLabels)
 
 

@@ -1,0 +1,65 @@
+"""What a ZoneInsight says about connections (`spec/kds.md` §7.1)."""
+
+from __future__ import annotations
+
+import pytest
+
+from kds.insight import History, Session, closed, compatible, is_online, subscription, with_subscription
+from kds.watermarks import Sent
+
+SECOND = 1_000_000_000
+SESSION = Session("s1", "global-1", 5 * SECOND, zone_instance="zone-1-1", version={"version": "2.13.1"}, config="{}")
+
+
+def test_counters_are_summed_and_listed_by_type() -> None:
+    marks = {
+        "Mesh": Sent(sent=2, acknowledged=1, rejected=1, sent_at=7 * SECOND),
+        "Secret": Sent(),
+        "Retry": Sent(sent=1),
+    }
+    document = subscription(SESSION, marks, 9 * SECOND)
+    assert document["status"]["total"] == {
+        "responsesSent": "3",
+        "responsesAcknowledged": "1",
+        "responsesRejected": "1",
+    }
+    assert list(document["status"]["stat"]) == ["Mesh", "Retry"]
+    assert document["status"]["lastUpdateTime"] == "1970-01-01T00:00:07Z"
+    assert "disconnectTime" not in document
+
+
+def test_a_new_subscription_closes_older_ones_and_the_oldest_go() -> None:
+    insight = {"subscriptions": [{"id": str(n), "connectTime": "1970-01-01T00:00:01Z"} for n in range(4)]}
+    newest = subscription(SESSION, {}, 9 * SECOND)
+    after = with_subscription(insight, newest, 9 * SECOND, History(limit=3))
+    assert [one["id"] for one in after["subscriptions"]] == ["2", "3", "s1"]
+    assert [bool(one.get("disconnectTime")) for one in after["subscriptions"]] == [True, True, False]
+    again = with_subscription(after, newest, 10 * SECOND, History(limit=3))
+    assert again == after
+    assert is_online(after)
+
+
+def test_no_history_is_kept_if_none_is_wanted() -> None:
+    assert with_subscription({}, subscription(SESSION, {}, SECOND), SECOND, History(limit=0))["subscriptions"] == []
+
+
+def test_finished_subscriptions_can_be_compacted() -> None:
+    old = {"id": "0", "config": "{}", "status": {"total": {}, "stat": {"Mesh": {}}}}
+    newest = subscription(SESSION, {"Mesh": Sent(sent=1)}, SECOND)
+    first, last = with_subscription({"subscriptions": [old]}, newest, SECOND, History(compact=True))["subscriptions"]
+    assert "config" not in first and "stat" not in first["status"]
+    assert last["config"] == "{}" and last["status"]["stat"]
+
+
+def test_an_end_is_recorded_once() -> None:
+    ended = closed({"id": "1"}, SECOND)
+    assert closed(ended, 2 * SECOND) == ended
+    assert not is_online({"subscriptions": [ended]})
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("2.13.10", True), ("2.11.0", True), ("2.10.9", False), ("2.15.0", True), ("3.13.0", False), ("unknown", True)],
+)
+def test_versions_may_be_two_minors_apart(version: str, expected: bool) -> None:
+    assert compatible({"version": version}) is expected

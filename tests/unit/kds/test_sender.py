@@ -1,0 +1,177 @@
+"""The sender's rules one by one (`spec/kds.md` §3.2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from kds import sender as module
+from kds.index import OfferIndex
+from kds.offer import Catalogue, Everyone, Offer
+from kds.sender import MARGIN, Sender
+from kds.wire import Request, Response, decode_response, frame
+from ursa.model.resource import ResourceKey
+
+KIND = "MeshTimeout"
+RESUMING = {"features": ["ursa-resume"]}
+
+
+class Desk:
+    """Offers of one kind and a sender that serves them."""
+
+    def __init__(self, max_message: int = 10 << 20) -> None:
+        self.index = OfferIndex()
+        self.sender = Sender(self, lambda _: Everyone(), identifier="global", max_message=max_message, now=lambda: 1)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(7, self.index.kinds)
+
+    def offer(self, name: str, version: str = "1", size: int = 10) -> None:
+        key = ResourceKey(KIND, "m", name)
+        self.index.put(Offer(key, f"{name}.m", version, frame(f"{name}.m", version, b"x" * size)))
+        self.sender.touch(self.index.take_touched())
+
+    def drop(self, name: str) -> None:
+        self.index.drop(ResourceKey(KIND, "m", name))
+        self.sender.touch(self.index.take_touched())
+
+    def ask(self, *, kind: str = KIND, held: dict[str, str] | None = None, resuming: bool = False) -> None:
+        metadata = RESUMING if resuming else {}
+        self.sender.receive(Request(kind, "zone-1", wildcard=True, held=held or {}, metadata=metadata))
+
+    def ack(self, nonce: str = "anything", error: str | None = None) -> None:
+        self.sender.receive(Request(KIND, "zone-1", nonce=nonce, error=error))
+
+    def sent(self) -> list[Response]:
+        return [decode_response(message) for message in self.sender.take()]
+
+    def names(self) -> list[list[str]]:
+        return [[item.name for item in response.items] for response in self.sent()]
+
+
+def test_first_requests_are_answered_even_with_nothing() -> None:
+    desk = Desk()
+    desk.ask()
+    desk.ask(kind="NobodyKnowsThis")
+    assert [(r.kind, r.items, r.removed) for r in desk.sent()] == [(KIND, (), ()), ("NobodyKnowsThis", (), ())]
+
+
+def test_nothing_is_sent_before_it_is_asked_for() -> None:
+    desk = Desk()
+    desk.offer("a")
+    assert desk.names() == []
+
+
+def test_one_response_is_under_way_at_a_time_and_then_comes_the_newest() -> None:
+    desk = Desk()
+    desk.ask()
+    assert len(desk.sent()) == 1
+    desk.offer("a", "1")
+    desk.offer("a", "2")
+    desk.offer("b")
+    desk.drop("b")
+    assert desk.sent() == []
+    desk.ack()
+    (response,) = desk.sent()
+    assert [(item.name, item.version) for item in response.items] == [("a.m", "2")]
+    assert response.removed == ()
+
+
+def test_nonces_are_counted_per_stream() -> None:
+    desk = Desk()
+    desk.ask()
+    desk.ask(kind="Mesh")
+    assert [r.nonce for r in desk.sent()] == ["1", "2"]
+
+
+def test_removals_are_told_once() -> None:
+    desk = Desk()
+    desk.offer("a")
+    desk.ask()
+    desk.sent()
+    desk.ack()
+    desk.drop("a")
+    assert [r.removed for r in desk.sent()] == [("a.m",)]
+    desk.ack()
+    assert desk.sent() == []
+
+
+def test_what_is_held_is_not_sent_and_what_is_gone_is_removed() -> None:
+    desk = Desk()
+    desk.offer("same", "1")
+    desk.offer("newer", "2")
+    desk.ask(held={"same.m": "1", "newer.m": "1", "gone.m": "1"})
+    (response,) = desk.sent()
+    assert [item.name for item in response.items] == ["newer.m"]
+    assert response.removed == ("gone.m",)
+
+
+def test_a_refused_version_is_not_sent_again() -> None:
+    desk = Desk()
+    desk.offer("a", "1")
+    desk.ask()
+    desk.sent()
+    desk.ack(error="spec.to: wrong")
+    assert desk.sent() == []
+    assert desk.sender.marks[KIND].rejected == 1
+    assert desk.sender.marks[KIND].error == "spec.to: wrong"
+    desk.offer("a", "2")
+    assert desk.names() == [["a.m"]]
+
+
+def test_watermarks_prove_what_was_answered() -> None:
+    desk = Desk()
+    desk.offer("a")
+    desk.ask()
+    assert desk.sender.delivered(KIND) == 0
+    desk.sent()
+    assert desk.sender.delivered(KIND) == 0
+    desk.ack()
+    assert desk.sender.delivered(KIND) == 7
+
+
+def test_differences_are_split_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1000)
+    desk = Desk()
+    for number in range(10):
+        desk.offer(f"n{number}", size=300)
+    desk.ask(resuming=True)
+    seen = []
+    while responses := desk.names():
+        (names,) = responses
+        assert len(names) <= 3
+        seen += names
+        desk.ack()
+    assert sorted(seen) == [f"n{number}.m" for number in range(10)]
+
+
+def test_a_full_state_is_not_split_for_peers_that_would_delete_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1000)
+    desk = Desk()
+    for number in range(10):
+        desk.offer(f"n{number}", size=300)
+    desk.ask()
+    assert [len(names) for names in desk.names()] == [10]
+
+
+def test_one_resource_too_large_for_a_message_does_not_stop_the_others() -> None:
+    desk = Desk(max_message=MARGIN + 1000)
+    desk.offer("huge", size=2000)
+    desk.offer("small")
+    desk.ask()
+    assert desk.names() == [["small.m"]]
+    assert desk.sender.marks[KIND].withheld == {"huge.m"}
+
+
+def test_of_two_resources_with_one_name_the_other_waits() -> None:
+    index = OfferIndex()
+    first, second = (Offer(ResourceKey(KIND, "m", name), "same.m", name, b"") for name in ("a", "b"))
+    index.put(first)
+    index.put(second)
+    assert index.kinds[KIND]["same.m"] is first
+    assert index.collisions == {second.key: "same.m"}
+    index.drop(first.key)
+    assert index.kinds[KIND]["same.m"] is second
+    assert index.collisions == {}
+    index.drop(second.key)
+    assert not index.kinds[KIND] and not index.keys
