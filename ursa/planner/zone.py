@@ -35,8 +35,8 @@ from ursa.policies.core.subsets import SubsetRules
 from ursa.policies.plugin import PolicyPlugin
 from ursa.view.view import Touched, View
 
-CLASSES = 4096
-"""Outbound halves remembered. A class whose half was dropped is planned again, nothing worse."""
+RULE_SETS = 1024
+"""Compiled rule sets remembered; one that was dropped is compiled again, nothing worse."""
 
 
 @dataclass(slots=True)
@@ -66,8 +66,7 @@ class ZonePlanner:
         self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
         self._services = ServiceIndex(zone)
         self._readiness = TlsReadiness()
-        self._rules: Memo[tuple[Policy, ...], SubsetRules] = Memo(destination_rules, size=CLASSES, check=check)
-        self.outbound_halves: Memo[OutboundInputs, ProxyPlan] = Memo(self._plan_outbounds, size=CLASSES, check=check)
+        self._rules: Memo[tuple[Policy, ...], SubsetRules] = Memo(destination_rules, size=RULE_SETS, check=check)
 
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
@@ -113,6 +112,15 @@ class ZonePlanner:
         plan_inbounds(plan, inputs, self._plugins)
         return plan
 
+    def plan_outbound(self, inputs: OutboundInputs) -> ProxyPlan:
+        """The outbound half of a class of sidecars; worth remembering."""
+        plan = ProxyPlan()
+        rules = [self._rules(policies) for policies in inputs.policies]
+        plan_outbounds(plan, inputs, self._plugins, rules)
+        plan_direct_access(plan, inputs)
+        plan_dns(plan, inputs)
+        return plan
+
     def zone_proxy_inputs(self, resource: Resource, facts: ProxyFacts) -> ZoneProxyInputs:
         """Inputs of a ZoneIngress' or ZoneEgress' plan."""
         if resource.kind == "ZoneIngress":
@@ -137,11 +145,3 @@ class ZonePlanner:
     def _match(self, state: MeshState, resource: Resource) -> list[Matched]:
         subject = dataplane_subject(resource)
         return [match_policies(state.policies[plugin.kind], subject) for plugin in self._plugins]
-
-    def _plan_outbounds(self, inputs: OutboundInputs) -> ProxyPlan:
-        plan = ProxyPlan()
-        rules = [self._rules(policies) for policies in inputs.policies]
-        plan_outbounds(plan, inputs, self._plugins, rules)
-        plan_direct_access(plan, inputs)
-        plan_dns(plan, inputs)
-        return plan

@@ -142,6 +142,10 @@ class View:
             touched[key] = Change(key, after, first.before if first else before)
         return View(max(self.revision, batch.revision), kinds, serving), Touched(touched)
 
+    def everything(self) -> Touched:
+        """The step from an empty view to this one."""
+        return Touched({resource.key: Change(resource.key, resource) for resource in self.all()})
+
     def catch_up(self, contents: Contents) -> tuple[View, Touched]:
         """The view that equals the contents, and what differs; for a start and for a feed that lost its past."""
         present = {resource.key for resource in contents.resources}

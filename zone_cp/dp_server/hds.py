@@ -14,18 +14,22 @@ from typing import Protocol
 
 import grpc
 from envoy.service.health.v3 import hds_pb2
-from ursa.view.live import LiveView
 from zone_cp.dp_server.node import NodeInfo, read_node
 
-from ursa.errors import Conflict, NotFound, Unauthenticated, Unavailable
+from ursa.errors import Conflict, NotFound, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import Store, update
+from ursa.view.keyed import KeyedChanges
+from ursa.view.live import LiveView
 from zone_cp.dp_server.health import CheckDefaults, apply_report, read_report, specifier
 
 log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
+PATIENCE = 30.0
+"""Seconds that a Dataplane may take to be registered (`spec/dataplane.md` §4.6)."""
+
 RETRIES = 10
 """Attempts to write a report against concurrent writers of the same Dataplane."""
 
@@ -33,7 +37,7 @@ RETRIES = 10
 class Authenticate(Protocol):
     """Checks that a node may be who it says it is; raises Unauthenticated."""
 
-    def __call__(self, node: NodeInfo, token: str | None) -> Awaitable[None]: ...
+    def check(self, node: NodeInfo, token: str, *resources: Resource) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,16 @@ class HealthSettings:
 class HealthDiscovery:
     """Serves `StreamHealthCheck`."""
 
-    def __init__(self, store: Store, live: LiveView, settings: HealthSettings, authenticate: Authenticate) -> None:
-        self._store, self._live, self._settings, self._authenticate = store, live, settings, authenticate
+    def __init__(
+        self,
+        store: Store,
+        live: LiveView,
+        changes: KeyedChanges,
+        settings: HealthSettings,
+        authenticate: Authenticate,
+    ) -> None:
+        self._store, self._live, self._changes = store, live, changes
+        self._settings, self._authenticate = settings, authenticate
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The gRPC service."""
@@ -67,13 +79,13 @@ class HealthDiscovery:
         first = await anext(aiter(requests), None)
         if first is None:
             return
-        node = read_node(first.health_check_request.node)
-        token = dict(context.invocation_metadata() or ()).get("authorization")
         try:
-            await self._authenticate(node, token if isinstance(token, str) else None)
-        except Unauthenticated as error:
+            node = read_node(first.health_check_request.node)
+            key = ResourceKey("Dataplane", node.mesh, node.name)
+            token = dict(context.invocation_metadata() or ()).get("authorization")
+            self._authenticate.check(node, token if isinstance(token, str) else "", await self._registered(key))
+        except UrsaError as error:
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
-        key = ResourceKey("Dataplane", node.mesh, node.name)
         follower = spawn(self._follow(key, node, context.write), f"health checks of {node.id}")
         try:
             async for message in requests:
@@ -82,9 +94,22 @@ class HealthDiscovery:
         finally:
             await cancel_and_wait(follower)
 
+    async def _registered(self, key: ResourceKey) -> Resource:
+        """The Dataplane; Envoy may open this stream before the one that registers it."""
+        watch = self._changes.watch(key)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while (resource := self._live.current.get(*key)) is None:
+                    await watch.next()
+                return resource
+        except TimeoutError:
+            raise NotFound(f"dataplane {key.mesh}/{key.name} is not registered") from None
+        finally:
+            watch.close()
+
     async def _follow(self, key: ResourceKey, node: NodeInfo, send: Callable[..., Awaitable[None]]) -> None:
         """Sends the checks for the Dataplane whenever they change."""
-        subscription = self._live.subscribe(f"health checks of {node.id}")
+        watch = self._changes.watch(key)
         sent: bytes | None = None
         try:
             while True:
@@ -95,10 +120,9 @@ class HealthDiscovery:
                     if data != sent:
                         await send(wanted)
                         sent = data
-                while key not in (await subscription.next()).touched.keys:
-                    pass
+                await watch.next()
         finally:
-            subscription.close()
+            watch.close()
 
     def _specifier(self, resource: Resource, node: NodeInfo) -> hds_pb2.HealthCheckSpecifier:
         return specifier(

@@ -99,7 +99,7 @@ class Ipam(Group):
     mesh_external_service: IpamMeshExternalService = group(IpamMeshExternalService)
     mesh_multi_zone_service: IpamMeshMultiZoneService = group(IpamMeshMultiZoneService)
     allocation_interval: Duration = setting(5.0, env="IPAM_ALLOCATION_INTERVAL")
-    known_internal_cid_rs: StrList = setting(
+    known_internal_cidrs: StrList = setting(
         ("10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12", "fc00::/7", "fd00::/8", "127.0.0.1/32", "::1/128"),
         env="IPAM_KNOWN_INTERNAL_CIDRS",
         doc="sources treated as internal by Envoy",

@@ -1,0 +1,94 @@
+"""Asks this zone's Envoys for configuration, statistics and clusters, over their mutually authenticated admin port."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import tempfile
+from pathlib import Path
+
+import aiohttp
+
+from kds.admin_calls import CLUSTERS, CONFIG, AdminQuery
+from ursa.errors import NotFound, Unavailable, UrsaError
+from ursa.identity.certificates import LeafIssuer
+from ursa.identity.envoy_admin import SECRET, client_leaf, load_admin_ca
+from ursa.ir.naming import bracketed
+from ursa.model.json import JsonObject
+from ursa.model.resource import Resource
+from ursa.runtime.clock import Clock
+from ursa.view.live import LiveView
+
+log = logging.getLogger(__name__)
+
+DEADLINE = 10.0
+"""Seconds that a proxy has to answer."""
+
+
+class EnvoyAdmin:
+    """A client of the admin listeners that the planner gives to every proxy."""
+
+    def __init__(self, live: LiveView, clock: Clock, default_port: int) -> None:
+        self._live, self._clock, self._default_port = live, clock, default_port
+        self._context: tuple[Resource, ssl.SSLContext] | None = None
+
+    async def answer(self, query: AdminQuery) -> bytes:
+        """What a proxy of this zone says; raises NotFound or Unavailable."""
+        proxy = self._live.current.get(query.kind, query.mesh, query.name)
+        if proxy is None:
+            raise NotFound(f"{query.kind} {query.name} not found")
+        return await self.ask(proxy, query)
+
+    async def ask(self, proxy: Resource, query: AdminQuery) -> bytes:
+        """What the proxy of a resource says; raises Unavailable."""
+        networking: JsonObject = proxy.spec.get("networking", {})
+        port = int(networking.get("admin", {}).get("port", 0)) or self._default_port
+        url = f"https://{bracketed(networking.get('address', ''))}:{port}{_path(query)}"
+        context = await asyncio.to_thread(self._tls)
+        timeout = aiohttp.ClientTimeout(total=DEADLINE)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, ssl=context) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            raise Unavailable(f"could not reach the admin interface of {proxy.name}: {reason}") from None
+        if response.status != 200:
+            raise Unavailable(f"envoy answered with status {response.status}")
+        return body
+
+    def _tls(self) -> ssl.SSLContext:
+        resource = self._live.current.get("GlobalSecret", "", SECRET)
+        if resource is None:
+            raise Unavailable(f'secret "{SECRET}" is not there yet')
+        if self._context is not None and self._context[0] is resource:
+            return self._context[1]
+        authority = load_admin_ca(resource)
+        leaf = client_leaf(LeafIssuer(authority), self._clock.now_ns())
+        context = ssl.create_default_context(cadata=authority.bundle_pem.decode())
+        # A proxy's certificate names its addresses; one known only by a host name has none to compare with.
+        context.check_hostname = False
+        _load_pair(context, leaf.certificate_pem, leaf.key_pem)
+        self._context = (resource, context)
+        return context
+
+
+def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Loads a pair from memory; Python can only read files, so they exist for a moment, readable by us alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Path(folder) / "pair.pem"
+        pair.touch(mode=0o600)
+        pair.write_bytes(certificate + key)
+        try:
+            context.load_cert_chain(pair)
+        except ssl.SSLError as error:
+            raise UrsaError(f"admin client certificate cannot be used: {error}") from None
+
+
+def _path(query: AdminQuery) -> str:
+    if query.call == CONFIG:
+        return "/config_dump?include_eds" if query.include_eds else "/config_dump"
+    if query.call == CLUSTERS:
+        return "/clusters?format=json" if query.as_json else "/clusters"
+    options = [option for option, on in (("usedonly", query.used_only), ("format=json", query.as_json)) if on]
+    return "/stats" + ("?" + "&".join(options) if options else "")

@@ -1,0 +1,63 @@
+"""What a connecting Envoy tells about itself, in the planner's terms; and the planner's settings from configuration."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ursa.planner.inputs import FEATURE_TPROXY_IN_METADATA, ProxyFacts, Redirection, Settings
+from ursa.runtime.config import Settings as Configuration
+from zone_cp.dp_server.hds import HealthSettings
+from zone_cp.dp_server.health import CheckDefaults
+from zone_cp.dp_server.node import NodeInfo
+
+
+def facts_of(node: NodeInfo) -> ProxyFacts:
+    """The facts that plans may depend on."""
+    return ProxyFacts(
+        name=node.name,
+        features=node.features,
+        admin_port=node.admin_port,
+        admin_address=node.admin_address,
+        readiness_port=node.readiness_port,
+        dns_port=node.dns_port,
+        workdir=node.workdir,
+        ipv6=node.ipv6,
+        redirection=_redirection(node),
+    )
+
+
+def planner_settings(configuration: Configuration) -> Settings:
+    """The part of the configuration that plans may depend on."""
+    networks = map(ipaddress.ip_network, configuration.ipam.known_internal_cidrs)
+    dns = configuration.dns_server
+    return Settings(
+        internal_cidrs=tuple((str(network.network_address), network.prefixlen) for network in networks),
+        vip_domain=dns.domain,
+        vip_port=dns.service_vip_port,
+    )
+
+
+def health_settings(configuration: Configuration) -> HealthSettings:
+    """What health discovery asks of Envoys."""
+    hds, checks = configuration.dp_server.hds, configuration.dp_server.hds.check_defaults
+    defaults = CheckDefaults(
+        interval=hds.interval,
+        timeout=checks.timeout,
+        check_interval=checks.interval,
+        no_traffic_interval=checks.no_traffic_interval,
+        healthy_threshold=checks.healthy_threshold,
+        unhealthy_threshold=checks.unhealthy_threshold,
+    )
+    return HealthSettings(defaults, configuration.bootstrap_server.params.admin_port)
+
+
+def _redirection(node: NodeInfo) -> Redirection | None:
+    transparent = node.transparent_proxy
+    if transparent is None or FEATURE_TPROXY_IN_METADATA not in node.features:
+        return None
+    return Redirection(
+        transparent.inbound_port if transparent.inbound_enabled else 0,
+        transparent.outbound_port if transparent.outbound_enabled else 0,
+        transparent.dns_enabled,
+        transparent.ip_family_mode.lower() != "ipv4",
+    )

@@ -1,0 +1,166 @@
+"""The composition root of a zone control plane: makes every part, connects them, runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from kds.admin_api import LiveProxies
+from kds.client import KdsClient
+from ursa.admission.manager import ResourceManager
+from ursa.admission.place import place_of
+from ursa.api.context import ApiContext
+from ursa.api.server import ApiServer
+from ursa.catalog import default_registry
+from ursa.model.kind import Registry
+from ursa.planner.zone import ZonePlanner
+from ursa.policies.catalog import policy_plugins
+from ursa.runtime.clock import Clock, SystemClock
+from ursa.runtime.config import Settings, work_dir
+from ursa.runtime.process import new_instance_id, run_until_signal
+from ursa.runtime.tasks import Backoff, Restart, Supervisor
+from ursa.runtime.tls import ReloadedPair, TlsFiles, ensure_self_signed, server_files
+from ursa.store.contract import Store
+from ursa.store.engines import open_store
+from ursa.view.keyed import KeyedChanges
+from ursa.view.live import LiveView
+from zone_cp.dp_server.ads import AdsServer
+from zone_cp.dp_server.bootstrap import BootstrapHandler
+from zone_cp.dp_server.hds import HealthDiscovery
+from zone_cp.dp_server.server import DpServer
+from zone_cp.envoy_admin import EnvoyAdmin
+from zone_cp.facts import health_settings, planner_settings
+from zone_cp.leadership import Leadership
+from zone_cp.metrics import ZoneCollector
+from zone_cp.offers import Offers
+from zone_cp.proxies.authentication import Authenticator
+from zone_cp.proxies.insights import Insights
+from zone_cp.proxies.lifecycle import ProxyLifecycle
+from zone_cp.proxies.registration import Registration
+from zone_cp.reconciler.reconciler import Reconciler
+from zone_cp.vips import VipAllocator
+
+
+def run(settings: Settings) -> None:
+    """Runs a zone control plane until SIGTERM or SIGINT."""
+    run_until_signal(lambda: serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Runs a zone control plane until cancelled."""
+    clock = SystemClock()
+    instance = new_instance_id(clock)
+    general = settings.general
+    supervisor = Supervisor(
+        clock, Backoff(general.resilient_component_base_backoff, general.resilient_component_max_backoff)
+    )
+    registry = default_registry()
+    store = open_store(settings, clock)
+    tls = _tls_files(settings, clock)
+    zone = settings.multizone.zone.name
+
+    # What is true: the store, and the view that everything else reads.
+    live = LiveView(store)
+    changes = KeyedChanges(live)
+    resources = ResourceManager(store, live, registry, settings, clock)
+
+    # From the view to snapshots: plans of connected proxies, kept up to date.
+    planner = ZonePlanner(zone, registry, policy_plugins(), planner_settings(settings))
+    reconciler = Reconciler(live, planner, clock)
+
+    # Proxies: who they are, their resources, what is known about them; and the port at which they connect.
+    authenticator = Authenticator(settings, live, clock)
+    xds = settings.xds_server
+    registration = Registration(
+        store,
+        live,
+        registry,
+        place_of(settings).locality,
+        authenticator,
+        clock,
+        xds.dataplane_deregistration_delay,
+    )
+    insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval)
+    lifecycle = ProxyLifecycle(registration, reconciler, insights)
+    dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
+    dp_server = DpServer(
+        settings.dp_server,
+        ReloadedPair(dp_tls),
+        ads=AdsServer(lifecycle.attach, instance),
+        hds=HealthDiscovery(store, live, changes, health_settings(settings), authenticator),
+        bootstrap=BootstrapHandler(settings, live, registry, ReloadedPair(dp_tls)),
+    )
+
+    # What users see.
+    admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port)
+    metrics = CollectorRegistry()
+    metrics.register(ZoneCollector(lifecycle, reconciler, live))
+    proxies = LiveProxies(settings, live, admin.ask, failed=500)
+    api = ApiServer(
+        ApiContext(
+            settings,
+            registry,
+            live,
+            resources,
+            clock,
+            instance,
+            tls=tls,
+            extra=tuple(proxies.endpoints()),
+            ready=live.ready.is_set,
+            metrics=metrics,
+        )
+    )
+
+    singletons = _singletons(settings, store, live, registry, clock, instance, admin)
+    leadership = Leadership(settings, store, clock, supervisor, instance, singletons)
+
+    await store.open()
+    try:
+        # Ended in reverse order: first what talks to others, last what the rest reads.
+        supervisor.start("live view", live.run)
+        supervisor.start("keyed changes", changes.run)
+        supervisor.start("leadership", leadership.run)
+        supervisor.start("reconciler", reconciler.run)
+        supervisor.start("certificate renewal", reconciler.run_renewals)
+        supervisor.start("proxy status", insights.run)
+        supervisor.start("data plane server", dp_server.run, restart=Restart.NEVER)
+        supervisor.start("api", api.run, restart=Restart.NEVER)
+        await supervisor.run_until_failure()
+    finally:
+        await lifecycle.close()
+        await supervisor.close()
+        await insights.flush()
+        await store.close()
+
+
+def _singletons(
+    settings: Settings,
+    store: Store,
+    live: LiveView,
+    registry: Registry,
+    clock: Clock,
+    instance: str,
+    admin: EnvoyAdmin,
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """What runs once per zone."""
+    zone = settings.multizone.zone.name
+    filters = settings.experimental.ingress_tag_filters
+    singletons: dict[str, Callable[[], Awaitable[None]]] = {
+        "offered services": Offers(store, live, clock, zone, filters).run,
+    }
+    if settings.dns_server.service_vip_enabled:
+        singletons["virtual addresses"] = VipAllocator(store, live, zone, settings.dns_server.cidr).run
+    if settings.is_federated:
+        client = KdsClient(settings, store, live, registry, clock, instance=instance, admin=admin.answer)
+        singletons["kds client"] = client.run
+    return singletons
+
+
+def _tls_files(settings: Settings, clock: SystemClock) -> TlsFiles:
+    """The pair of servers that have none of their own: the configured one, or one that signs itself."""
+    general = settings.general
+    if general.tls_cert_file and general.tls_key_file:
+        return TlsFiles(Path(general.tls_cert_file), Path(general.tls_key_file))
+    return ensure_self_signed(work_dir(settings), clock)

@@ -1,0 +1,28 @@
+"""Counters of a zone control plane: how many proxies, how much was planned, what was read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ursa.view.live import LiveView
+from zone_cp.proxies.lifecycle import ProxyLifecycle
+from zone_cp.reconciler.reconciler import Reconciler
+
+
+class ZoneCollector(Collector):
+    """Reads the parts when somebody asks; nothing is kept up to date for nobody."""
+
+    def __init__(self, lifecycle: ProxyLifecycle, reconciler: Reconciler, live: LiveView) -> None:
+        self._lifecycle, self._reconciler, self._live = lifecycle, reconciler, live
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        yield GaugeMetricFamily("ursa_proxies_connected", "Proxies with a stream here", self._lifecycle.connected)
+        yield GaugeMetricFamily("ursa_view_revision", "Newest revision seen", self._live.current.revision)
+        yield CounterMetricFamily(
+            "ursa_outbound_classes_planned", "Outbound halves that were planned", self._reconciler.classes_planned
+        )
+        yield CounterMetricFamily("ursa_xds_responses", "Responses sent to proxies", self._lifecycle.responses)

@@ -1,0 +1,264 @@
+"""What is known about connected proxies, written so that others see it: state changes at once, counters now and then.
+
+Counters of sent and acknowledged responses change with every push to every proxy. They are gathered in memory and
+written with the next state change, or when they have waited long enough; an idle mesh writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ursa.envoy import types
+from ursa.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from ursa.model.json import JsonObject
+from ursa.model.kind import Registry
+from ursa.model.resource import Resource, ResourceKey
+from ursa.model.timestamps import rfc3339
+from ursa.runtime.clock import Clock
+from ursa.store.contract import Create, Store, Update, Write
+from ursa.view.live import LiveView
+from zone_cp.dp_server.node import NodeInfo
+from zone_cp.proxies.registration import INSIGHTS
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+"""Subscriptions kept per proxy, the newest ones (`metrics.dataplane.subscriptionLimit`)."""
+
+GATHER = 0.05
+"""Seconds in which urgent changes of many proxies are gathered into one transaction."""
+
+COUNTERS_WAIT = 6
+"""Counters alone wait that many flush intervals."""
+
+CHUNK = 100
+"""Insights written in one transaction."""
+
+STAT_NAMES = {types.CLUSTER: "cds", types.ENDPOINT: "eds", types.LISTENER: "lds", types.ROUTE: "rds"}
+
+
+@dataclass(slots=True)
+class Counters:
+    """Responses of one type, or of all."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    rejected: int = 0
+
+    def to_json(self) -> JsonObject:
+        """64-bit numbers are strings in protobuf's JSON; zeros are left out."""
+        counted = (
+            ("responsesSent", self.sent),
+            ("responsesAcknowledged", self.acknowledged),
+            ("responsesRejected", self.rejected),
+        )
+        return {name: str(value) for name, value in counted if value}
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One stream of one proxy."""
+
+    key: ResourceKey
+    id: str
+    node: NodeInfo
+    instance_id: str
+    connected: int
+    disconnected: int = 0
+    updated: int = 0
+    counters: dict[str, Counters] = field(default_factory=lambda: {name: Counters() for name in STAT_NAMES.values()})
+    total: Counters = field(default_factory=Counters)
+    mtls: JsonObject | None = None
+
+    def of(self, type_url: str) -> tuple[Counters, ...]:
+        """The counters that a response of this type belongs to."""
+        name = STAT_NAMES.get(type_url)
+        return (self.total,) if name is None else (self.total, self.counters[name])
+
+    def to_json(self) -> JsonObject:
+        """The subscription as it stands in the insight."""
+        status: dict[str, Any] = {"total": self.total.to_json()}
+        status |= {name: counters.to_json() for name, counters in self.counters.items()}
+        if self.updated:
+            status["lastUpdateTime"] = rfc3339(self.updated)
+        document: dict[str, Any] = {
+            "id": self.id,
+            "controlPlaneInstanceId": self.instance_id,
+            "connectTime": rfc3339(self.connected),
+            "status": status,
+            "version": self.node.version,
+        }
+        if self.disconnected:
+            document["disconnectTime"] = rfc3339(self.disconnected)
+        return document
+
+
+class Insights:
+    """Writes the insights of this instance's proxies."""
+
+    def __init__(
+        self, store: Store, live: LiveView, registry: Registry, clock: Clock, instance_id: str, interval: float
+    ) -> None:
+        """Args: interval: seconds between two writes of what is not urgent."""
+        self._store, self._live, self._registry, self._clock = store, live, registry, clock
+        self._instance_id, self._interval = instance_id, interval
+        self._current: dict[ResourceKey, Subscription] = {}
+        self._urgent: set[ResourceKey] = set()
+        self._later: dict[ResourceKey, float] = {}
+        self._news = asyncio.Event()
+
+    def connected(self, key: ResourceKey, node: NodeInfo) -> Subscription:
+        """A proxy opened a stream."""
+        subscription = Subscription(key, self._clock.new_id(), node, self._instance_id, self._clock.now_ns())
+        self._current[key] = subscription
+        self._note(key, urgent=True)
+        return subscription
+
+    def disconnected(self, subscription: Subscription) -> None:
+        """Its stream ended."""
+        subscription.disconnected = self._clock.now_ns()
+        if self._current.get(subscription.key) is subscription:
+            self._note(subscription.key, urgent=True)
+
+    def online(self, key: ResourceKey) -> bool:
+        """Whether the proxy has a stream here."""
+        subscription = self._current.get(key)
+        return subscription is not None and not subscription.disconnected
+
+    def certificate(self, subscription: Subscription, mtls: JsonObject) -> None:
+        """It was given another certificate."""
+        if subscription.mtls != mtls:
+            subscription.mtls = mtls
+            self._note(subscription.key, urgent=True)
+
+    def sent(self, subscription: Subscription, type_url: str) -> None:
+        """A response was sent."""
+        for counters in subscription.of(type_url):
+            counters.sent += 1
+        self._count(subscription)
+
+    def acknowledged(self, subscription: Subscription, type_url: str) -> None:
+        """A response was acknowledged."""
+        for counters in subscription.of(type_url):
+            counters.acknowledged += 1
+        self._count(subscription)
+
+    def rejected(self, subscription: Subscription, type_url: str) -> None:
+        """A response was rejected."""
+        for counters in subscription.of(type_url):
+            counters.rejected += 1
+        self._count(subscription, urgent=True)
+
+    async def run(self) -> None:
+        """Writes what has to be written until cancelled."""
+        while True:
+            await self._wait()
+            now = self._clock.monotonic()
+            due = self._urgent | {key for key, at in self._later.items() if at <= now}
+            await self.flush(due)
+
+    async def flush(self, keys: Iterable[ResourceKey] | None = None) -> None:
+        """Writes some insights, or everything that waits."""
+        due = list(self._urgent | self._later.keys() if keys is None else keys)
+        for start in range(0, len(due), CHUNK):
+            await self._write(due[start : start + CHUNK])
+
+    def _count(self, subscription: Subscription, *, urgent: bool = False) -> None:
+        subscription.updated = self._clock.now_ns()
+        self._note(subscription.key, urgent=urgent)
+
+    def _note(self, key: ResourceKey, *, urgent: bool) -> None:
+        if urgent:
+            self._urgent.add(key)
+            self._news.set()
+        elif key not in self._later:
+            young = self._clock.now_ns() - self._current[key].connected < 2 * self._interval * 1e9
+            wait = self._interval if young else self._interval * COUNTERS_WAIT
+            self._later[key] = self._clock.monotonic() + wait
+            self._news.set()
+
+    async def _wait(self) -> None:
+        """Returns when something is due."""
+        while not self._urgent:
+            self._news.clear()
+            if not self._later:
+                await self._news.wait()
+                continue
+            delay = min(self._later.values()) - self._clock.monotonic()
+            if delay <= 0:
+                return
+            await _wait_at_most(self._news, delay)
+        await self._clock.sleep(GATHER)
+
+    async def _write(self, keys: Iterable[ResourceKey]) -> None:
+        writes: list[Write] = []
+        taken: list[ResourceKey] = []
+        for key in keys:
+            self._urgent.discard(key)
+            self._later.pop(key, None)
+            subscription = self._current.get(key)
+            if subscription is None or self._live.current.get(*key) is None:
+                self._current.pop(key, None)
+                continue
+            taken.append(key)
+            writes.append(self._write_for(subscription))
+        if not writes:
+            return
+        try:
+            revision, _ = await self._store.write(writes)
+        except (AlreadyExists, Conflict, NotFound):
+            await self._live.wait_for(await self._store.revision())
+            self._retry(taken)
+        except Unavailable as error:
+            log.warning("status of proxies could not be written", extra={"error": str(error)})
+            self._retry(taken)
+        else:
+            await self._live.wait_for(revision)
+            for key in taken:
+                if not self.online(key):
+                    self._current.pop(key, None)
+
+    def _retry(self, keys: Iterable[ResourceKey]) -> None:
+        at = self._clock.monotonic() + 1
+        for key in keys:
+            if key in self._current:
+                self._later[key] = at
+        self._news.set()
+
+    def _write_for(self, subscription: Subscription) -> Write:
+        key = subscription.key
+        kind = self._registry[INSIGHTS[key.kind]]
+        existing = self._live.current.get(kind.name, key.mesh, key.name)
+        spec: dict[str, Any] = {} if existing is None else dict(existing.spec)
+        spec["subscriptions"] = self._subscriptions(spec.get("subscriptions", ()), subscription)
+        spec["metadata"] = subscription.node.metadata
+        if subscription.mtls is not None:
+            spec["mTLS"] = _counted(subscription.mtls, spec.get("mTLS", {}))
+        resource = Resource(kind.name, key.mesh, key.name, kind.codec.normalise(spec))
+        return Create(resource) if existing is None else Update(resource, existing.version)
+
+    def _subscriptions(self, known: Iterable[JsonObject], current: Subscription) -> list[JsonObject]:
+        """The newest subscriptions; earlier ones that were left open are closed, because this one replaced them."""
+        now = rfc3339(self._clock.now_ns())
+        earlier = [
+            s if "disconnectTime" in s else {**s, "disconnectTime": now} for s in known if s.get("id") != current.id
+        ]
+        return [*earlier[-(KEPT - 1) :], current.to_json()]
+
+
+def _counted(mtls: JsonObject, before: Mapping[str, Any]) -> JsonObject:
+    """The mTLS section with the number of certificates issued so far."""
+    same = all(before.get(key) == value for key, value in mtls.items())
+    count = int(before.get("certificateRegenerations", 0)) + (0 if same else 1)
+    return {**mtls, "certificateRegenerations": count}
+
+
+async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

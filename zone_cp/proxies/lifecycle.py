@@ -1,0 +1,117 @@
+"""What happens when a proxy connects, follows its snapshot, and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from ursa.discovery.snapshot import Snapshot
+from ursa.model.json import JsonObject
+from ursa.model.resource import ResourceKey
+from ursa.model.timestamps import rfc3339
+from zone_cp.dp_server.node import NodeInfo
+from zone_cp.facts import facts_of
+from zone_cp.proxies.insights import Insights, Subscription
+from zone_cp.proxies.registration import Registration
+from zone_cp.reconciler.proxy import Proxy
+from zone_cp.reconciler.reconciler import Reconciler
+
+log = logging.getLogger(__name__)
+
+
+class ProxyLifecycle:
+    """Admits proxies; the newest stream of a proxy replaces an older one."""
+
+    def __init__(self, registration: Registration, reconciler: Reconciler, insights: Insights) -> None:
+        self._registration, self._reconciler, self._insights = registration, reconciler, insights
+        self._streams: dict[ResourceKey, ConnectedProxy] = {}
+        self._closing = False
+        self.responses = 0
+        """Responses sent to proxies so far."""
+
+    @property
+    def connected(self) -> int:
+        """How many proxies are connected."""
+        return len(self._streams)
+
+    async def attach(self, node: NodeInfo, authorization: str, *, delta: bool) -> ConnectedProxy:
+        """Admits a proxy; raises UrsaError when it may not connect."""
+        resource = await self._registration.admit(node, authorization)
+        older = self._streams.get(resource.key)
+        if older is not None:
+            older.superseded.set()
+        proxy = self._reconciler.attach(resource.key, facts_of(node))
+        subscription = self._insights.connected(resource.key, node)
+        stream = ConnectedProxy(self, proxy, subscription, self._insights)
+        self._streams[resource.key] = stream
+        protocol = "delta" if delta else "state of the world"
+        log.info("proxy connected", extra={"proxy": node.id, "protocol": protocol})
+        return stream
+
+    def detach(self, stream: ConnectedProxy) -> None:
+        """Called when a stream has ended."""
+        key = stream.proxy.key
+        self._reconciler.detach(stream.proxy)
+        self._insights.disconnected(stream.subscription)
+        if self._streams.get(key) is not stream:
+            return
+        del self._streams[key]
+        log.info("proxy disconnected", extra={"proxy": stream.subscription.node.id})
+        if stream.subscription.node.resource_text and not self._closing:
+            self._registration.leave(key, lambda: key not in self._streams)
+
+    async def close(self) -> None:
+        """Before the process stops: whoever disconnects from now on stays registered."""
+        self._closing = True
+        await self._registration.close()
+
+
+class ConnectedProxy:
+    """One stream of one proxy, as the transport sees it."""
+
+    def __init__(self, lifecycle: ProxyLifecycle, proxy: Proxy, subscription: Subscription, insights: Insights) -> None:
+        self.proxy, self.subscription = proxy, subscription
+        self.superseded = asyncio.Event()
+        self._lifecycle, self._insights = lifecycle, insights
+
+    async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
+        """Waits until there is a snapshot other than `seen`."""
+        snapshot = await self.proxy.next_snapshot(seen)
+        if (mtls := _mtls(self.proxy)) is not None:
+            self._insights.certificate(self.subscription, mtls)
+        return snapshot
+
+    def sent(self, type_url: str) -> None:
+        """A response was sent."""
+        self._lifecycle.responses += 1
+        self._insights.sent(self.subscription, type_url)
+
+    def acknowledged(self, type_url: str, version: str) -> None:
+        """The proxy took a response over."""
+        self._insights.acknowledged(self.subscription, type_url)
+
+    def rejected(self, type_url: str, version: str, reason: str, names: Sequence[str]) -> None:
+        """The proxy refused a response and keeps what it has."""
+        log.warning(
+            "proxy rejected its configuration",
+            extra={"proxy": self.subscription.node.id, "type": type_url, "resources": list(names), "reason": reason},
+        )
+        self._insights.rejected(self.subscription, type_url)
+
+    async def close(self) -> None:
+        """The stream has ended."""
+        self._lifecycle.detach(self)
+
+
+def _mtls(proxy: Proxy) -> JsonObject | None:
+    """What the insight says about the certificate of a sidecar."""
+    if proxy.key.kind != "Dataplane" or proxy.key.mesh not in proxy.identities:
+        return None
+    identity = proxy.identities[proxy.key.mesh]
+    return {
+        "certificateExpirationTime": rfc3339(identity.leaf.not_after),
+        "lastCertificateRegeneration": rfc3339(identity.leaf.not_before),
+        "issuedBackend": identity.backend,
+        "supportedBackends": [identity.backend],
+    }

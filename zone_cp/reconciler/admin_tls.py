@@ -1,0 +1,41 @@
+"""TLS of the proxies' admin listeners, from the zone's admin CA."""
+
+from __future__ import annotations
+
+import logging
+
+from ursa.errors import UrsaError
+from ursa.identity.certificates import LeafIssuer
+from ursa.identity.envoy_admin import CLIENT_NAME, SECRET, load_admin_ca, server_leaf
+from ursa.ir.tls import DownstreamTls, InlineCertificate, InlineValidation, SanMatcher
+from ursa.model.resource import Resource
+from ursa.runtime.clock import Clock
+from ursa.view.view import View
+
+log = logging.getLogger(__name__)
+
+
+class AdminTls:
+    """Certificates for admin listeners; equal addresses give equal certificates, whoever issues them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._loaded: tuple[Resource, LeafIssuer] | None = None
+
+    def server(self, view: View, addresses: tuple[str, ...]) -> DownstreamTls | None:
+        """What a proxy at these addresses serves; None while the zone has no admin CA."""
+        resource = view.get("GlobalSecret", "", SECRET)
+        if resource is None:
+            return None
+        if self._loaded is None or self._loaded[0] is not resource:
+            try:
+                self._loaded = (resource, LeafIssuer(load_admin_ca(resource)))
+            except UrsaError as error:
+                log.error("envoy admin CA cannot be used", extra={"error": str(error)})
+                return None
+        issuer = self._loaded[1]
+        leaf = server_leaf(issuer, addresses, self._clock.now_ns())
+        return DownstreamTls(
+            InlineCertificate(leaf.certificate_pem, leaf.key_pem),
+            InlineValidation(issuer.authority.bundle_pem, (SanMatcher(CLIENT_NAME, type="DNS"),)),
+        )

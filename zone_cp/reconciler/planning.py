@@ -1,0 +1,107 @@
+"""From a proxy's resource to the parts of its snapshot; parts whose inputs did not change stay the same objects."""
+
+from __future__ import annotations
+
+from ursa.identity.certificates import workload_request
+from ursa.ir.plan import EdsReference
+from ursa.model.resource import Resource
+from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs
+from ursa.planner.memo import Memo
+from ursa.planner.zone import ZonePlanner
+from ursa.runtime.clock import Clock
+from ursa.view.view import View
+from zone_cp.reconciler.admin_tls import AdminTls
+from zone_cp.reconciler.assignments import Assignments
+from zone_cp.reconciler.authorities import Authorities, Identity, MeshAuthority
+from zone_cp.reconciler.proxy import OwnInputs, Proxy
+from zone_cp.reconciler.render import Rendered, render
+
+CLASSES = 4096
+"""Outbound halves remembered; a class whose half was dropped is planned again, nothing worse."""
+
+
+class Planning:
+    """Plans proxies one by one and shares what they have in common."""
+
+    def __init__(self, planner: ZonePlanner, clock: Clock) -> None:
+        self._planner = planner
+        self.assignments = Assignments(planner.assignment)
+        self.authorities = Authorities(clock)
+        self._admin = AdminTls(clock)
+        self._classes: Memo[OutboundInputs, Rendered] = Memo(lambda i: render(planner.plan_outbound(i)), size=CLASSES)
+
+    @property
+    def classes_planned(self) -> int:
+        """How many outbound halves had to be made so far."""
+        return self._classes.misses
+
+    def plan(self, proxy: Proxy, resource: Resource, view: View) -> bool:
+        """Brings the parts of a proxy up to date.
+
+        Args:
+            proxy: what to bring up to date.
+            resource: its Dataplane, ZoneIngress or ZoneEgress.
+            view: the newest view.
+
+        Returns:
+            Whether a part is another one than before.
+
+        Raises:
+            UrsaError: it cannot be planned; its parts are as they were.
+        """
+        before = proxy.parts
+        if resource.kind == "Dataplane":
+            inputs = self._planner.sidecar_inputs(resource, proxy.facts)
+            if inputs is None:
+                return False
+            own, outbound = inputs
+            addresses = (own.dataplane.address, own.dataplane.advertised_address)
+            self._plan_own(proxy, (own, self._admin_inputs(proxy, addresses, view)))
+            proxy.outbound = self._classes(outbound)
+        else:
+            zone_inputs = self._planner.zone_proxy_inputs(resource, proxy.facts)
+            self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, (zone_inputs.address,), view)))
+        self._plan_endpoints(proxy)
+        self._plan_secrets(proxy, resource)
+        return proxy.parts != before
+
+    def _plan_own(self, proxy: Proxy, inputs: OwnInputs) -> None:
+        if proxy.own is not None and proxy.own_inputs == inputs:
+            return
+        plan, admin = inputs
+        if isinstance(plan, InboundInputs):
+            proxy.own = render(self._planner.plan_own(plan, admin))
+        else:
+            proxy.own = render(self._planner.plan_zone_proxy(plan, admin))
+        proxy.own_inputs = inputs
+
+    def _admin_inputs(self, proxy: Proxy, addresses: tuple[str, ...], view: View) -> AdminInputs:
+        named = tuple(address for address in addresses if address)
+        return AdminInputs(proxy.facts, addresses[0], self._admin.server(view, named))
+
+    def _plan_endpoints(self, proxy: Proxy) -> None:
+        wanted: dict[str, EdsReference] = {}
+        for half in proxy.halves:
+            wanted |= half.endpoints
+        previous = proxy.assignments
+        if previous is not None and previous.clusters == wanted.items():
+            return
+        proxy.assignments = self.assignments.acquire(wanted)
+        if previous is not None:
+            self.assignments.release(previous)
+
+    def _plan_secrets(self, proxy: Proxy, resource: Resource) -> None:
+        trusted = {mesh for half in proxy.halves for mesh in half.authorities}
+        authorities = [found for mesh in sorted(trusted) if (found := self._authority(mesh)) is not None]
+        proxy.authorities = tuple(authority.validation for authority in authorities)
+        identities: dict[str, Identity] = {}
+        for mesh in sorted({mesh for half in proxy.halves for mesh in half.identities}):
+            if (authority := self._authority(mesh)) is not None:
+                tags = list(self._planner.dataplane(resource).all_tags.items())
+                request = workload_request(mesh, tags, authority.backend.expiration)
+                identities[mesh] = self.authorities.identity(authority, request)
+        proxy.identities = identities
+
+    def _authority(self, mesh: str) -> MeshAuthority | None:
+        state = self._planner.mesh(mesh)
+        return None if state is None else self.authorities.of(state.mesh)

@@ -1,0 +1,81 @@
+"""One connected proxy: what was planned for it last, and the snapshot its session follows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from ursa.discovery.snapshot import ResourceSet, Snapshot
+
+from ursa.envoy import types
+from ursa.model.resource import ResourceKey
+from ursa.planner.inputs import AdminInputs, InboundInputs, ProxyFacts, ZoneProxyInputs
+from zone_cp.reconciler.assignments import AssignmentSet
+from zone_cp.reconciler.authorities import Identity
+from zone_cp.reconciler.render import Rendered
+
+OwnInputs = tuple[InboundInputs | ZoneProxyInputs, AdminInputs]
+
+
+@dataclass(slots=True, eq=False)
+class Proxy:
+    """A proxy that the reconciler keeps up to date.
+
+    Attributes:
+        own_inputs: inputs from which `own` was made.
+        outbound: half shared with its class; None for zone proxies.
+        assignments: load assignments of all its EDS clusters.
+        served: the `assignments.resources` that the snapshot holds.
+        identities: its certificate per mesh.
+        error: why it could not be planned the last time, empty when it could.
+    """
+
+    key: ResourceKey
+    facts: ProxyFacts
+    own_inputs: OwnInputs | None = None
+    own: Rendered | None = None
+    outbound: Rendered | None = None
+    assignments: AssignmentSet | None = None
+    served: ResourceSet | None = None
+    authorities: tuple[ResourceSet, ...] = ()
+    identities: dict[str, Identity] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+    error: str = ""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def halves(self) -> tuple[Rendered, ...]:
+        """What was planned of it, the shared half first."""
+        return tuple(half for half in (self.outbound, self.own) if half is not None)
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """Everything its snapshot is made of; equal parts give an equal snapshot."""
+        endpoints = None if self.assignments is None else self.assignments.resources
+        return (self.own, self.outbound, endpoints, self.authorities, *self.identities.items())
+
+    async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
+        """Waits until there is a snapshot other than `seen`."""
+        while self.snapshot is None or self.snapshot is seen:
+            self._news.clear()
+            await self._news.wait()
+        return self.snapshot
+
+    def publish(self) -> None:
+        """Builds the snapshot from the parts and wakes the session."""
+        self.served = None if self.assignments is None else self.assignments.resources
+        secrets = (*self.authorities, *(identity.resources for identity in self.identities.values()))
+        self.snapshot = Snapshot(
+            {
+                types.CLUSTER: tuple(half.clusters for half in self.halves),
+                types.ENDPOINT: () if self.served is None else (self.served,),
+                types.LISTENER: tuple(half.listeners for half in self.halves),
+                types.SECRET: secrets,
+            }
+        )
+        self._news.set()
+
+    @property
+    def renew_at(self) -> int | None:
+        """When the first of its certificates has to be renewed, nanoseconds since the epoch."""
+        return min((identity.leaf.renew_at for identity in self.identities.values()), default=None)

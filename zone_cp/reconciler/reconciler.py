@@ -1,0 +1,138 @@
+"""The loop between view and sessions: a step of the view comes in, new snapshots of the proxies it concerns go out.
+
+A change of endpoints replaces shared load assignments and nothing else. A change of policies plans the proxies of
+their meshes again, where classes are planned once and inputs that did not change give the bytes there were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+
+from ursa.errors import UrsaError
+from ursa.model.resource import ResourceKey
+from ursa.planner.inputs import ProxyFacts
+from ursa.planner.zone import ZonePlanner
+from ursa.runtime.clock import Clock
+from ursa.view.live import LiveView, Step
+from ursa.view.view import Touched, View
+from zone_cp.reconciler.planning import Planning
+from zone_cp.reconciler.proxy import Proxy
+
+log = logging.getLogger(__name__)
+
+PACE = 0.02
+"""Seconds between two steps at least, so that a storm of changes becomes few pushes. An idle mesh never waits here."""
+
+SLICE = 64
+"""Proxies planned before others get the event loop."""
+
+PROXY_KINDS = frozenset({"Dataplane", "ZoneIngress", "ZoneEgress"})
+
+
+class Reconciler:
+    """Holds all connected proxies and their snapshots."""
+
+    def __init__(self, live: LiveView, planner: ZonePlanner, clock: Clock) -> None:
+        self._live, self._planner, self._clock = live, planner, clock
+        self._view = View()
+        self._proxies: dict[ResourceKey, set[Proxy]] = {}
+        self._planning = Planning(planner, clock)
+        self._renewals = asyncio.Event()
+
+    @property
+    def proxies(self) -> Iterable[Proxy]:
+        """All connected proxies."""
+        return (proxy for group in self._proxies.values() for proxy in group)
+
+    @property
+    def classes_planned(self) -> int:
+        """How many classes had to be planned so far."""
+        return self._planning.classes_planned
+
+    def attach(self, key: ResourceKey, facts: ProxyFacts) -> Proxy:
+        """Takes a proxy on; its snapshot is there at once when its resource is."""
+        proxy = Proxy(key, facts)
+        self._proxies.setdefault(key, set()).add(proxy)
+        self._plan(proxy)
+        return proxy
+
+    def detach(self, proxy: Proxy) -> None:
+        """Lets a proxy go."""
+        group = self._proxies.get(proxy.key, set())
+        group.discard(proxy)
+        if not group:
+            self._proxies.pop(proxy.key, None)
+        if proxy.assignments is not None:
+            self._planning.assignments.release(proxy.assignments)
+            proxy.assignments = None
+
+    async def run(self) -> None:
+        """Follows the view until cancelled."""
+        await self._live.ready.wait()
+        subscription = self._live.subscribe("reconciler")
+        try:
+            view = self._live.current
+            await self._take(Step(View(), view, view.everything()))
+            while True:
+                await self._take(await subscription.next())
+                await self._clock.sleep(PACE)
+        finally:
+            subscription.close()
+
+    async def run_renewals(self) -> None:
+        """Renews certificates when their slot ends; sleeps until the first one is due."""
+        while True:
+            due = min((at for proxy in self.proxies if (at := proxy.renew_at) is not None), default=None)
+            self._renewals.clear()
+            now = self._clock.now_ns()
+            if due is None:
+                await self._renewals.wait()
+            elif due > now:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._renewals.wait(), (due - now) / 1e9)
+            else:
+                for proxy in [p for p in self.proxies if p.renew_at is not None and p.renew_at <= now]:
+                    self._plan(proxy)
+
+    async def _take(self, step: Step) -> None:
+        self._view = step.after
+        concerned = self._planner.observe(step.after, step.touched)
+        secrets = {key.mesh for key in step.touched.keys if key.kind == "Secret"}
+        self._planning.authorities.observe(step.after, secrets | concerned.meshes)
+        self._planning.assignments.refresh(concerned.endpoints)
+        dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=concerned.zone_proxies)
+        for index, proxy in enumerate(list(self.proxies)):
+            if index % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+            if proxy.key in dirty:
+                self._plan(proxy)
+            elif proxy.assignments is not None and proxy.served is not proxy.assignments.resources:
+                proxy.publish()
+
+    def _dirty(self, touched: Touched, meshes: set[str], *, zone_proxies: bool) -> set[ResourceKey]:
+        admin = any(key.kind == "GlobalSecret" for key in touched.keys)
+        dirty = {key for key in touched.keys if key.kind in PROXY_KINDS}
+        for key in self._proxies:
+            if admin or key.mesh in meshes or (zone_proxies and not key.mesh):
+                dirty.add(key)
+        return dirty
+
+    def _plan(self, proxy: Proxy) -> None:
+        """Plans one proxy; a failure leaves it with the configuration it has."""
+        resource = self._view.get(*proxy.key)
+        if resource is None:
+            return
+        try:
+            changed = self._planning.plan(proxy, resource, self._view)
+        except UrsaError as error:
+            if proxy.error != str(error):
+                log.warning("proxy cannot be configured", extra={"proxy": str(proxy.key), "error": str(error)})
+            proxy.error = str(error)
+            return
+        proxy.error = ""
+        if changed or proxy.snapshot is None:
+            proxy.publish()
+            self._renewals.set()

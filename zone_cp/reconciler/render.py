@@ -1,0 +1,41 @@
+"""Plans as sets of serialised resources: the form in which sessions share them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ursa.discovery.snapshot import ResourceSet, entry
+
+from ursa.envoy import types
+from ursa.envoy.clusters import cluster_bytes
+from ursa.envoy.listeners import listener_bytes
+from ursa.ir.plan import EdsReference, ProxyPlan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """A plan, or half of one, in bytes; compared by identity.
+
+    Attributes:
+        endpoints: for every EDS cluster, whose endpoints it has.
+        identities: meshes of which the proxy needs a certificate.
+        authorities: meshes whose CA it needs.
+    """
+
+    clusters: ResourceSet
+    listeners: ResourceSet
+    endpoints: Mapping[str, EdsReference]
+    identities: frozenset[str]
+    authorities: frozenset[str]
+
+
+def render(plan: ProxyPlan) -> Rendered:
+    """Serialises clusters and listeners."""
+    return Rendered(
+        ResourceSet.of(entry(types.CLUSTER, name, cluster_bytes(part)) for name, part in plan.clusters.items()),
+        ResourceSet.of(entry(types.LISTENER, name, listener_bytes(part)) for name, part in plan.listeners.items()),
+        plan.endpoints,
+        frozenset(plan.identities),
+        frozenset(plan.authorities),
+    )
