@@ -19,6 +19,8 @@ from ursa.api.hostnames import Hostnames
 from ursa.api.kris import Kris
 from ursa.api.metrics import RequestMetrics
 from ursa.api.overviews import Overviews
+from ursa.api.proxies.endpoints import ProxyPolicies
+from ursa.api.proxies.rules import ProxyRules
 from ursa.api.reader import Reader
 from ursa.api.resources import Resources
 from ursa.api.selected import Selected
@@ -58,6 +60,8 @@ def _endpoints(context: ApiContext) -> Iterator[Endpoint]:
     yield from Overviews(context, reader, access).endpoints()
     yield from Selected(context, reader).endpoints()
     yield from Hostnames(context, reader).endpoints()
+    yield from ProxyPolicies(context, reader).endpoints()
+    yield from ProxyRules(context, reader).endpoints()
     yield from Resources(context, reader, access).endpoints()
 
 

@@ -48,8 +48,10 @@ def parse_kri(text: str, registry: Registry) -> tuple[Kri, Kind]:
         BadRequest: it is not one, or its kind is unknown; the texts are Kuma's.
     """
     prefix, *parts = text.split("_")
-    if prefix != "kri" or len(parts) < 6:
+    if len(parts) < 6:
         raise BadRequest(f'invalid identifier string: "{text}"')
+    if prefix != "kri":
+        raise BadRequest(f"identifier must start with 'kri': \"{text}\"")
     kri = Kri(*parts[:6])
     for kind in registry:
         if kind.short and kind.short == kri.short:

@@ -1,0 +1,101 @@
+"""What matched policies say about one thing: the proxy as a whole, an inbound, an outbound, a route of an outbound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ursa.api.proxies.destinations import Destination
+from ursa.api.proxies.matched import HTTP_ROUTE, TCP_ROUTE, KindMatch
+from ursa.model.json import JsonObject
+from ursa.policies.core.merge import merge_all
+from ursa.policies.core.policy import Item, Policy
+from ursa.policies.core.precedence import destination_order
+
+Entry = tuple[Policy, Item]
+
+_ROUTES = (HTTP_ROUTE, TCP_ROUTE)
+
+
+def of_proxy(found: Iterable[KindMatch]) -> Iterator[dict[str, Any]]:
+    """Policies without lists, merged."""
+    for match in found:
+        policies = [policy for policy in match.policies if policy.default is not None]
+        if policies:
+            conf = merge_all(policy.default or {} for policy in policies)
+            yield {"kind": match.kind.name, "conf": conf, "origins": origins(policies)}
+
+
+def of_inbound(found: Iterable[KindMatch], position: int) -> Iterator[dict[str, Any]]:
+    """Rules of policies that select an inbound, each with its own conf, weakest first."""
+    for match in found:
+        policies = [policy for policy in match.matched.on_inbound(position) if policy.inbound_items]
+        rules = [{"kri": p.kri, "conf": item.conf} for p in policies for item in p.inbound_items]
+        if rules:
+            yield {"kind": match.kind.name, "rules": rules, "origins": origins(policies)}
+
+
+def of_outbound(found: Iterable[KindMatch], destination: Destination) -> Iterator[dict[str, Any]]:
+    """Policies that say something about a destination, merged."""
+    for match in found:
+        if match.kind.name not in _ROUTES:
+            yield from _merged(match, _about(match, destination))
+
+
+def of_route(found: Iterable[KindMatch], destination: Destination, route: str) -> Iterator[dict[str, Any]]:
+    """Policies that name the route; a kind without one says what it says about the destination."""
+    for match in found:
+        if match.kind.name in _ROUTES:
+            continue
+        entries = destination_order(match.matched.outbound)
+        on_route = [e for e in entries if e[1].target.kind == HTTP_ROUTE and e[1].target.name == route]
+        yield from _merged(match, on_route or _about(match, destination))
+
+
+def routes_of(found: Iterable[KindMatch], destination: Destination) -> Iterator[dict[str, Any]]:
+    """Routes that divide the requests to a destination."""
+    for match in found:
+        if match.kind.name not in _ROUTES:
+            continue
+        entries = _about(match, destination)
+        if entries:
+            rules = _http_rules(entries) if match.kind.name == HTTP_ROUTE else _tcp_rules(entries)
+            yield {"kind": match.kind.name, "origins": origins([p for p, _ in entries]), "rules": rules}
+
+
+def origins(policies: Iterable[Policy]) -> list[dict[str, str]]:
+    """The identifiers of policies, each once, weakest first."""
+    return [{"kri": policy.kri} for policy in dict.fromkeys(policies)]
+
+
+def _about(match: KindMatch, destination: Destination) -> Sequence[Entry]:
+    entries = destination_order(match.matched.outbound)
+    return [entry for entry in entries if destination.is_meant(entry[1].target)]
+
+
+def _merged(match: KindMatch, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    if entries:
+        conf = merge_all(item.conf for _, item in entries)
+        yield {"kind": match.kind.name, "conf": [conf], "origins": origins(p for p, _ in entries)}
+
+
+def _http_rules(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """One rule per set of matches, strongest policy first; a stronger policy's conf wins over a weaker one's."""
+    found: list[dict[str, Any]] = []
+    for policy, item in reversed(entries):
+        for rule in item.conf.get("rules", ()):
+            matches = rule.get("matches", [])
+            same = next((one for one in found if one["matches"] == matches), None)
+            default: JsonObject = rule.get("default", {})
+            if same is None:
+                found.append({"kri": policy.kri, "matches": matches, "conf": default})
+            else:
+                same["conf"] = {**default, **same["conf"]}
+    return found
+
+
+def _tcp_rules(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The strongest policy's rule: connections cannot be told apart."""
+    _, item = entries[-1]
+    rules = item.conf.get("rules", ())
+    return [{"kri": "", "matches": None, "conf": rule.get("default", {})} for rule in rules[:1]]

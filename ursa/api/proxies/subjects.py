@@ -1,0 +1,49 @@
+"""A proxy as policies see it, gateways with the listeners of their MeshGateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ursa.model.labels import NAMESPACE, ZONE
+from ursa.model.resource import Resource
+from ursa.policies.core.subject import BUILTIN, Subject, SubjectListener, dataplane_subject, pairs
+from ursa.view.view import View
+
+
+def subject_of(dataplane: Resource, view: View) -> Subject:
+    """The subject of a Dataplane."""
+    gateway = dataplane.spec.get("networking", {}).get("gateway") or {}
+    if gateway.get("type") != BUILTIN:
+        return dataplane_subject(dataplane)
+    tags = gateway.get("tags", {})
+    listeners = [
+        listener
+        for mesh_gateway in view.list("MeshGateway", dataplane.mesh)
+        if any(s.get("match", {}).items() <= tags.items() for s in mesh_gateway.spec.get("selectors", ()))
+        for listener in _listeners(mesh_gateway, tags)
+    ]
+    return dataplane_subject(dataplane, tuple(listeners))
+
+
+def gateway_subject(mesh_gateway: Resource) -> Subject:
+    """The proxies of a MeshGateway, whichever they are: what its own selectors say of them."""
+    selectors = mesh_gateway.spec.get("selectors") or [{}]
+    tags = selectors[0].get("match", {})
+    return Subject(
+        mesh=mesh_gateway.mesh,
+        name=mesh_gateway.display_name,
+        labels=pairs(mesh_gateway.labels),
+        zone=mesh_gateway.labels.get(ZONE, ""),
+        namespace=mesh_gateway.labels.get(NAMESPACE, ""),
+        gateway=BUILTIN,
+        gateway_tags=pairs(tags),
+        listeners=tuple(_listeners(mesh_gateway, tags)),
+    )
+
+
+def _listeners(mesh_gateway: Resource, tags: Mapping[str, str]) -> Iterator[SubjectListener]:
+    own = mesh_gateway.spec.get("tags", {})
+    for listener in mesh_gateway.spec.get("conf", {}).get("listeners", ()):
+        every = pairs({**tags, **own, **listener.get("tags", {})})
+        port = int(listener.get("port", 0))
+        yield SubjectListener(mesh_gateway.display_name, port, listener.get("hostname", ""), every)
