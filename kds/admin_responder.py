@@ -19,8 +19,8 @@ AT_ONCE = 8
 class AdminResponder:
     """Serves one admin stream."""
 
-    def __init__(self, call: str, handler: AdminHandler) -> None:
-        self._call, self._handler = call, handler
+    def __init__(self, call: str, handler: AdminHandler, *, max_message: int) -> None:
+        self._call, self._handler, self._max_message = call, handler, max_message
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._writing = asyncio.Lock()
 
@@ -42,10 +42,13 @@ class AdminResponder:
             try:
                 async with asyncio.timeout(TIMEOUT):
                     answer = encode_answer(self._call, request_id, await self._handler(query))
-            except UrsaError as error:
-                answer = encode_answer(self._call, request_id, error=str(error))
+            except UrsaError as failure:
+                answer = encode_answer(self._call, request_id, error=str(failure))
             except TimeoutError:
                 answer = encode_answer(self._call, request_id, error=f"no answer within {TIMEOUT:g} s")
+            if len(answer) > self._max_message:
+                error = f"the answer has {len(answer)} bytes, more than fit into a message"
+                answer = encode_answer(self._call, request_id, error=error)
             async with self._writing:
                 await stream.write(answer)
         finally:

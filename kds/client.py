@@ -226,7 +226,7 @@ class KdsClient:
 
     async def _serve_admin(self, connection: Connection, call: str) -> None:
         """Keeps one admin stream open. It may fail alone: the other streams do not depend on it."""
-        responder = AdminResponder(call, self._admin)
+        responder = AdminResponder(call, self._admin, max_message=self._zone.kds.max_msg_size)
         attempt = 0
         while True:
             stream = connection.stream(GLOBAL_SERVICE, CALLS[call].stream)

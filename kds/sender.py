@@ -2,6 +2,9 @@
 
 Nothing is queued. A session remembers per type which names may differ from what the peer has, and computes a response
 when the peer can take one, from what is offered at that moment: a slow peer gets the newest state, never a backlog.
+
+This is not the session that serves Envoy: KDS ignores nonces, takes a refusal as delivery, answers for types it has
+never heard of, shows each peer its own part of what is offered, and splits by bytes.
 """
 
 from __future__ import annotations
