@@ -11,6 +11,8 @@ from aiohttp import web
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.paging import next_url, span_of
+from ursa.api.proxies.matched import http_routes
+from ursa.api.proxies.subjects import subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
 from ursa.model.json import JsonObject
@@ -18,7 +20,6 @@ from ursa.model.kind import Family, Kind
 from ursa.model.resource import Resource
 from ursa.policies.core.policy import parse_policy
 from ursa.policies.core.selection import select
-from ursa.policies.core.subject import dataplane_subject
 
 Selects = Callable[[Resource], bool]
 
@@ -63,12 +64,9 @@ class Selected:
         if kind.family is Family.LEGACY_POLICY:
             return _by_selectors(selector.spec)
         policy = parse_policy(selector, kind)
-        routes = {
-            name: parse_policy(route, self._context.registry["MeshHTTPRoute"])
-            for route in self._context.view.list("MeshHTTPRoute", selector.mesh)
-            for name in (route.name, route.display_name)
-        }
-        return lambda d: select(policy, dataplane_subject(d), routes=routes, shadow=True) is not None
+        routes = http_routes(self._context.view, self._context.registry, selector.mesh)
+        view = self._context.view
+        return lambda d: select(policy, subject_of(d, view), routes=routes, shadow=True) is not None
 
 
 def _by_mesh_service(selector: JsonObject) -> Selects:

@@ -164,6 +164,15 @@ async def test_inspect_tables(ursactl: Ursactl, manifests: Path, what: str, head
     assert json.loads((await ursactl("inspect", what, "-o", "json")).out)["total"] >= 0
 
 
+async def test_policies_of_a_proxy_and_proxies_of_a_policy(ursactl: Ursactl, manifests: Path) -> None:
+    await ursactl("apply", "-f", str(manifests / "b.yml"))
+    shown = (await ursactl("inspect dataplane web-1")).out
+    assert "  MeshTimeout\n    mesh-timeout-all-default\n" in shown
+    affected = (await ursactl("inspect policy meshtimeout mesh-timeout-all-default")).out
+    assert affected == "Affected data plane proxies:\n\n  web-1\n"
+    assert (await ursactl("inspect dataplane web-1 --type stats --shadow")).status == 1
+
+
 async def test_tokens_from_the_control_plane_and_from_a_key(ursactl: Ursactl, tmp_path: Path) -> None:
     import jwt
 

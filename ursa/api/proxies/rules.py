@@ -18,7 +18,8 @@ from ursa.model.dataplane import Inbound, parse_dataplane
 from ursa.model.json import JsonObject
 from ursa.model.mesh import parse_mesh
 from ursa.model.resource import Resource
-from ursa.policies.core.entries import client_entries, service_entries
+from ursa.policies.core.entries import client_entries
+from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.merge import merge_all
 from ursa.policies.core.policy import Item, Policy
 from ursa.policies.core.precedence import destination_order
@@ -64,7 +65,7 @@ def _rules(
     outbound = match.matched.outbound
     found: dict[str, Any] = {
         "type": match.kind.name,
-        "toRules": [] if exclusive else _subset_rules(compile_subsets(service_entries(outbound, routes)).rules),
+        "toRules": [] if exclusive else _subset_rules(destination_rules(outbound, routes).rules),
         "toResourceRules": list(_resource_rules(outbound, view, mesh)),
         "fromRules": list(_from_rules(match, inbounds)),
         "inboundRules": list(_inbound_rules(match, inbounds)),

@@ -16,7 +16,7 @@ from ursa.runtime.clock import SystemClock
 
 Row = Callable[[Mapping[str, Any], int], Sequence[str]]
 
-RAW = {"config-dump": "xds", "stats": "stats", "clusters": "clusters", "config": "_config", "policies": "policies"}
+RAW = {"config-dump": "xds", "stats": "stats", "clusters": "clusters", "config": "_config", "policies": "_rules"}
 """What `--type` asks for, and the path below the proxy where it is."""
 
 
@@ -101,7 +101,12 @@ def dataplane(
         parameters = {"shadow": str(shadow).lower(), "include": ",".join(include)}
     elif what == "config-dump":
         parameters = {"include_eds": str(include_eds).lower()}
-    click.echo(session.client.get(path_of("meshes", mesh, "dataplanes", name, RAW[what]), parameters).text)
+    answer = session.client.get(path_of("meshes", mesh, "dataplanes", name, RAW[what]), parameters)
+    if what == "policies":
+        for line in states.policies(answer.document):
+            click.echo(line)
+    else:
+        click.echo(answer.text)
 
 
 def _zone_proxy(kind: str, path: str) -> click.Command:
