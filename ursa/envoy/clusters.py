@@ -32,7 +32,9 @@ def cluster_bytes(of: ir.Cluster) -> bytes:
         **_endpoints(of),
         **_balancing(of),
     )
-    if (safe := stat_safe(of.name)) != of.name:
+    if of.ipv4_only:
+        fields["dns_lookup_family"] = "V4_ONLY"
+    if (safe := stat_safe(of.name)) != of.name or of.alt_stat_name:
         fields["alt_stat_name"] = safe
     if of.http is not None:
         fields["typed_extension_protocol_options"] = {HTTP_OPTIONS: packed(_http_options(of.http))}

@@ -126,6 +126,8 @@ class Cluster:
         bind_source: source address of upstream connections.
         subset_keys: sets of tag keys by which a subset can be asked for.
         service, tags: the destination behind an outbound cluster.
+        ipv4_only: whether a name is resolved to IPv4 addresses only.
+        alt_stat_name: whether the name for statistics is given even where it equals the name.
     """
 
     name: str
@@ -147,3 +149,5 @@ class Cluster:
     tags: Mapping[str, str] = field(default_factory=dict)
     protocol: str = ""
     resource_origin: str = ""
+    ipv4_only: bool = False
+    alt_stat_name: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
@@ -10,6 +11,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 def stat_safe(name: str) -> str:
     """A name as it may stand in Envoy's statistics (`spec/xds.md`, conventions)."""
     return _UNSAFE.sub("_", name)
+
+
+def is_ip(address: str) -> bool:
+    """Whether an address is an IP address and not a host name."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def bracketed(address: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +12,10 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
 from ursa.errors import BadRequest, ProtocolError
+from ursa.model.duration import format_proto, parse_go
 from ursa.model.json import JsonObject
 
+DURATION = "google.protobuf.Duration"
 TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
@@ -39,8 +42,8 @@ class ProtoSpec:
     def normalise(self, document: JsonObject) -> JsonObject:
         message = self._type()
         try:
-            _reject_unknown_enums(document, message.DESCRIPTOR)
-            json_format.ParseDict(dict(document), message, ignore_unknown_fields=True)
+            readable = _readable(document, message.DESCRIPTOR)
+            json_format.ParseDict(readable, message, ignore_unknown_fields=True)
         except json_format.ParseError as error:
             raise BadRequest(_shorten(str(error))) from None
         return _to_json(message)
@@ -91,23 +94,40 @@ def _to_json(message: Message) -> JsonObject:
     return document
 
 
-def _reject_unknown_enums(document: object, message: Any) -> None:
-    """Unknown fields may be ignored, an unknown enum value may not; the parser would ignore both."""
-    if not isinstance(document, dict):
-        return
+def _readable(document: Any, message: Any) -> Any:
+    """The document as the protobuf parser understands it.
+
+    Kuma reads durations as Go does (`25ms`, `1h30m`), which the JSON mapping does not know; and unknown fields may be
+    ignored, unknown enum values may not, while the parser would ignore both.
+    """
+    if not isinstance(document, Mapping):
+        return document
     fields = {f.name: f for f in message.fields} | {f.json_name: f for f in message.fields}
-    for key, value in document.items():
-        field = fields.get(key)
-        if field is None:
-            continue
-        values = value if isinstance(value, list) else [value]
-        if field.enum_type is not None:
-            for one in values:
-                if isinstance(one, str) and one not in field.enum_type.values_by_name:
-                    raise BadRequest(f'unknown value "{one}" for enum {field.enum_type.full_name}')
-        elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            for one in values:
-                _reject_unknown_enums(one, field.message_type)
+    readable = dict(document)
+    for key in document.keys() & fields.keys():
+        readable[key] = _readable_field(document[key], fields[key])
+    return readable
+
+
+def _readable_field(value: Any, field: Any) -> Any:
+    if isinstance(value, list):
+        return [_readable_field(one, field) for one in value]
+    if field.enum_type is not None:
+        if isinstance(value, str) and value not in field.enum_type.values_by_name:
+            raise BadRequest(f'unknown value "{value}" for enum {field.enum_type.full_name}')
+        return value
+    if field.message_type is None or field.message_type.GetOptions().map_entry:
+        return value
+    if field.message_type.full_name == DURATION:
+        return _readable_duration(value)
+    return _readable(value, field.message_type)
+
+
+def _readable_duration(value: Any) -> Any:
+    try:
+        return format_proto(parse_go(value)) if isinstance(value, str) else value
+    except ValueError:
+        return value  # the parser's own message names the field
 
 
 _LOCATION = re.compile(r"^Failed to parse (\S+) field: ")

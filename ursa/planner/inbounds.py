@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ursa.ir import origins
 from ursa.ir.address import SocketAddress
-from ursa.ir.cluster import STATIC, Cluster
+from ursa.ir.cluster import STATIC, STRICT_DNS, Cluster
 from ursa.ir.listener import (
     INBOUND,
     ChainMatch,
@@ -20,7 +20,7 @@ from ursa.ir.listener import (
     Router,
     TcpProxy,
 )
-from ursa.ir.naming import stat_safe
+from ursa.ir.naming import is_ip, stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost
 from ursa.model.dataplane import SERVICELESS_PORT, Inbound
@@ -62,14 +62,16 @@ def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[Poli
 
 def _cluster(inbound: Inbound, protocol: str, inputs: InboundInputs) -> Cluster:
     workload = SocketAddress(inbound.workload_address, inbound.workload_port)
+    named = not is_ip(inbound.workload_address)
     cluster = Cluster(
         names.workload_cluster(inbound.workload_port),
-        STATIC,
+        STRICT_DNS if named else STATIC,
         origins.INBOUND,
         connect_timeout=CONNECT_TIMEOUT,
         addresses=(workload,),
         http=inbound_http_options(protocol),
         protocol=protocol,
+        ipv4_only=named,
     )
     if inputs.redirection is not None and not _is_loopback(inbound.workload_address):
         cluster.bind_source = LOOPBACK_SOURCE[":" in inbound.workload_address]

@@ -92,7 +92,7 @@ def _cluster(tags: Mapping[str, str], spec: OutboundSpec, routing: RouteConf, in
         cluster_name(tags),
         EDS,
         origins.OUTBOUND,
-        http=None if inputs.legacy and spec.protocol not in HTTP_LIKE else HttpOptions(2),
+        http=HttpOptions(2),
         tls=tls,
         balancer=routing.balancer,
         service=service,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ursa.model.dataplane import Dataplane, TransparentProxying
+from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
@@ -101,7 +101,7 @@ def outbound_inputs(
         source_tags=_source_tags(dataplane) if http and (routes or state.tags_header) else "",
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
-        direct=_direct(dataplane.transparent, outbounds, state, services) if redirection is not None else (),
+        direct=_direct(dataplane, outbounds, state, services) if redirection is not None else (),
     )
 
 
@@ -139,20 +139,22 @@ def _source_tags(dataplane: Dataplane) -> str:
 def _dns(redirection: Redirection | None, facts: ProxyFacts) -> DnsInputs | None:
     if redirection is None or not redirection.dns or facts.has(FEATURE_BIND_OUTBOUNDS):
         return None
-    return DnsInputs(facts.has(FEATURE_EMBEDDED_DNS), facts.dns_port, facts.workdir, facts.ipv6)
+    ipv6 = facts.ipv6 and redirection.ipv6
+    return DnsInputs(facts.has(FEATURE_EMBEDDED_DNS), facts.dns_port, facts.workdir, ipv6)
 
 
 def _direct(
-    transparent: TransparentProxying | None,
+    dataplane: Dataplane,
     outbounds: Iterable[OutboundSpec],
     state: MeshState,
     services: Services,
 ) -> tuple[tuple[str, int], ...]:
-    """Addresses of all instances of the services that may be reached directly."""
+    """Addresses of all instances of the services that may be reached directly, but for the proxy's own."""
+    transparent = dataplane.transparent
     wanted = transparent.direct_access_services if transparent is not None else ()
     if not wanted:
         return ()
     named = [vip.service for vip in state.vips] if "*" in wanted else wanted
-    taken = {spec.address for spec in outbounds}
+    taken = {spec.address for spec in outbounds} | {inbound.address for inbound in dataplane.inbounds}
     found = {(e.address, e.port) for service in named for e in services(service).mesh if e.address not in taken}
     return tuple(sorted(found))

@@ -22,7 +22,7 @@ def plan_passthrough(plan: ProxyPlan, inputs: InboundInputs) -> None:
     redirection = inputs.redirection
     if redirection is None or not redirection.outbound_port or inputs.facts.has(FEATURE_BIND_OUTBOUNDS):
         return
-    plan.add(Cluster(names.NO_DESTINATION, STATIC, origins.TRANSPARENT))
+    plan.add(Cluster(names.NO_DESTINATION, STATIC, origins.TRANSPARENT, alt_stat_name=True))
     for ipv6 in (False, True) if redirection.ipv6 else (False,):
         _outbound(plan, inputs, redirection, ipv6)
         _inbound(plan, inputs, redirection, ipv6)

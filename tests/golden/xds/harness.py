@@ -1,0 +1,166 @@
+"""Runs recorded xDS cases against the planner alone: no sockets, no processes, milliseconds per case.
+
+The same cases run against whole control planes in `make conformance`; here they are for quick answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
+
+from ursa.admission.manager import ResourceManager
+from ursa.admission.startup import ensure_defaults
+from ursa.catalog import default_registry
+from ursa.discovery.snapshot import Snapshot
+from ursa.envoy import types
+from ursa.errors import InvalidResource
+from ursa.model.forms import from_rest
+from ursa.model.resource import ResourceKey
+from ursa.planner.inputs import FEATURE_TPROXY_IN_METADATA, ProxyFacts, Redirection
+from ursa.planner.zone import ZonePlanner
+from ursa.policies.catalog import policy_plugins
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.config import load
+from ursa.runtime.tasks import cancel_and_wait, spawn
+from ursa.store.memory import MemoryStore
+from ursa.testing import shared_folder
+from ursa.view.live import LiveView
+from zone_cp.facts import planner_settings
+from zone_cp.reconciler.reconciler import Reconciler
+from zone_cp.vips import VipAllocator
+
+SHORT = {
+    types.CLUSTER: "cds",
+    types.ENDPOINT: "eds",
+    types.LISTENER: "lds",
+    types.ROUTE: "rds",
+    types.SECRET: "sds",
+}
+FEATURES = frozenset(
+    {
+        "feature-tcp-accesslog-via-named-pipe",
+        "feature-embedded-dns",
+        "feature-readiness-unix-socket",
+        "feature-strict-inbound-ports",
+        "feature-reuse-port",
+    }
+)
+KINDS = {"dataplane": "Dataplane", "ingress": "ZoneIngress", "egress": "ZoneEgress"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recorded case of one control plane."""
+
+    folder: Path
+    spec: dict[str, Any]
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """Its resources, meshes first."""
+        files = [self.folder / name for name in ("resources.yaml", "policy.yaml")]
+        if baseline := self.spec.get("baseline"):
+            files.insert(0, self.folder.parent.parent / "baselines" / baseline / "resources.yaml")
+        found = [d for f in files if f.exists() for d in yaml.safe_load_all(f.read_text()) if d]
+        return sorted(found, key=lambda d: d["type"] != "Mesh")
+
+    def expected(self, proxy: str) -> dict[str, dict[str, Any]]:
+        """What was recorded for a proxy."""
+        folder = self.folder / "expected" / proxy
+        return {file.stem: yaml.safe_load(file.read_text()) for file in folder.glob("*.json")}
+
+
+def case(group: str, name: str) -> Case | None:
+    """A case, None where the recordings are absent."""
+    shared = shared_folder()
+    if shared is None:
+        return None
+    folder = shared / "conformance" / group / name
+    return Case(folder, yaml.safe_load((folder / "case.yaml").read_text()))
+
+
+def recorder(module: str) -> Any:
+    """A module of the recordings' own tools."""
+    shared = shared_folder()
+    assert shared is not None
+    folder = str(shared / "conformance")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(module)
+
+
+async def answers(of: Case) -> dict[str, dict[str, Any]]:
+    """What every proxy of the case gets, normalised."""
+    environ = {"KUMA_STORE_TYPE": "memory", **{k: str(v) for k, v in of.spec.get("env", {}).items()}}
+    settings, clock, registry = load(None, environ).settings, SystemClock(), default_registry()
+    store = MemoryStore(clock)
+    live = LiveView(store)
+    following = [spawn(live.run(), "view")]
+    await live.ready.wait()
+    await ensure_defaults(store, settings, clock)
+    manager = ResourceManager(store, live, registry, settings, clock)
+    for document in of.documents:
+        resource = from_rest(document, registry)
+        with suppress(InvalidResource):  # some cases are about what happens to resources that are refused
+            await manager.put(registry[resource.kind], resource.mesh, resource.name, document)
+    planner = ZonePlanner(
+        settings.multizone.zone.name, registry, policy_plugins(), planner_settings(settings), check=True
+    )
+    reconciler = Reconciler(live, planner, clock)
+    allocator = VipAllocator(store, live, settings.multizone.zone.name, settings.dns_server.cidr)
+    following += [spawn(reconciler.run(), "reconciler"), spawn(allocator.run(), "vips")]
+    try:
+        await asyncio.sleep(0.1)
+        return {proxy["name"]: await _answer(reconciler, proxy) for proxy in of.spec["proxies"]}
+    finally:
+        await cancel_and_wait(*following)
+
+
+async def _answer(reconciler: Reconciler, proxy: dict[str, Any]) -> dict[str, Any]:
+    mesh, _, name = proxy["proxy"].partition("/")
+    key = ResourceKey(KINDS[proxy.get("type", "dataplane")], mesh, name)
+    attached = reconciler.attach(key, facts(name, proxy))
+    try:
+        snapshot = attached.snapshot
+        return {} if snapshot is None else recorder("normalise").normalise(decoded(snapshot))
+    finally:
+        reconciler.detach(attached)
+
+
+def facts(name: str, proxy: dict[str, Any]) -> ProxyFacts:
+    """A proxy as the recordings' simulated Envoy describes it."""
+    features = frozenset(proxy.get("features") or FEATURES)
+    redirection = None
+    if mode := proxy.get("tproxy"):
+        features |= {FEATURE_TPROXY_IN_METADATA}
+        redirection = Redirection(15006, 15001, True, mode == "dualstack")
+    return ProxyFacts(
+        name,
+        features,
+        admin_port=9901,
+        admin_address="127.0.0.1",
+        readiness_port=9902,
+        dns_port=15053 if proxy.get("tproxy") else 0,
+        workdir="/tmp/kuma-dp",
+        redirection=redirection,
+    )
+
+
+def decoded(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """A snapshot as JSON by type and name."""
+    ads = recorder("ads")
+    ads.load_messages()
+    found: dict[str, dict[str, Any]] = {}
+    for type_url, short in SHORT.items():
+        for entry in snapshot.entries(type_url):
+            (packed,) = DiscoveryResponse.FromString(entry.any_framed).resources
+            found.setdefault(short, {})[entry.name] = ads.to_dict(ads.parse(packed))
+    return found

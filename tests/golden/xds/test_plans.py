@@ -1,0 +1,33 @@
+"""Plans are what Kuma 2.13 gives its proxies, for the recorded cases of the kinds whose effect is built."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden.xds.harness import answers, case, recorder
+
+XDS = (
+    "01-inbound-protocols",
+    "01b-inbound-tls-mysql",
+    "02-outbound-protocols",
+    "03-tproxy-dualstack",
+    "08-trafficroute-legacy",
+    "11-mtls-strict",
+    "13-mtls-strict-no-permission",
+    "31-gateway-delegated",
+    "38-direct-access",
+    "44-nack",
+    "47-dns-address",
+)
+
+
+@pytest.mark.parametrize("name", XDS)
+async def test_configuration_is_as_recorded(name: str) -> None:
+    recorded = case("xds", name)
+    if recorded is None:
+        pytest.skip("recordings are not present")
+    got = await answers(recorded)
+    normalise = recorder("normalise")
+    for proxy, configuration in got.items():
+        expected = normalise.normalise(recorded.expected(proxy))
+        assert configuration == expected, normalise.differences(expected, configuration)
