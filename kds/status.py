@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from kds.insight import History, Session, subscription, with_subscription
 from kds.watermarks import Sent
@@ -16,6 +17,10 @@ from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update
 
 ATTEMPTS = 10
+
+OPENING = 1.0
+"""Seconds that a new connection has to answer for every type, so that the first write tells of it. It takes some
+milliseconds; only a zone that hangs is recorded without."""
 
 ADMIN_FIELDS = {
     "configDump": "configDumpGlobalInstanceId",
@@ -51,11 +56,14 @@ class ZoneStatus:
         self._checked_at = 0
         self._ended_at = 0
         self._changed = asyncio.Event()
+        self._opened = asyncio.Event()
 
     def follow(self, marks: Mapping[str, Sent]) -> None:
         """Takes over the newest counters."""
         self._marks = marks
         self._changed.set()
+        if all(mark.acknowledged or mark.rejected for mark in marks.values()):
+            self._opened.set()
 
     def stream_opened(self, field: str) -> None:
         """A stream, named as in `kdsStreams`, is held by this replica."""
@@ -72,6 +80,9 @@ class ZoneStatus:
     async def run(self) -> None:
         """Writes until cancelled, and once more then."""
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OPENING):
+                    await self._opened.wait()
             await self._write()
             while True:
                 await self._changed.wait()
