@@ -38,7 +38,8 @@ class ZoneSync:
                 "since": rfc3339(connection.session.connected_at),
                 "instance": connection.session.zone_instance,
                 "revision": view.revision,
-                "sent": sent_view(connection.sent),
+                "deliveredRevision": connection.sender.delivered_everything(),
+                "sent": sent_view(connection.sender.marks),
                 "received": received_view(connection.received),
             }
         )

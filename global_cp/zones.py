@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from kds import features
 from kds.insight import History, Session
+from kds.sender import Sender
 from kds.status import ZoneStatus
 from kds.transport import Caller
 from kds.watermarks import Received, Sent
@@ -44,20 +45,19 @@ class Connection:
 
     caller: Caller
     session: Session
+    sender: Sender
     status: ZoneStatus
     writer: asyncio.Task[None]
     over: asyncio.Future[None]
     guard: asyncio.Task[None] | None = None
-    sent: Mapping[str, Sent] = field(default_factory=dict)
     received: Mapping[str, Received] = field(default_factory=dict)
     heard: float = 0.0
     silence: float = 0.0
     """Seconds without a health check after which the zone counts as gone; 0 = any."""
 
-    def progress(self, marks: Mapping[str, Sent]) -> None:
+    def progress(self) -> None:
         """See `ZoneConnection`."""
-        self.sent = marks
-        self.status.follow(marks)
+        self.status.follow(self.sender.marks)
 
     async def ended(self) -> None:
         """See `ZoneConnection`."""
@@ -105,14 +105,14 @@ class Zones:
 
     def sent(self) -> Iterator[Mapping[str, Sent]]:
         """Watermarks of all streams downwards: those that are open, and the sum of those that were."""
-        yield from (connection.sent for connection in self._connections.values())
+        yield from (connection.sender.marks for connection in self._connections.values())
         yield self._finished
 
     async def authenticate(self, caller: Caller) -> None:
         """See `ZoneDirectory`."""
         self._check(caller)
 
-    async def connect(self, caller: Caller, metadata: JsonObject) -> Connection:
+    async def connect(self, caller: Caller, metadata: JsonObject, sender: Sender) -> Connection:
         """See `ZoneDirectory`."""
         session = self._session(caller, metadata)
         older = self._connections.get(caller.zone)
@@ -134,7 +134,9 @@ class Zones:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         writer = spawn(self._keep(caller.zone, status), f"status of zone {caller.zone}")
         silence = kds.zone_health_check.timeout if features.PING in caller.features else 0.0
-        connection = Connection(caller, session, status, writer, over, heard=self._clock.monotonic(), silence=silence)
+        connection = Connection(
+            caller, session, sender, status, writer, over, heard=self._clock.monotonic(), silence=silence
+        )
         connection.guard = spawn(connection.watch(self._clock), f"health of zone {caller.zone}")
         self._connections[caller.zone] = connection
         self._arrivals.set()
@@ -148,7 +150,7 @@ class Zones:
             return
         if self._connections.get(connection.caller.zone) is connection:
             del self._connections[connection.caller.zone]
-            for kind, mark in connection.sent.items():
+            for kind, mark in connection.sender.marks.items():
                 self._finished.setdefault(kind, Sent()).add(mark)
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
         connection.end("the stream has ended")

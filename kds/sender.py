@@ -89,6 +89,10 @@ class Sender:
         busy = state.in_flight or state.owed or state.dirty
         return state.mark.acknowledged_revision if busy else self._offered.catalogue.revision
 
+    def delivered_everything(self) -> int:
+        """The revision up to which the peer has answered everything it asked for: proof that a change arrived."""
+        return min((self.delivered(kind) for kind in self._types), default=0)
+
     def receive(self, request: Request) -> None:
         """Takes a subscription, an ACK or a NACK. The value of a nonce means nothing, as with Kuma."""
         if self._audience is None:

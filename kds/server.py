@@ -37,7 +37,7 @@ from kds.transport import (
     server_options,
 )
 from kds.tunnel import AdminTunnel
-from kds.watermarks import Received, Sent
+from kds.watermarks import Received
 from kds.wire import Request
 from ursa.errors import Conflict, ProtocolError, Unauthenticated, Unavailable, UrsaError
 from ursa.model.json import JsonObject
@@ -67,8 +67,8 @@ CODES = {
 class ZoneConnection(Protocol):
     """A connected zone, as long as its stream downwards lasts."""
 
-    def progress(self, marks: Mapping[str, Sent]) -> None:
-        """Counters of the stream downwards changed."""
+    def progress(self) -> None:
+        """Watermarks of the stream downwards changed."""
 
     async def ended(self) -> None:
         """Returns never; raises why the connection must end (replaced, silent, disabled)."""
@@ -80,7 +80,7 @@ class ZoneDirectory(Protocol):
     async def authenticate(self, caller: Caller) -> None:
         """Raises Unauthenticated when the caller does not prove that it is this zone."""
 
-    async def connect(self, caller: Caller, metadata: JsonObject) -> ZoneConnection:
+    async def connect(self, caller: Caller, metadata: JsonObject, sender: Sender) -> ZoneConnection:
         """Registers a zone by the first request on its stream downwards; raises Conflict if it is a second one."""
 
     async def disconnect(self, connection: ZoneConnection) -> None:
@@ -187,12 +187,11 @@ class KdsServer:
             if not first.done():
                 first.set_result(request)
             if connection is not None:
-                connection.progress(sender.marks)
+                connection.progress()
 
         async def keep_registered() -> None:
             nonlocal connection
-            connection = await self._parts.directory.connect(caller, (await first).metadata)
-            connection.progress(sender.marks)
+            connection = await self._parts.directory.connect(caller, (await first).metadata, sender)
             self._parts.directory.stream_opened(caller.zone, "globalToZone")
             await connection.ended()
 

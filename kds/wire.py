@@ -6,13 +6,15 @@ The order of fields equals that of Kuma's own messages (`tests/unit/kds/test_wir
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import DecodeError
 
+from ursa.discovery.framing import field
 from ursa.errors import ProtocolError
 from ursa.model.json import JsonObject
 
@@ -20,9 +22,6 @@ ENVELOPE_URL = "type.googleapis.com/kuma.mesh.v1alpha1.KumaResource"
 """Type of every resource on a KDS stream; what it carries is named by the message around it."""
 
 WILDCARD = "*"
-
-_RESOURCES, _TYPE_URL, _NONCE, _REMOVED, _CONTROL_PLANE = b"\x12", b"\x22", b"\x2a", b"\x32", b"\x3a"
-"""Tags of DeltaDiscoveryResponse, in the order in which they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ class Request:
     node: str
     nonce: str = ""
     wildcard: bool = False
-    held: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, str] = dataclasses.field(default_factory=dict)
     error: str | None = None
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +107,14 @@ def decode_request(data: bytes) -> Request:
 
 def frame(name: str, version: str, envelope: bytes) -> bytes:
     """A resource as the piece of a response that it will be: made once, sent to many."""
-    resource = _field(b"\x0a", ENVELOPE_URL.encode()) + _field(b"\x12", envelope)
-    body = _field(b"\x0a", version.encode()) + _field(b"\x12", resource) + _field(b"\x1a", name.encode())
-    return _field(_RESOURCES, body)
+    resource = field(1, ENVELOPE_URL) + field(2, envelope)
+    return field(2, field(1, version) + field(2, resource) + field(3, name))
 
 
 def join_response(kind: str, nonce: str, frames: Iterable[bytes], removed: Iterable[str], identifier: str) -> bytes:
     """A response made of frames."""
-    parts = list(frames)
-    parts.append(_field(_TYPE_URL, kind.encode()))
-    parts.append(_field(_NONCE, nonce.encode()))
-    parts.extend(_field(_REMOVED, name.encode()) for name in removed)
-    parts.append(_field(_CONTROL_PLANE, _field(b"\x0a", identifier.encode())))
-    return b"".join(parts)
+    own = (field(4, kind), field(5, nonce), *(field(6, name) for name in removed), field(7, field(1, identifier)))
+    return b"".join((*frames, *own))
 
 
 def decode_response(data: bytes) -> Response:
@@ -141,16 +135,3 @@ def decode_response(data: bytes) -> Response:
         ),
         removed=tuple(message.removed_resources),
     )
-
-
-def _field(tag: bytes, payload: bytes) -> bytes:
-    return tag + _varint(len(payload)) + payload
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

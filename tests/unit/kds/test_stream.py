@@ -63,6 +63,8 @@ async def test_policies_go_down_and_follow_every_change(centre: Global) -> None:
         await zone.until(lambda: zone.named("MeshTimeout", "a") is None)
         assert zone.live.current.get("Mesh", "", "default") is not None
         assert zone.client.status.connected
+        sender = centre.zones.connections["zone-1"].sender
+        await zone.until(lambda: sender.delivered_everything() == centre.publisher.catalogue.revision)
 
 
 async def test_proxies_go_up_and_services_across(centre: Global) -> None:
@@ -105,7 +107,7 @@ async def test_one_bad_object_is_put_aside_and_the_rest_flows(centre: Global) ->
         assert zone.named("MeshTimeout", "bad") is None
         assert any("bad" in key for key in zone.client.status.down["MeshTimeout"].quarantined)
         marks = centre.zones.connections["zone-1"]
-        await zone.until(lambda: marks.sent["MeshTimeout"].rejected == 1)
+        await zone.until(lambda: marks.sender.marks["MeshTimeout"].rejected == 1)
         await centre.put(timeout("bad"))
         await zone.until(lambda: zone.named("MeshTimeout", "bad"))
         await zone.until(lambda: not zone.client.status.down["MeshTimeout"].quarantined)
