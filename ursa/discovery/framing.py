@@ -1,4 +1,4 @@
-"""Protobuf's length-delimited fields by hand, because splicing ready-made bytes is 40 times cheaper than packing objects.
+"""Protobuf's length-delimited fields by hand: splicing ready-made bytes is 40 times cheaper than packing objects.
 
 Field order is free in protobuf and a repeated field may be written in pieces, so a response is the concatenation of
 shared payload bytes with the few fields that belong to one stream.

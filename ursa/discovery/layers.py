@@ -1,7 +1,7 @@
 """Sets laid over each other: what many proxies share below, what one proxy has of its own above.
 
-A tuple of sets stands for one: on equal names the later layer wins. Positions should keep their meaning from snapshot to
-snapshot, since layers that stay the same object at the same position cost nothing.
+A tuple of sets stands for one: on equal names the later layer wins. Positions should keep their meaning from one
+snapshot to the next, since layers that stay the same object at the same position cost nothing.
 """
 
 from __future__ import annotations

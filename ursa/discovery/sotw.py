@@ -139,7 +139,7 @@ class SotwSession(Session[SotwWatch, FullState]):
     def _version(self, type_url: str, layers: Layers) -> str:
         own = stacked.version(layers)
         warming = self._warming(type_url)
-        return xxhash.xxh3_128_hexdigest(own + stacked.version(warming)) if warming else own
+        return xxhash.xxh3_128_hexdigest((own + stacked.version(warming)).encode()) if warming else own
 
     def _is_settled(self, type_url: str) -> bool:
         watch = self._watches[type_url]

@@ -1,0 +1,254 @@
+"""The dataplane server on a real port: gRPC and HTTP over TLS behind one front."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+from aiohttp import web
+from envoy.service.discovery.v3 import discovery_pb2
+
+from ursa.discovery.snapshot import ResourceSet, Snapshot, entry
+from ursa.envoy.types import CLUSTER, LISTENER
+from ursa.errors import Unauthenticated
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.tls import ReloadedPair, ensure_self_signed
+from zone_cp.dp_server.ads import SERVICE, AdsServer
+from zone_cp.dp_server.node import NodeInfo
+from zone_cp.dp_server.server import DpServer, DpServerSettings
+
+
+def snapshot_of(type_url: str, **bodies: bytes) -> Snapshot:
+    entries = [entry(type_url, name, body) for name, body in bodies.items()]
+    return Snapshot({type_url: (ResourceSet.of(entries),)})
+
+
+class FakeProxy:
+    """What the lifecycle would be: holds a snapshot and remembers what it is told."""
+
+    def __init__(self, node: NodeInfo, snapshot: Snapshot) -> None:
+        self.node, self.snapshot = node, snapshot
+        self.superseded = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.told: list[tuple[object, ...]] = []
+        self.closed = asyncio.Event()
+
+    def publish(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.changed.set()
+
+    async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
+        while self.snapshot is seen:
+            self.changed.clear()
+            await self.changed.wait()
+        return self.snapshot
+
+    def sent(self, type_url: str) -> None:
+        self.told.append(("sent", type_url))
+
+    def acknowledged(self, type_url: str, version: str) -> None:
+        self.told.append(("acknowledged", type_url, version))
+
+    def rejected(self, type_url: str, version: str, reason: str, names: tuple[str, ...]) -> None:
+        self.told.append(("rejected", type_url, reason, names))
+
+    async def close(self) -> None:
+        self.closed.set()
+
+
+class Lab:
+    """A running server with a fake control plane behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.snapshot = snapshot_of(CLUSTER, backend=b"one")
+        self.proxies: list[FakeProxy] = []
+        self.files = ensure_self_signed(folder, SystemClock())
+        self.ads = AdsServer(self.attach, "cp-1")
+        settings = DpServerSettings(host="127.0.0.1", port=0, read_header_timeout=0.5)
+        http = web.Application()
+        http.router.add_post("/bootstrap", self.bootstrap)
+        self.server = DpServer(settings, ReloadedPair(self.files), ads=self.ads, http=http)
+        self.port = 0
+
+    async def bootstrap(self, request: web.Request) -> web.Response:
+        return web.Response(text=await request.text())
+
+    async def attach(self, node: NodeInfo, authorization: str, *, delta: bool) -> FakeProxy:
+        if authorization == "wrong":
+            raise Unauthenticated("authentication failed: token is revoked")
+        for older in self.proxies:
+            if older.node.id == node.id:
+                older.superseded.set()
+        self.proxies.append(FakeProxy(node, self.snapshot))
+        return self.proxies[-1]
+
+    def channel(self) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(self.files.cert.read_bytes())
+        return grpc.aio.secure_channel(f"localhost:{self.port}", credentials)
+
+    def sotw(self, channel: grpc.aio.Channel, **options: object) -> grpc.aio.StreamStreamCall:
+        return channel.stream_stream(
+            f"/{SERVICE}/StreamAggregatedResources",
+            request_serializer=discovery_pb2.DiscoveryRequest.SerializeToString,
+            response_deserializer=discovery_pb2.DiscoveryResponse.FromString,
+        )(timeout=20, **options)
+
+    def delta(self, channel: grpc.aio.Channel, **options: object) -> grpc.aio.StreamStreamCall:
+        return channel.stream_stream(
+            f"/{SERVICE}/DeltaAggregatedResources",
+            request_serializer=discovery_pb2.DeltaDiscoveryRequest.SerializeToString,
+            response_deserializer=discovery_pb2.DeltaDiscoveryResponse.FromString,
+        )(timeout=20, **options)
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    lab = Lab(tmp_path)
+    lab.port = await lab.server.start()
+    yield lab
+    await lab.server.close(1)
+
+
+def first_sotw(node_id: str = "default.web") -> discovery_pb2.DiscoveryRequest:
+    request = discovery_pb2.DiscoveryRequest(type_url=CLUSTER)
+    request.node.id = node_id
+    request.node.metadata.SetInParent()
+    return request
+
+
+def first_delta(node_id: str = "default.web") -> discovery_pb2.DeltaDiscoveryRequest:
+    request = discovery_pb2.DeltaDiscoveryRequest(type_url=CLUSTER)
+    request.node.id = node_id
+    request.node.metadata.SetInParent()
+    return request
+
+
+async def test_state_of_the_world_over_the_front(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.sotw(channel)
+        await call.write(first_sotw())
+        response = await call.read()
+        assert [r.value for r in response.resources] == [b"one"]
+        assert response.resources[0].type_url == response.type_url == CLUSTER
+        assert (response.nonce, response.control_plane.identifier) == ("1", "cp-1")
+        await call.write(
+            discovery_pb2.DiscoveryRequest(type_url=CLUSTER, version_info=response.version_info, response_nonce="1")
+        )
+        lab.proxies[0].publish(snapshot_of(CLUSTER, backend=b"two"))
+        response = await call.read()
+        assert [r.value for r in response.resources] == [b"two"]
+        kinds = [told[0] for told in lab.proxies[0].told]
+        assert kinds == ["sent", "acknowledged", "sent"]
+
+
+async def test_delta_with_node_only_in_the_first_request(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.delta(channel)
+        await call.write(first_delta())
+        response = await call.read()
+        assert [(r.name, r.resource.value) for r in response.resources] == [("backend", b"one")]
+        assert (response.nonce, response.control_plane.identifier) == ("1", "cp-1")
+        refusal = discovery_pb2.DeltaDiscoveryRequest(type_url=CLUSTER, response_nonce="1")
+        refusal.error_detail.message = "no such cluster type"
+        await call.write(refusal)
+        lab.proxies[0].publish(snapshot_of(CLUSTER, other=b"two"))
+        response = await call.read()
+        assert [r.name for r in response.resources] == ["other"]
+        assert list(response.removed_resources) == ["backend"]
+        assert ("rejected", CLUSTER, "no such cluster type", ("backend",)) in lab.proxies[0].told
+
+
+async def test_http_on_the_same_port(lab: Lab) -> None:
+    context = ssl.create_default_context(cafile=str(lab.files.cert))
+    context.set_alpn_protocols(["h2", "http/1.1"])  # as Go's client does
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        for body in ("x", "y" * 500_000):
+            async with session.post(f"https://localhost:{lab.port}/bootstrap", data=body) as answer:
+                assert (answer.status, await answer.text()) == (200, body)
+
+
+async def refused(call: grpc.aio.StreamStreamCall) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        while await call.read() is not grpc.aio.EOF:
+            pass
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN
+    return str(caught.value.details())
+
+
+async def test_refusals_carry_their_text(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.sotw(channel, metadata=(("authorization", "wrong"),))
+        await call.write(first_sotw())
+        assert await refused(call) == "authentication failed: token is revoked"
+
+        call = lab.delta(channel)
+        await call.write(discovery_pb2.DeltaDiscoveryRequest(type_url=CLUSTER))
+        assert await refused(call) == "request must have a valid Proxy ID: Envoy ID must not be nil"
+
+        call = lab.sotw(channel)
+        await call.write(first_sotw())
+        await call.read()
+        await call.write(first_sotw("default.other"))
+        assert "Node ID cannot be changed after stream is initialized" in await refused(call)
+        await asyncio.wait_for(lab.proxies[-1].closed.wait(), 5)
+
+
+async def test_garbage_ends_only_its_stream(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        good = lab.sotw(channel)
+        await good.write(first_sotw())
+        await good.read()
+        bad = channel.stream_stream(f"/{SERVICE}/StreamAggregatedResources")(timeout=20)
+        await bad.write(b"\xff\xff\xff")
+        assert "not a discovery request" in await refused(bad)
+        lab.proxies[0].publish(snapshot_of(LISTENER))
+        await good.write(discovery_pb2.DiscoveryRequest(type_url=LISTENER))
+        assert (await good.read()).type_url == LISTENER
+
+
+async def test_the_newest_connection_wins(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        older, newer = lab.delta(channel), lab.delta(channel)
+        await older.write(first_delta())
+        await older.read()
+        await newer.write(first_delta())
+        await newer.read()
+        assert "replaced by a newer connection" in await refused(older)
+        assert lab.ads.streams == 1
+
+
+async def test_a_client_that_goes_away_is_noticed(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.sotw(channel)
+        await call.write(first_sotw())
+        await call.read()
+    await asyncio.wait_for(lab.proxies[0].closed.wait(), 5)
+    assert lab.ads.streams == 0
+
+
+async def test_closing_ends_streams_at_once(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.sotw(channel)
+        await call.write(first_sotw())
+        await call.read()
+        async with asyncio.timeout(5):
+            await lab.server.close(60)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16\x03", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x40\x00" + b"x" * 50])
+async def test_who_does_not_say_what_it_wants_is_dropped(lab: Lab, first: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", lab.port)
+    writer.write(first)
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()

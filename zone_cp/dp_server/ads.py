@@ -1,0 +1,124 @@
+"""The aggregated discovery service: accepts streams of proxies and gives each its session.
+
+Handlers work on raw bytes: responses are spliced by the sessions, and only requests are parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import TypeAlias, TypeVar
+
+import grpc
+
+from ursa.discovery.delta import DeltaSession
+from ursa.discovery.messages import DeltaRequest, SotwRequest
+from ursa.discovery.sotw import SotwSession
+from ursa.errors import Unavailable, UrsaError
+from zone_cp.dp_server.conversation import Conversation, Talker
+from zone_cp.dp_server.dialect import ENVOY
+from zone_cp.dp_server.node import read_node
+from zone_cp.dp_server.proxy_stream import Attach
+from zone_cp.dp_server.requests import Received, read_delta, read_sotw
+
+log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+
+FIRST_REQUEST = 5.0
+"""Seconds until a stream must have said who it is."""
+
+Context: TypeAlias = grpc.aio.ServicerContext
+R = TypeVar("R", SotwRequest, DeltaRequest)
+
+
+class ShuttingDown(Unavailable):
+    """This control plane is about to end; another one may serve the proxy."""
+
+
+class AdsServer:
+    """Serves `StreamAggregatedResources` and `DeltaAggregatedResources`."""
+
+    def __init__(self, attach: Attach, instance_id: str) -> None:
+        """Serves streams that `attach` accepts; `instance_id` names this control plane to proxies."""
+        self._attach, self._instance_id = attach, instance_id
+        self._conversations: set[Conversation[SotwRequest] | Conversation[DeltaRequest]] = set()
+
+    @property
+    def streams(self) -> int:
+        """Number of accepted streams."""
+        return len(self._conversations)
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The gRPC service, on raw bytes."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._sotw),
+                "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._delta),
+            },
+        )
+
+    def close(self) -> None:
+        """Ends all streams: they never end by themselves, so a server that waits for them waits in vain."""
+        for conversation in self._conversations:
+            conversation.end(ShuttingDown("the control plane is shutting down"))
+
+    async def _sotw(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        session = SotwSession(ENVOY, self._instance_id)
+        await self._answer(context, requests, session, read_sotw, delta=False)
+
+    async def _delta(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        session = DeltaSession(ENVOY, self._instance_id)
+        await self._answer(context, requests, session, read_delta, delta=True)
+
+    async def _answer(
+        self,
+        context: Context,
+        requests: AsyncIterator[bytes],
+        session: Talker[R],
+        read: Callable[[bytes], Received[R]],
+        *,
+        delta: bool,
+    ) -> None:
+        """Serves a stream and ends it with the status that fits."""
+        try:
+            await self._serve(context, requests, session, read, delta=delta)
+        except ShuttingDown as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except UrsaError as error:
+            log.warning("discovery stream ended", extra={"peer": context.peer(), "error": error})
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+    async def _serve(
+        self,
+        context: Context,
+        requests: AsyncIterator[bytes],
+        session: Talker[R],
+        read: Callable[[bytes], Received[R]],
+        *,
+        delta: bool,
+    ) -> None:
+        try:
+            data = await asyncio.wait_for(anext(requests, None), FIRST_REQUEST)
+        except TimeoutError:
+            raise Unavailable(f"no request within {FIRST_REQUEST:g}s") from None
+        if data is None:
+            return
+        received = read(data)
+        node = read_node(received.node)
+        proxy = await self._attach(node, _authorization(context), delta=delta)
+        conversation = Conversation(node.id, proxy, session, read=read)
+        self._conversations.add(conversation)
+        try:
+            await conversation.run(received.request, requests, context.write)
+        finally:
+            self._conversations.discard(conversation)
+            await proxy.close()
+
+
+def _authorization(context: Context) -> str:
+    """The token of the caller; empty if it sent none."""
+    value = dict(context.invocation_metadata() or ()).get("authorization", "")
+    return value if isinstance(value, str) else value.decode(errors="replace")

@@ -1,0 +1,121 @@
+"""One discovery stream after it is authenticated: moves effects between a session, the wire and the control plane.
+
+One task reads, one writes, one follows the proxy's snapshots; whichever ends first ends the stream. The writer looks at
+the newest snapshot only when everything before it is written, so a proxy that does not read costs at most one response
+per type, and then gets the newest state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
+
+from ursa.discovery.messages import Acknowledged, DeltaRequest, Effect, Rejected, Send, SotwRequest
+from ursa.discovery.snapshot import Snapshot
+from ursa.errors import Conflict, ProtocolError, UrsaError
+from ursa.runtime.tasks import cancel_and_wait, spawn
+from zone_cp.dp_server.proxy_stream import ProxyStream
+from zone_cp.dp_server.requests import Received
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", SotwRequest, DeltaRequest)
+R_contra = TypeVar("R_contra", SotwRequest, DeltaRequest, contravariant=True)
+
+
+class Talker(Protocol[R_contra]):
+    """What both session types have in common."""
+
+    def receive(self, request: R_contra) -> list[Effect]:
+        """Takes a request."""
+
+    def publish(self, snapshot: Snapshot) -> list[Effect]:
+        """Takes what the proxy should have from now on."""
+
+
+class Conversation(Generic[R]):
+    """A stream of an accepted proxy."""
+
+    def __init__(
+        self, node_id: str, proxy: ProxyStream, session: Talker[R], *, read: Callable[[bytes], Received[R]]
+    ) -> None:
+        """Nothing moves before `run`."""
+        self._node_id, self._proxy = node_id, proxy
+        self._session: Talker[R] = session
+        self._read: Callable[[bytes], Received[R]] = read
+        self._outbox: deque[Send] = deque()
+        self._newest: Snapshot | None = None
+        self._wake = asyncio.Event()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(self, error: UrsaError) -> None:
+        """Makes `run` raise this."""
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    async def run(self, first: R, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Serves the stream until the proxy closes it.
+
+        Raises:
+            UrsaError: why the stream has to end otherwise.
+        """
+        self._apply(self._session.receive(first))
+        tasks: tuple[asyncio.Task[None], ...] = (
+            spawn(self._receive(requests), f"requests of {self._node_id}"),
+            spawn(self._respond(write), f"responses to {self._node_id}"),
+            spawn(self._follow(), f"snapshots for {self._node_id}"),
+            spawn(self._give_way(), f"successor of {self._node_id}"),
+        )
+        try:
+            done, _ = await asyncio.wait((*tasks, self._ended), return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                finished.result()
+        finally:
+            self._ended.cancel()
+            await cancel_and_wait(*tasks)
+
+    async def _receive(self, requests: AsyncIterator[bytes]) -> None:
+        async for data in requests:
+            received = self._read(data)
+            claimed = received.node.id
+            if claimed and claimed != self._node_id:
+                raise ProtocolError(
+                    f"stream was authenticated for ID {self._node_id}. Received request is for node with ID {claimed}."
+                    " Node ID cannot be changed after stream is initialized"
+                )
+            self._apply(self._session.receive(received.request))
+
+    async def _respond(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        published: Snapshot | None = None
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outbox:
+                send = self._outbox.popleft()
+                await write(send.data)
+                self._proxy.sent(send.type_url)
+            if self._newest is not None and self._newest is not published:
+                published = self._newest
+                self._apply(self._session.publish(published))
+
+    async def _follow(self) -> None:
+        while True:
+            self._newest = await self._proxy.next_snapshot(self._newest)
+            self._wake.set()
+
+    async def _give_way(self) -> None:
+        await self._proxy.superseded.wait()
+        raise Conflict("this stream was replaced by a newer connection of the same proxy")
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                self._outbox.append(effect)
+                self._wake.set()
+            elif isinstance(effect, Acknowledged):
+                self._proxy.acknowledged(effect.type_url, effect.version)
+            elif isinstance(effect, Rejected):
+                self._proxy.rejected(effect.type_url, effect.version, effect.reason, effect.names)

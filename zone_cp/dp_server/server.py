@@ -1,0 +1,139 @@
+"""The dataplane server as a whole: the front, the gRPC server behind it and the HTTP server beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import socket
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from aiohttp import web
+
+from ursa.errors import ConfigError
+from ursa.runtime.tls import ReloadedPair, grpc_credentials, server_context
+from zone_cp.dp_server.ads import AdsServer
+from zone_cp.dp_server.front import Front
+from zone_cp.dp_server.splice import Side, splice
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE = 15_000
+"""Milliseconds between pings to a silent proxy, and until it must have answered (`spec/dataplane.md` §4.1)."""
+
+OPTIONS = (
+    ("grpc.keepalive_time_ms", KEEPALIVE),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Proxies ping every 10 s; by default that counts as an attack.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.max_concurrent_streams", 1_000_000),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DpServerSettings:
+    """Settings `dpServer.*` that concern the transport; durations in seconds. An empty host means all addresses."""
+
+    host: str = ""
+    port: int = 5678
+    tls_min_version: str = "TLSv1_2"
+    read_header_timeout: float = 5.0
+    graceful_shutdown_timeout: float = 10.0
+
+
+class DpServer:
+    """Listens for proxies."""
+
+    def __init__(
+        self,
+        settings: DpServerSettings,
+        pair: ReloadedPair,
+        *,
+        ads: AdsServer,
+        http: web.Application,
+        services: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        """Nothing listens before `start`.
+
+        Args:
+            settings: where and how to listen.
+            pair: certificate of both servers.
+            ads: the discovery service.
+            http: what answers requests that are not gRPC.
+            services: further gRPC services for proxies.
+        """
+        self._settings, self._pair, self._ads = settings, pair, ads
+        self._services = (ads.handler(), *services)
+        self._context = server_context(pair, min_version=settings.tls_min_version, alpn=("http/1.1",))
+        self._runner = web.AppRunner(http, access_log=None, handle_signals=False)
+        self._front = Front(self._serve_grpc, self._serve_http, timeout=settings.read_header_timeout)
+        self._grpc: grpc.aio.Server | None = None
+        self._socket_dir: Path | None = None
+        self._splices: set[Side] = set()
+
+    async def run(self) -> None:
+        """Serves until cancelled: a component of a control plane."""
+        try:
+            await self.start()
+            await asyncio.Event().wait()
+        finally:
+            await self.close(self._settings.graceful_shutdown_timeout)
+
+    async def start(self) -> int:
+        """Starts all parts and returns the port.
+
+        Raises:
+            ConfigError: the port is taken.
+        """
+        # A directory of our own, so that nobody else gets at the socket.
+        self._socket_dir = Path(tempfile.mkdtemp(prefix="ursa-dp-"))
+        self._grpc = grpc.aio.server(options=OPTIONS)
+        self._grpc.add_generic_rpc_handlers(self._services)
+        self._grpc.add_secure_port(f"unix:{self._socket}", grpc_credentials(self._pair))
+        await self._grpc.start()
+        await self._runner.setup()
+        try:
+            port = self._front.start(self._settings.host, self._settings.port)
+        except OSError as error:
+            where = f"{self._settings.host}:{self._settings.port}"
+            raise ConfigError(f"cannot listen on {where} for proxies: {(error.strerror or '').lower()}") from None
+        log.info("listening", extra={"server": "data plane server", "port": port})
+        return port
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Accepts nothing new, ends the streams, and gives running requests that many seconds to finish."""
+        await self._front.close()
+        self._ads.close()
+        if self._grpc is not None:
+            await self._grpc.stop(grace)
+        for side in list(self._splices):
+            if side.transport is not None:
+                side.transport.close()
+        await self._runner.cleanup()
+        if self._socket_dir is not None:
+            await asyncio.to_thread(shutil.rmtree, self._socket_dir, ignore_errors=True)
+
+    @property
+    def _socket(self) -> Path:
+        assert self._socket_dir is not None  # set by start
+        return self._socket_dir / "grpc.sock"
+
+    async def _serve_grpc(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._splices.update(await splice(connection, str(self._socket), self._splices.discard))
+
+    async def _serve_http(self, connection: socket.socket) -> None:
+        server = self._runner.server
+        assert server is not None  # made by setup
+        await asyncio.get_running_loop().connect_accepted_socket(
+            server, connection, ssl=self._context, ssl_handshake_timeout=self._settings.read_header_timeout
+        )
