@@ -81,7 +81,7 @@ def _may_leave(resource: Resource) -> bool:
 
 def _as_foreign(resource: Resource) -> Resource:
     """Without the label that makes a zone's MeshService generator take it for its own and delete it."""
-    if MANAGED_BY not in resource.labels:
+    if resource.kind != "MeshService" or MANAGED_BY not in resource.labels:
         return resource
     return resource.with_labels({k: v for k, v in resource.labels.items() if k != MANAGED_BY})
 

@@ -152,6 +152,9 @@ class KdsServer:
                 caller = read_caller(context.invocation_metadata() or (), context.peer())
                 await self._parts.directory.authenticate(caller)
                 await handler(caller, context)
+            except grpc.aio.InternalError as error:
+                # Writing to a peer that has just gone; there is nobody to tell.
+                log.debug("zone stream broke", extra={"error": str(error), "peer": context.peer()})
             except UrsaError as error:
                 log.warning("zone stream failed", extra={"error": str(error), "peer": context.peer()})
                 await self._let_finish(context)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import grpc
+
 from kds.admin_calls import CALLS, AdminQuery, decode_answer, encode_query
 from kds.streams import ByteStream, read_message
 from ursa.errors import Unavailable
@@ -70,6 +72,9 @@ class AdminTunnel:
                 return await answer
         except TimeoutError:
             raise Unavailable(f"zone {zone} did not answer within {TIMEOUT:g} s") from None
+        except (grpc.aio.BaseError, asyncio.InvalidStateError):
+            # The stream is over, but its reader has not noticed yet.
+            raise Unavailable(_offline(query.call)) from None
         finally:
             del opened.waiting[request_id]
 

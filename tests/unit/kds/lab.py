@@ -89,9 +89,11 @@ class Global(Side):
         self.supervisor.start("publisher", self.publisher.run)
         await self.listen()
 
+    def parts(self) -> Parts:
+        return Parts(self.store, self.live, REGISTRY, self.clock, self.publisher, self.zones, self.tunnel)
+
     async def listen(self) -> None:
-        parts = Parts(self.store, self.live, REGISTRY, self.clock, self.publisher, self.zones, self.tunnel)
-        self.server = KdsServer(parts, instance="global-1", max_message=10 << 20)
+        self.server = KdsServer(self.parts(), instance="global-1", max_message=10 << 20)
         self.port = await self.server.start(f"127.0.0.1:{self.port}", None)
 
     async def hang_up(self) -> None:
