@@ -18,6 +18,7 @@ COMMANDS = {
     "completion": "Print the completion script of a shell.",
     "config": "Manage the control planes this tool knows.",
     "delete": "Delete a resource.",
+    "export": "Print everything, so that another control plane can take it over.",
     "generate": "Make tokens, keys and certificates.",
     "get": "Show resources.",
     "inspect": "Show how proxies, zones, meshes and services are doing.",

@@ -6,6 +6,7 @@ Flat kinds (protobuf specs) have the spec's fields beside `type` and `name`; the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ursa.errors import BadRequest, InvalidResource, NotFound, Violation
@@ -23,6 +24,9 @@ META = frozenset({"type", "mesh", "name", "labels", "creationTime", "modificatio
 ZERO_TIME = "0001-01-01T00:00:00Z"
 API_VERSION = "kuma.io/v1alpha1"
 SYSTEM_NAMESPACE = "kuma-system"
+
+_SECRETS = MappingProxyType({"system.kuma.io/secret": "Secret", "system.kuma.io/global-secret": "GlobalSecret"})
+"""Types of the core Secrets that hold ours."""
 
 
 def to_rest(resource: Resource, registry: Registry) -> dict[str, Any]:
@@ -98,13 +102,16 @@ def from_kubernetes(document: JsonObject, registry: Registry) -> dict[str, Any]:
     """The Universal form of a Kubernetes object; the mesh comes from `mesh`, the label, or is `default`."""
     metadata = document.get("metadata") or {}
     labels = dict(metadata.get("labels") or {})
-    kind = registry[str(document.get("kind"))]
+    secret = _SECRETS.get(str(document.get("type")))
+    kind = registry[secret or str(document.get("kind"))]
     universal: dict[str, Any] = {"type": kind.name, "name": metadata.get("name", "")}
     if not kind.global_scope:
         universal["mesh"] = document.get("mesh") or labels.pop(MESH, "default")
     if labels:
         universal["labels"] = labels
     spec = document.get("spec") or {}
+    if secret:
+        return universal | {"data": (document.get("data") or {}).get("value", "")}
     if kind.codec.flat:
         return universal | dict(spec)
     return universal | {"spec": spec}
@@ -112,7 +119,7 @@ def from_kubernetes(document: JsonObject, registry: Registry) -> dict[str, Any]:
 
 def is_kubernetes(document: JsonObject) -> bool:
     """Whether a document is in Kubernetes form."""
-    return "apiVersion" in document and "kind" in document and "type" not in document
+    return "apiVersion" in document and "kind" in document
 
 
 def _kind_of(document: JsonObject, registry: Registry) -> Kind:
@@ -150,7 +157,6 @@ def _json_spec(document: JsonObject, kind: Kind) -> JsonObject:
 
 
 def _kubernetes_secret(resource: Resource, kind: Kind, metadata: dict[str, Any]) -> dict[str, Any]:
-    flavour = "global-secret" if kind.global_scope else "secret"
     if not kind.global_scope:
         metadata["labels"] = {MESH: resource.mesh}
     return {
@@ -158,7 +164,7 @@ def _kubernetes_secret(resource: Resource, kind: Kind, metadata: dict[str, Any])
         "apiVersion": "v1",
         "metadata": metadata,
         "data": {"value": resource.spec.get("data", "")},
-        "type": f"system.kuma.io/{flavour}",
+        "type": next(type_ for type_, name in _SECRETS.items() if name == kind.name),
     }
 
 

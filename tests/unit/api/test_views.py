@@ -105,6 +105,32 @@ async def test_policies_tell_whom_they_select(busy: ControlPlane) -> None:
     assert none == {"total": 0, "items": []}
 
 
+async def test_older_inspection_calls(busy: ControlPlane) -> None:
+    _, found = await busy.get("/meshes/default/meshtimeouts/mesh-timeout-all-default/dataplanes")
+    item = {"mesh": "default", "name": "a-1"}
+    assert found["total"] == 4
+    assert found["items"][0] == {"kind": "SidecarDataplane", "dataplane": item, "attachments": [{"type": "dataplane"}]}
+    assert await busy.get("/meshes/default/meshtimeouts/zzz/dataplanes") == (200, {"total": 0, "items": []})
+    anybody = {"match": {"kuma.io/service": "*"}}
+    permission = {"sources": [anybody], "destinations": [{"match": {"kuma.io/service": "a"}}]}
+    await busy.add(Resource("TrafficPermission", "default", "tp", permission))
+    _, found = await busy.get("/meshes/default/traffic-permissions/tp/dataplanes")
+    inbound = {"type": "inbound", "name": "10.0.0.1:80:80", "service": "a"}
+    assert [i["attachments"] for i in found["items"]] == [[inbound], [inbound]]
+    _, found = await busy.get("/meshes/default/dataplanes/a-1/policies")
+    assert [set(i["matchedPolicies"]) for i in found["items"]] == [
+        {"TrafficPermission"},
+        {"MeshTimeout", "MeshCircuitBreaker", "MeshRetry"},
+    ]
+    gateway = {"gateway": {"type": "BUILTIN", "tags": {"kuma.io/service": "edge"}}, "address": "10.0.0.2"}
+    edge = {"selectors": [{"match": {"kuma.io/service": "edge"}}]}
+    await busy.add(
+        Resource("Dataplane", "default", "gw", {"networking": gateway}), Resource("MeshGateway", "default", "g", edge)
+    )
+    _, found = await busy.get("/meshes/default/meshgateways/g/dataplanes")
+    assert found["items"] == [{"dataplane": {"mesh": "default", "name": "gw"}}]
+
+
 async def test_a_zone_below_a_global_has_no_mesh_insights(start: Start) -> None:
     plane = await start(MULTIZONE_ZONE_GLOBAL_ADDRESS="grpcs://g:5685")
     assert (await plane.get("/mesh-insights"))[1]["total"] == 0

@@ -173,6 +173,26 @@ async def test_policies_of_a_proxy_and_proxies_of_a_policy(ursactl: Ursactl, man
     assert (await ursactl("inspect dataplane web-1 --type stats --shadow")).status == 1
 
 
+@pytest.mark.parametrize("form", ["universal", "kubernetes"])
+async def test_an_export_can_be_applied(ursactl: Ursactl, manifests: Path, tmp_path: Path, form: str) -> None:
+    (manifests / "c.yaml").write_text(
+        "type: Mesh\nname: secure\nmtls: {enabledBackend: ca, backends: [{name: ca, type: builtin}]}\n"
+    )
+    await ursactl("apply -v idle=1m -f", str(manifests))
+    exported = await ursactl("export --profile federation-with-policies -f", form)
+    assert exported.status == 0, exported.err
+    assert exported.out.startswith("# Product: Kuma, Version: 2.13.10")
+    assert "inter-cp-ca" not in exported.out
+    file = tmp_path / "all.yaml"
+    file.write_text(exported.out)
+    tried = await ursactl("apply --dry-run=server -f", str(file))
+    assert tried.status == 0, tried.err
+    if form == "universal":
+        assert "secret: secure.ca-builtin-cert-ca" in exported.out
+        assert "mesh.secure configured (dry run)" in tried.out
+        assert "type: Dataplane" not in exported.out
+
+
 async def test_tokens_from_the_control_plane_and_from_a_key(ursactl: Ursactl, tmp_path: Path) -> None:
     import jwt
 
