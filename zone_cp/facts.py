@@ -9,6 +9,7 @@ from ursa.runtime.config import Settings as Configuration
 from zone_cp.dp_server.hds import HealthSettings
 from zone_cp.dp_server.health import CheckDefaults
 from zone_cp.dp_server.node import NodeInfo
+from zone_cp.dp_server.server import DpServerSettings
 
 
 def facts_of(node: NodeInfo) -> ProxyFacts:
@@ -49,6 +50,14 @@ def health_settings(configuration: Configuration) -> HealthSettings:
         unhealthy_threshold=checks.unhealthy_threshold,
     )
     return HealthSettings(defaults, configuration.bootstrap_server.params.admin_port)
+
+
+def dp_server_settings(configuration: Configuration) -> DpServerSettings:
+    """Where and how proxies connect."""
+    server = configuration.dp_server
+    return DpServerSettings(
+        port=server.port, tls_min_version=server.tls_min_version, read_header_timeout=server.read_header_timeout
+    )
 
 
 def _redirection(node: NodeInfo) -> Redirection | None:

@@ -46,6 +46,6 @@ class Leadership:
             await lease.lost()
             raise Unavailable("the lease of the leader is lost")
         finally:
-            for name in reversed(self._singletons):
+            for name in reversed(list(self._singletons)):
                 await self._supervisor.stop(name)
             await lease.release()

@@ -27,11 +27,11 @@ from ursa.store.engines import open_store
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
 from zone_cp.dp_server.ads import AdsServer
-from zone_cp.dp_server.bootstrap import BootstrapHandler
+from zone_cp.dp_server.bootstrap import bootstrap_application
 from zone_cp.dp_server.hds import HealthDiscovery
 from zone_cp.dp_server.server import DpServer
 from zone_cp.envoy_admin import EnvoyAdmin
-from zone_cp.facts import health_settings, planner_settings
+from zone_cp.facts import dp_server_settings, health_settings, planner_settings
 from zone_cp.leadership import Leadership
 from zone_cp.metrics import ZoneCollector
 from zone_cp.offers import Offers
@@ -85,12 +85,14 @@ async def serve(settings: Settings) -> None:
     insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval)
     lifecycle = ProxyLifecycle(registration, reconciler, insights)
     dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
+    dp_pair = ReloadedPair(dp_tls)
+    hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
     dp_server = DpServer(
-        settings.dp_server,
-        ReloadedPair(dp_tls),
+        dp_server_settings(settings),
+        dp_pair,
         ads=AdsServer(lifecycle.attach, instance),
-        hds=HealthDiscovery(store, live, changes, health_settings(settings), authenticator),
-        bootstrap=BootstrapHandler(settings, live, registry, ReloadedPair(dp_tls)),
+        http=bootstrap_application(settings, live, registry, dp_pair),
+        services=[hds.handler()] if settings.dp_server.hds.enabled else [],
     )
 
     # What users see.

@@ -14,7 +14,6 @@ from typing import Protocol
 
 import grpc
 from envoy.service.health.v3 import hds_pb2
-from zone_cp.dp_server.node import NodeInfo, read_node
 
 from ursa.errors import Conflict, NotFound, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
@@ -23,6 +22,7 @@ from ursa.store.contract import Store, update
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
 from zone_cp.dp_server.health import CheckDefaults, apply_report, read_report, specifier
+from zone_cp.dp_server.node import NodeInfo, read_node
 
 log = logging.getLogger(__name__)
 

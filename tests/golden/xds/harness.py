@@ -64,11 +64,23 @@ class Case:
     spec: dict[str, Any]
 
     @property
+    def baseline(self) -> Path | None:
+        """Folder of what is below the case."""
+        name = self.spec.get("baseline")
+        return self.folder.parent.parent / "baselines" / name if name else None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Settings of the control plane."""
+        below = yaml.safe_load((self.baseline / "baseline.yaml").read_text()) if self.baseline else {}
+        return {k: str(v) for part in (below, self.spec) for k, v in (part.get("env") or {}).items()}
+
+    @property
     def documents(self) -> list[dict[str, Any]]:
         """Its resources, meshes first."""
         files = [self.folder / name for name in ("resources.yaml", "policy.yaml")]
-        if baseline := self.spec.get("baseline"):
-            files.insert(0, self.folder.parent.parent / "baselines" / baseline / "resources.yaml")
+        if self.baseline:
+            files.insert(0, self.baseline / "resources.yaml")
         found = [d for f in files if f.exists() for d in yaml.safe_load_all(f.read_text()) if d]
         return sorted(found, key=lambda d: d["type"] != "Mesh")
 
@@ -99,7 +111,7 @@ def recorder(module: str) -> Any:
 
 async def answers(of: Case) -> dict[str, dict[str, Any]]:
     """What every proxy of the case gets, normalised."""
-    environ = {"KUMA_STORE_TYPE": "memory", **{k: str(v) for k, v in of.spec.get("env", {}).items()}}
+    environ = {"KUMA_STORE_TYPE": "memory", **of.environ}
     settings, clock, registry = load(None, environ).settings, SystemClock(), default_registry()
     store = MemoryStore(clock)
     live = LiveView(store)

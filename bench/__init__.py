@@ -1,0 +1,1 @@
+"""Load generators and scenarios: what the control plane costs, in CPU and counts first."""

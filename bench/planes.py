@@ -1,0 +1,129 @@
+"""The control planes under measurement, as separate processes, and what the kernel says they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Plane:
+    """One `ursa-cp run`."""
+
+    process: subprocess.Popen[bytes]
+    api: int
+    folder: Path
+    xds: int = 0
+    kds: int = 0
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds used so far, by all threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate its servers show."""
+        return (self.folder / "kuma-cp.crt").read_bytes()
+
+    def put(self, path: str, document: dict[str, object]) -> dict[str, str]:
+        """Writes a resource; returns the answer's headers."""
+        url = f"http://127.0.0.1:{self.api}{path}"
+        request = urllib.request.Request(
+            url, json.dumps(document).encode(), {"Content-Type": "application/json"}, method="PUT"
+        )
+        with urllib.request.urlopen(request) as response:
+            return dict(response.headers)
+
+    def get(self, path: str) -> dict[str, object]:
+        """Reads a resource or list."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.api}{path}") as response:
+            found: dict[str, object] = json.load(response)
+            return found
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+async def start_global(folder: Path) -> Plane:
+    """A global control plane with its store in `folder`."""
+    kds = free_port()
+    env = {"KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(kds)}
+    plane = await _start(folder / "global", ["--mode=global"], env)
+    plane.kds = kds
+    return plane
+
+
+async def start_zone(folder: Path, name: str, kds: int | None) -> Plane:
+    """A zone control plane, below a global when its KDS port is given."""
+    xds = free_port()
+    env = {
+        "KUMA_MULTIZONE_ZONE_NAME": name,
+        "KUMA_DP_SERVER_PORT": str(xds),
+        "KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "none",
+    }
+    if kds is not None:
+        env["KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS"] = f"grpcs://127.0.0.1:{kds}"
+        env["KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY"] = "true"
+    plane = await _start(folder / name, ["--mode=zone"], env)
+    plane.xds = xds
+    return plane
+
+
+async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> Plane:
+    folder.mkdir(parents=True)
+    api = free_port()
+    env = {
+        **os.environ,
+        "KUMA_GENERAL_WORK_DIR": str(folder),
+        "KUMA_API_SERVER_HTTP_PORT": str(api),
+        "KUMA_API_SERVER_HTTPS_ENABLED": "false",
+        "KUMA_DIAGNOSTICS_SERVER_PORT": str(free_port()),
+        **extra,
+    }
+    command = [str(Path(sys.executable).parent / "ursa-cp"), "run", *arguments]
+    log = (folder / "log").open("wb")
+    process = await asyncio.to_thread(subprocess.Popen, command, env=env, stdout=log, stderr=log)
+    plane = Plane(process, api, folder)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            await asyncio.to_thread(plane.get, "/")
+        except OSError:
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            return plane
+    raise SystemExit(f"control plane did not start:\n{(folder / 'log').read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
