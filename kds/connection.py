@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
+from typing import Any
 
 import grpc
 
 from kds.transport import Metadata
 from ursa.errors import Unavailable
+from ursa.runtime.tasks import spawn
+
+FAREWELL = 1.0
+"""Seconds for a call to end once it is cancelled."""
 
 
 class CallEnded(Unavailable):
@@ -21,21 +25,23 @@ class CallEnded(Unavailable):
 
 
 class ClientStream:
-    """One bidirectional stream of bytes; see `ByteStream`."""
+    """One bidirectional stream of bytes; see `ByteStream`.
+
+    gRPC loses a cancellation that comes while a call is being set up, and raises CancelledError, too, when the *peer*
+    cancels. So its operations run in tasks of their own, which are not cancelled with the caller but with the call.
+    """
 
     def __init__(self, call: grpc.aio.StreamStreamCall) -> None:
         self._call = call
 
     async def read(self) -> object:
         """See `ByteStream`; raises CallEnded."""
-        with _failures():
-            return await self._call.read()
+        return await self._run(self._call.read())
 
     async def write(self, message: bytes) -> None:
         """See `ByteStream`; raises CallEnded."""
         try:
-            with _failures():
-                await self._call.write(message)
+            await self._run(self._call.write(message))
         except (CallEnded, asyncio.InvalidStateError):
             # A write only learns that the call is over; why it is over is in the final status.
             await self.ended()
@@ -43,6 +49,19 @@ class ClientStream:
     async def ended(self) -> None:
         """Waits for the final status and raises it as CallEnded: no stream of KDS is meant to end."""
         raise CallEnded(await self._call.code(), await self._call.details())
+
+    async def _run(self, operation: Coroutine[Any, Any, object]) -> object:
+        task = spawn(operation, "kds: stream operation")
+        try:
+            return await asyncio.shield(task)
+        except grpc.aio.AioRpcError as error:
+            raise CallEnded(error.code(), error.details()) from None
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise CallEnded(grpc.StatusCode.CANCELLED, "the global cancelled the call") from None
+            self._call.cancel()
+            await asyncio.wait((task,), timeout=FAREWELL)
+            raise
 
 
 class Connection:
@@ -57,20 +76,8 @@ class Connection:
 
     async def call(self, service: str, method: str, request: bytes) -> bytes:
         """One request, one response; raises CallEnded."""
-        with _failures():
+        try:
             answer: bytes = await self._channel.unary_unary(f"/{service}/{method}")(request, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise CallEnded(error.code(), error.details()) from None
         return answer
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Tells a call that the *peer* cancelled from a task that is being cancelled: gRPC raises the same for both."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise CallEnded(error.code(), error.details()) from None
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise CallEnded(grpc.StatusCode.CANCELLED, "the global cancelled the call") from None
