@@ -37,7 +37,7 @@ class Written:
         resource: as it is stored now (for a dry run, as it would be).
         created: whether it did not exist before.
         changed: whether anything was written at all.
-        revision: of the store after the write.
+        revision: the one that brought this state: of this write, or of an earlier one when nothing changed.
         warnings: what the writer should know.
     """
 
@@ -88,7 +88,8 @@ class ResourceManager:
         revision, stored = await self._commit(writes, resource)
         await self._seen(revision)
         changed = before is None or stored[0].version != before.version
-        return Written(stored[0], before is None, changed, revision, warnings)
+        holds = max(resource.version for resource in stored)
+        return Written(stored[0], before is None, changed, holds, warnings)
 
     async def delete(self, kind: Kind, mesh: str, name: str, *, dry_run: bool = False) -> int:
         """Deletes one resource and what belongs to it; returns the revision of the store.

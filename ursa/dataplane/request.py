@@ -25,6 +25,11 @@ SYSTEM_CA_FILES = (
 """Where distributions keep the system's trusted authorities."""
 
 
+DELTA_FEATURES: Mapping[str, str] = {"": "feature-delta-grpc-node-once", "DELTA_GRPC": "feature-delta-grpc"}
+"""How incremental discovery is asked for, by transport variant. By default in a way that only Ursa understands: Kuma
+2.13 wants Envoy's node in every request, Envoy sends it once, and such a proxy would never be configured."""
+
+
 def features(settings: DataplaneSettings) -> list[str]:
     """What this launcher and its Envoy really do; each one moves work from the control plane to here."""
     found = ["feature-tcp-accesslog-via-named-pipe"]
@@ -34,8 +39,8 @@ def features(settings: DataplaneSettings) -> list[str]:
         found.append("feature-reuse-port")
     if settings.strict_inbound_ports:
         found.append("feature-strict-inbound-ports")
-    if settings.transport_variant == "DELTA_GRPC":
-        found.append("feature-delta-grpc")
+    if delta := DELTA_FEATURES.get(settings.transport_variant):
+        found.append(delta)
     if settings.unified_naming:
         found.append("feature-unified-resource-naming")
     return found

@@ -186,8 +186,11 @@ def _repeated(watch: DeltaWatch, layers: Layers, difference: Difference) -> list
     if not (watch.asked or watch.again):
         return []
     due = {e.name for e in difference.changed}
-    found = [stacked.lookup(layers, name) for name in sorted(watch.asked | watch.again) if name not in due]
-    return [e for e in found if e is not None and watch.would_take(e)]
+    found = {name: stacked.lookup(layers, name) for name in sorted(watch.asked | watch.again) if name not in due}
+    for name in watch.again:
+        # Gone in the meantime, but the client cannot go on before it has got what it waits for.
+        found[name] = found.get(name) or stacked.lookup(watch.base, name)
+    return [e for e in found.values() if e is not None and e.name not in due and watch.would_take(e)]
 
 
 def _unless_held(held: Mapping[str, str], layers: Layers) -> Difference:

@@ -6,10 +6,7 @@ does not exist. Clusters that are on their way out stay in the answer until noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-import xxhash
 
 from ursa.discovery import layers as stacked
 from ursa.discovery.blame import blamed
@@ -32,11 +29,13 @@ class SotwWatch(Watch):
         self.known: frozenset[str] = frozenset()
         """Names that were asked for when the last response was made."""
         self.base: Layers = ()
-        self.checked: tuple[Layers, Layers] | None = None
-        """For which layers, own and of the warming type, it is known that nothing is due."""
+        self.checked: Layers | None = None
+        """The layers of which it is known that nothing is due."""
         self.held = self.rejected = self.outgoing = ""
+        """Versions that the client has, that it refused, and that is on its way."""
         self.nonce = ""
         self.rewarm = False
+        """The client waits for these resources again, although they may not have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,60 +92,58 @@ class SotwSession(Session[SotwWatch, FullState]):
         return SotwWatch()
 
     def _plan(self, type_url: str, watch: SotwWatch, layers: Layers) -> FullState | None:
-        inputs = (layers, self._warming(type_url))
-        if watch.checked == inputs and not watch.rewarm:
+        if watch.checked == layers and not watch.rewarm:
             return None
-        full = self._with_outgoing(type_url, watch, layers)
-        version = self._version(type_url, full)
+        full = self._with_outgoing(type_url, watch, self._known_to_warmer(type_url, layers))
+        version = stacked.version(full)
         if version == watch.rejected or not _covers(watch, full):
             return None
         has_news = any(name in layer for name in watch.names - watch.known for layer in full)
         return FullState(full, version != watch.held or has_news or watch.rewarm, version)
 
     def _send(self, type_url: str, watch: SotwWatch, plan: FullState) -> Send | None:
-        watch.base, watch.known, watch.offered, watch.rewarm = plan.layers, watch.names, True, False
-        own = self._layers(type_url)
-        watch.checked = (plan.layers, self._warming(type_url)) if plan.layers == own else None
+        before, watch.base = watch.base, plan.layers
+        watch.known, watch.offered, watch.rewarm = watch.names, True, False
+        watch.checked = plan.layers if plan.layers == self._layers(type_url) else None
         if not plan.send:
             return None
-        for warmed in self._dialect.warms(type_url):
-            self._watches[warmed].rewarm = self._watches[warmed].offered
-        watch.outgoing = plan.version
-        watch.nonce = self._next_nonce()
-        data = sotw_response(
-            type_url, plan.version, stacked.payload(plan.layers), nonce=watch.nonce, identifier=self._identifier
-        )
+        if any(True for _ in stacked.difference(before, plan.layers).changed):
+            for warmed in self._dialect.warms(type_url):
+                self._watches[warmed].rewarm = self._watches[warmed].offered
+        watch.outgoing, watch.nonce = plan.version, self._next_nonce()
+        payload = stacked.payload(plan.layers)
+        data = sotw_response(type_url, plan.version, payload, nonce=watch.nonce, identifier=self._identifier)
         return Send(type_url, data, watch.nonce)
+
+    def _known_to_warmer(self, type_url: str, layers: Layers) -> Layers:
+        """Without what belongs to resources that the client was not told of: it could not have asked for it yet.
+
+        Otherwise a client that waits for endpoints before it acknowledges clusters, and a server that waits for the
+        acknowledgement before it sends newer clusters, would wait for each other.
+        """
+        warmer = self._dialect.warmed_by.get(type_url)
+        if warmer is None or not self._watches[warmer].offered:
+            return layers
+        told = self._watches[warmer].base
+        if told == self._layers(warmer) or all(stacked.lookup(told, n) for layer in layers for n in layer.names()):
+            return layers
+        return (ResourceSet.of(e for e in stacked.entries(layers) if stacked.lookup(told, e.name)),)
 
     def _with_outgoing(self, type_url: str, watch: SotwWatch, layers: Layers) -> Layers:
         """The layers, and as a last one what the client still uses and nothing may refer to any more."""
-        users: Mapping[str, tuple[str, ...]] = self._dialect.used_by
-        if not watch.offered or type_url not in users or type_url not in self._dialect.wildcard_types:
+        if not watch.offered or type_url not in self._dialect.used_by:
             return layers
         gone = [stacked.lookup(watch.base, name) for name in stacked.difference(watch.base, layers).removed]
         if not gone or self._users_are_settled(type_url):
             return layers
         return (*layers, ResourceSet.of(e for e in gone if e is not None))
 
-    def _warming(self, type_url: str) -> Layers:
-        """What the client has, or is about to get, of the type that makes it await this one."""
-        warmer = self._dialect.warmed_by.get(type_url)
-        if warmer is None:
-            return ()
-        watch = self._watches[warmer]
-        return watch.base if watch.offered else self._snapshot.layers.get(warmer, ())
-
-    def _version(self, type_url: str, layers: Layers) -> str:
-        own = stacked.version(layers)
-        warming = self._warming(type_url)
-        return xxhash.xxh3_128_hexdigest((own + stacked.version(warming)).encode()) if warming else own
-
     def _is_settled(self, type_url: str) -> bool:
         watch = self._watches[type_url]
         layers = self._layers(type_url)
         if not watch.subscribed or layers is None:
             return True
-        return not watch.in_flight and watch.held == self._version(type_url, layers)
+        return not watch.in_flight and watch.held == stacked.version(layers)
 
 
 def _covers(watch: SotwWatch, layers: Layers) -> bool:

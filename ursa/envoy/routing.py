@@ -30,8 +30,12 @@ def header_matcher(of: ir.HeaderMatcher) -> Fields:
             condition = {"present_match": True}
         case ir.ABSENT:
             condition = {"present_match": False}
+        case ir.REGEX if of.by_string:
+            condition = {"string_match": {"safe_regex": {"regex": of.value}}}
         case ir.REGEX:
             condition = {"safe_regex_match": {"regex": of.value}}
+        case ir.PREFIX if of.by_string:
+            condition = {"string_match": {"prefix": of.value}}
         case ir.PREFIX:
             condition = {"prefix_match": of.value}
         case _:

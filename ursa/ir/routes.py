@@ -11,11 +11,15 @@ EXACT, PREFIX, REGEX, PRESENT, ABSENT = "exact", "prefix", "regex", "present", "
 
 @dataclass(frozen=True, slots=True)
 class HeaderMatcher:
-    """A condition on a header; `value` is unused for present and absent."""
+    """A condition on a header; `value` is unused for present and absent.
+
+    `by_string` chooses the newer of Envoy's two ways to say the same; which one is used is part of what is recorded.
+    """
 
     name: str
     kind: str
     value: str = ""
+    by_string: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ursa.discovery.snapshot import Entry, ResourceSet, entry
-
 from ursa.envoy import types
 from ursa.envoy.endpoints import assignment_bytes
 from ursa.ir.cluster import LoadAssignment

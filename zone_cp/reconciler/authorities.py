@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ursa.discovery.snapshot import ResourceSet, entry
-
 from ursa.envoy import types
 from ursa.envoy.secrets import secret_bytes
 from ursa.errors import NotFound, UrsaError

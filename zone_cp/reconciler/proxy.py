@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 from ursa.discovery.snapshot import ResourceSet, Snapshot
-
 from ursa.envoy import types
 from ursa.model.resource import ResourceKey
 from ursa.planner.inputs import AdminInputs, InboundInputs, ProxyFacts, ZoneProxyInputs

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ursa.discovery.snapshot import ResourceSet, entry
-
 from ursa.envoy import types
 from ursa.envoy.clusters import cluster_bytes
 from ursa.envoy.listeners import listener_bytes

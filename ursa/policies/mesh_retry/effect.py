@@ -105,7 +105,8 @@ def _code(condition: str) -> int | None:
 
 
 def _header(conf: JsonObject) -> ir.HeaderMatcher:
-    return ir.HeaderMatcher(conf["name"], _MATCH_KINDS[conf.get("type") or "Exact"], conf.get("value") or "")
+    kind = _MATCH_KINDS[conf.get("type") or "Exact"]
+    return ir.HeaderMatcher(conf["name"], kind, conf.get("value") or "", by_string=True)
 
 
 def _integer(value: int | str | None) -> int | None:

@@ -1,0 +1,259 @@
+"""Whatever happens in whatever order, a client ends with the newest state, and never loses what it still uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.discovery.clients import CDS, EDS, LDS, RDS, SDS, DeltaClient, SotwClient, content, some
+from ursa.discovery.dialect import Dialect
+from ursa.discovery.layers import difference, digest, entries, payload
+from ursa.discovery.snapshot import ResourceSet, Snapshot
+
+NAMES = "abcdef"
+
+bodies = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 2), max_size=5)
+worlds = st.tuples(bodies, bodies, bodies, st.dictionaries(st.sampled_from("xyz"), st.sets(st.sampled_from(NAMES))))
+MOVES = ("publish", "take", "accept", "refuse", "reconnect")
+
+
+def make_snapshot(world: tuple[dict[str, int], dict[str, int], dict[str, int], dict[str, set[str]]]) -> Snapshot:
+    """A consistent snapshot: endpoints for every cluster, listeners that name only clusters that exist."""
+    shared, own, endpoints, listeners = world
+    clusters = (
+        ResourceSet.of(some(CDS, {n: f"{CDS} {n} {v}" for n, v in shared.items()})),
+        ResourceSet.of(some(CDS, {n: f"{CDS} {n} {v}" for n, v in own.items()})),
+    )
+    names = shared.keys() | own.keys()
+    assignments = ResourceSet.of(some(EDS, {n: f"{EDS} {n} {endpoints.get(n, 0)}" for n in names}))
+    routed = {n: ",".join(sorted(used & names)) + f": {n}" for n, used in listeners.items()}
+    return Snapshot({CDS: clusters, EDS: (assignments,), LDS: (ResourceSet.of(some(LDS, routed)),)})
+
+
+def names_of(body: bytes) -> str:
+    return body.decode().split(" ")[1]
+
+
+class BodyNames(dict[bytes, str]):
+    """Every body of `make_snapshot` says whose it is."""
+
+    def __missing__(self, body: bytes) -> str:
+        return names_of(body)
+
+
+def fresh(number: int) -> Snapshot:
+    """A snapshot with content that nobody has seen or refused."""
+    return make_snapshot(({"a": number, "b": number}, {"c": number}, {"a": number, "b": number}, {"x": {"a", "c"}}))
+
+
+@given(moves=st.lists(st.tuples(st.sampled_from(("publish", "accept", "reconnect")), worlds), max_size=25))
+@settings(max_examples=300, deadline=None)
+def test_delta_ends_in_the_newest_state_and_never_breaks_a_listener(moves: list[tuple[str, tuple]]) -> None:
+    client, current = connect_delta(), Snapshot.EMPTY
+    for move, world in moves:
+        if move == "publish":
+            current = make_snapshot(world)
+            client.publish(current)
+        elif move == "accept" and client.wire:
+            client.accept(client.take())
+        elif move == "reconnect":
+            client = resume_delta(client, current)
+        assert client.listeners_work()
+    while client.wire:
+        client.accept(client.take())
+        assert client.listeners_work()
+    if current is not Snapshot.EMPTY:
+        assert client.state == content(current)
+    assert not client.unanswered and not client.warming
+    check_silence(client.publish, client, current)
+
+
+def connect_delta() -> DeltaClient:
+    client = DeltaClient()
+    for type_url in (CDS, LDS):
+        client.request(type_url)
+    return client
+
+
+def resume_delta(old: DeltaClient, current: Snapshot) -> DeltaClient:
+    client = DeltaClient(resume=old)
+    # Clusters that were warming on the old stream are awaited with what there is (Envoy's own timeout).
+    client.publish(current)
+    client.reconnect()
+    return client
+
+
+def check_silence(publish: Callable[[Snapshot], None], client: DeltaClient | SotwClient, current: Snapshot) -> None:
+    """The same content in other objects is no news."""
+    layers = {t: tuple(ResourceSet.of(list(one)) for one in stack) for t, stack in current.layers.items()}
+    publish(Snapshot(layers))
+    assert not client.wire
+
+
+@given(moves=st.lists(st.tuples(st.sampled_from(MOVES), worlds, st.booleans()), max_size=25))
+@settings(max_examples=300, deadline=None)
+def test_delta_recovers_from_refusals(moves: list[tuple[str, tuple, bool]]) -> None:
+    client, current = connect_delta(), Snapshot.EMPTY
+    for move, world, names_culprit in moves:
+        if move == "publish":
+            current = make_snapshot(world)
+            client.publish(current)
+        elif move == "reconnect":
+            client = resume_delta(client, current)
+        elif client.wire:
+            response = client.take()
+            if move == "refuse":
+                if response.type_url == EDS:
+                    client.warming.clear()  # Envoy's timeout
+                culprit = response.resources[0].name if response.resources and names_culprit else "?"
+                client.refuse(response, f"cannot use {culprit}: bad")
+                answer_clusters(client)
+            else:
+                client.accept(response, once=False)
+    give_up_warming(client)
+    client.publish(fresh(7))
+    give_up_warming(client)
+    client.publish(fresh(8))
+    give_up_warming(client)
+    assert client.state == content(fresh(8))
+
+
+def answer_clusters(client: DeltaClient) -> None:
+    if CDS in client.unanswered and not any(send.type_url == CDS for send in client.wire):
+        client.acknowledge(CDS)
+
+
+def give_up_warming(client: DeltaClient) -> None:
+    """Settles; a cluster whose endpoints were refused becomes warm by Envoy's timeout."""
+    while client.wire or client.unanswered:
+        while client.wire:
+            client.accept(client.take(), once=False)
+        client.warming.clear()
+        answer_clusters(client)
+
+
+PLAIN = Dialect(order=(RDS, SDS), wildcard_types=frozenset())
+
+
+@given(
+    moves=st.lists(
+        st.tuples(
+            st.sampled_from(("publish", "accept", "subscribe", "drop", "reconnect")),
+            bodies,
+            st.sets(st.sampled_from((*NAMES, "*")), min_size=1),
+        ),
+        max_size=30,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_delta_follows_subscriptions(moves: list[tuple[str, dict[str, int], set[str]]]) -> None:
+    client, current = DeltaClient(PLAIN), Snapshot.EMPTY
+    for move, versions, names in moves:
+        if move == "publish":
+            current = Snapshot({RDS: (ResourceSet.of(some(RDS, {n: f"{n} {v}" for n, v in versions.items()})),)})
+            client.publish(current)
+        elif move == "subscribe":
+            client.request(RDS, *sorted(names))
+        elif move == "drop" and RDS in client.names:
+            client.request(RDS, drop=sorted(names))
+        elif move == "accept" and client.wire:
+            client.accept(client.take(), once=False)
+        elif move == "reconnect":
+            client = DeltaClient(PLAIN, resume=client)
+            client.publish(current)
+            client.reconnect()
+    while client.wire:
+        client.accept(client.take(), once=False)
+    wanted = client.names.get(RDS, set())
+    expected = {n: body for n, body in content(current).get(RDS, {}).items() if n in wanted or "*" in wanted}
+    kept = {n: body for n, body in client.state.get(RDS, {}).items() if n in wanted or "*" in wanted}
+    if current is not Snapshot.EMPTY:
+        assert kept == expected
+
+
+@given(moves=st.lists(st.tuples(st.sampled_from(MOVES), worlds), max_size=25), refusals=st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_sotw_ends_in_the_newest_state(moves: list[tuple[str, tuple]], refusals: bool) -> None:
+    client, current, names = SotwClient(), Snapshot.EMPTY, BodyNames()
+    client.request(CDS)
+    client.request(LDS)
+    clean = True
+    for move, world in moves:
+        if move == "publish":
+            current = make_snapshot(world)
+            client.publish(current)
+        elif move == "reconnect":
+            clean = False  # what a client used before nobody knows, so clusters may go too early
+            client = SotwClient(resume=client)
+            client.publish(current)
+            for type_url in (CDS, EDS, LDS):
+                if type_url in client.names:
+                    client.request(type_url, *sorted(client.names[type_url]))
+        elif client.wire:
+            response = client.take()
+            if move == "refuse" and refusals:
+                clean = False
+                client.refuse(response, "bad")
+            else:
+                client.accept(response, names)
+        assert client.listeners_work() or not clean
+    sotw_settle(client, names)
+    if not clean:
+        for number in (7, 8):
+            current = fresh(number)
+            client.publish(current)
+            sotw_settle(client, names)
+    if current is not Snapshot.EMPTY:
+        assert client.state[CDS] == content(current)[CDS]
+        assert client.state[LDS] == content(current)[LDS]
+        assert client.state.get(EDS, {}) == content(current)[EDS]
+    check_silence(client.publish, client, current)
+
+
+def sotw_settle(client: SotwClient, names: BodyNames) -> None:
+    while client.wire or client.unanswered:
+        while client.wire:
+            client.accept(client.take(), names)
+        if CDS in client.unanswered:
+            client.warming.clear()
+            client.acknowledge(CDS)
+
+
+stacks = st.lists(bodies, max_size=3)
+
+
+@given(old=stacks, new=stacks, same=st.integers(0, 3))
+@settings(max_examples=500, deadline=None)
+def test_a_difference_leads_from_one_stack_to_the_other(
+    old: list[dict[str, int]], new: list[dict[str, int]], same: int
+) -> None:
+    before = tuple(ResourceSet.of(some("t", {n: str(v) for n, v in one.items()})) for one in old)
+    after = before[:same] + tuple(ResourceSet.of(some("t", {n: str(v) for n, v in one.items()})) for one in new[same:])
+    result = {e.name: e for e in entries(before)}
+    step = difference(before, after)
+    for one in step.changed:
+        assert result.get(one.name) != one
+        result[one.name] = one
+    for name in step.removed:
+        del result[name]
+    assert result == {e.name: e for e in entries(after)}
+    assert b"".join(step.payload()) == b"".join(e.delta_framed for e in step.changed)
+    flat = ResourceSet.of(entries(after))
+    assert digest(after) == flat.digest
+    assert sorted(payload((flat,))[0] if flat else b"") == sorted(b"".join(payload(after)))
+
+
+@given(steps=st.lists(st.tuples(bodies, st.sets(st.sampled_from(NAMES))), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_sets_keep_their_books(steps: list[tuple[dict[str, int], set[str]]]) -> None:
+    current, model = ResourceSet.EMPTY, {}
+    for changed, removed in steps:
+        before, known = current, dict(model)
+        current = current.updated(some("t", {n: str(v) for n, v in changed.items()}), removed)
+        model = {n: v for n, v in {**model, **changed}.items() if n not in removed or n in changed}
+        assert {e.name: e for e in current} == {e.name: e for e in some("t", {n: str(v) for n, v in model.items()})}
+        assert current.version == ResourceSet.of(list(current)).version
+        assert (current is before) == (model == known)
+        assert current.step_from(before) is current.step_from(before) or current is before

@@ -1,0 +1,253 @@
+"""Clients of discovery sessions that behave as Envoy does and complain when a session does not behave."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from envoy.service.discovery.v3 import discovery_pb2
+
+from ursa.discovery.delta import DeltaSession
+from ursa.discovery.dialect import Dialect
+from ursa.discovery.messages import Acknowledged, DeltaRequest, Effect, Rejected, Send, SotwRequest
+from ursa.discovery.snapshot import Entry, ResourceSet, Snapshot, entry
+from ursa.discovery.sotw import SotwSession
+
+CDS, EDS, LDS, RDS, SDS = "cds", "eds", "lds", "rds", "sds"
+
+DIALECT = Dialect(
+    order=(CDS, EDS, LDS, RDS, SDS),
+    wildcard_types=frozenset({CDS, LDS}),
+    warmed_by={EDS: CDS},
+    waits_for={LDS: CDS, RDS: CDS},
+    used_by={CDS: (LDS, RDS), EDS: (CDS,), RDS: (LDS,), SDS: (CDS, LDS)},
+)
+
+State = dict[str, dict[str, bytes]]
+
+
+def some(type_url: str, bodies: Mapping[str, str]) -> list[Entry]:
+    """Entries of a type by name."""
+    return [entry(type_url, name, body.encode()) for name, body in bodies.items()]
+
+
+def snapshot(**types: Mapping[str, str]) -> Snapshot:
+    """A snapshot with one layer per type."""
+    return Snapshot({type_url: (ResourceSet.of(some(type_url, bodies)),) for type_url, bodies in types.items()})
+
+
+def content(current: Snapshot) -> State:
+    """Bodies by type and name."""
+    result: State = {}
+    for type_url in current.layers:
+        message = discovery_pb2.DiscoveryResponse()
+        for one in current.entries(type_url):
+            message.MergeFromString(one.any_framed)
+        names = [one.name for one in current.entries(type_url)]
+        result[type_url] = dict(zip(names, (r.value for r in message.resources), strict=True))
+    return result
+
+
+class Client:
+    """What both variants have in common: a wire that keeps order, and what was applied."""
+
+    session: DeltaSession | SotwSession
+
+    def __init__(self) -> None:
+        self.wire: deque[Send] = deque()
+        self.unanswered: dict[str, str] = {}
+        self.events: list[Acknowledged | Rejected] = []
+        self.state: State = {}
+        self.warming: set[str] = set()
+        self.log: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
+        """Type, names and removed names of every response."""
+
+    def feed(self, effects: Iterable[Effect]) -> None:
+        """Takes what the session wants to be done."""
+        for effect in effects:
+            if isinstance(effect, Send):
+                assert effect.type_url not in self.unanswered, "a second response before the first was answered"
+                self.unanswered[effect.type_url] = effect.nonce
+                self.wire.append(effect)
+            else:
+                self.events.append(effect)
+
+    def publish(self, current: Snapshot) -> None:
+        self.feed(self.session.publish(current))
+
+    def listeners_work(self) -> bool:
+        """Whether all clusters are there that listeners name in their bodies."""
+        used = {c for body in self.state.get(LDS, {}).values() for c in body.decode().split(":")[0].split(",") if c}
+        return used <= self.state.get(CDS, {}).keys()
+
+
+class DeltaClient(Client):
+    """An Envoy that uses delta."""
+
+    def __init__(self, dialect: Dialect = DIALECT, *, resume: DeltaClient | None = None) -> None:
+        super().__init__()
+        self.dialect = dialect
+        self.session = DeltaSession(dialect, "cp")
+        self.versions: dict[str, dict[str, str]] = {}
+        self.names: dict[str, set[str]] = {}
+        self.expected: set[tuple[str, str]] = set()
+        """Resources that may come although the client has the same content."""
+        if resume is not None:
+            self.state, self.versions, self.names = resume.state, resume.versions, resume.names
+
+    def request(self, type_url: str, *subscribe: str, drop: Iterable[str] = (), nonce: str = "") -> None:
+        drop = tuple(drop)
+        first = type_url not in self.names
+        self.names.setdefault(type_url, set()).update(subscribe)
+        self.names[type_url].difference_update(drop)
+        for name in drop:
+            if "*" not in self.names[type_url]:
+                self.versions.get(type_url, {}).pop(name, None)
+                self.state.get(type_url, {}).pop(name, None)
+        self.expected.update((type_url, name) for name in (*subscribe, *drop))
+        if first and not subscribe:
+            self.names[type_url].add("*")
+        self.feed(self.session.receive(DeltaRequest(type_url, subscribe, drop, nonce=nonce)))
+
+    def reconnect(self) -> None:
+        """What Envoy says first on a new stream after an old one."""
+        for type_url in self.dialect.order:
+            if (names := self.names.get(type_url)) is None:
+                continue
+            subscribe = () if names == {"*"} else tuple(sorted(names))
+            held = dict(self.versions.get(type_url, {}))
+            self.feed(self.session.receive(DeltaRequest(type_url, subscribe, held=held)))
+
+    def take(self) -> discovery_pb2.DeltaDiscoveryResponse:
+        """Reads the next response off the wire without applying it."""
+        send = self.wire.popleft()
+        response = discovery_pb2.DeltaDiscoveryResponse.FromString(send.data)
+        assert (response.type_url, response.nonce) == (send.type_url, send.nonce)
+        assert response.control_plane.identifier == "cp"
+        names = [r.name for r in response.resources]
+        assert len(set(names)) == len(names)
+        assert not set(names) & set(response.removed_resources)
+        self.log.append((response.type_url, tuple(names), tuple(response.removed_resources)))
+        return response
+
+    def accept(self, response: discovery_pb2.DeltaDiscoveryResponse, *, once: bool = True) -> None:
+        """Applies a response and acknowledges it."""
+        type_url = response.type_url
+        state = self.state.setdefault(type_url, {})
+        versions = self.versions.setdefault(type_url, {})
+        for resource in response.resources:
+            key = (type_url, resource.name)
+            if once and key not in self.expected:
+                assert versions.get(resource.name) != resource.version, f"{key} was sent twice"
+            self.expected.discard(key)
+            state[resource.name] = resource.resource.value
+            versions[resource.name] = resource.version
+        for name in response.removed_resources:
+            state.pop(name, None)
+            versions.pop(name, None)
+        self._follow_clusters(response)
+        self.acknowledge(type_url)
+
+    def acknowledge(self, type_url: str) -> None:
+        """Acknowledges; clusters only when they are warm, as Envoy does."""
+        if type_url == CDS and self.warming:
+            return
+        self.feed(self.session.receive(DeltaRequest(type_url, nonce=self.unanswered.pop(type_url))))
+        if not self.warming and type_url == EDS and CDS in self.unanswered and not self._on_the_wire(CDS):
+            self.acknowledge(CDS)
+
+    def refuse(self, response: discovery_pb2.DeltaDiscoveryResponse, reason: str) -> None:
+        """Applies nothing."""
+        nonce = self.unanswered.pop(response.type_url)
+        self.feed(self.session.receive(DeltaRequest(response.type_url, nonce=nonce, error=reason)))
+
+    def settle(self) -> None:
+        """Accepts everything until nothing comes any more."""
+        while self.wire:
+            self.accept(self.take())
+
+    def _on_the_wire(self, type_url: str) -> bool:
+        return any(send.type_url == type_url for send in self.wire)
+
+    def _follow_clusters(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+        if EDS not in self.dialect.order:
+            return
+        if response.type_url == EDS:
+            self.warming -= {r.name for r in response.resources} | set(response.removed_resources)
+        elif response.type_url == CDS:
+            changed = {r.name for r in response.resources}
+            gone = set(response.removed_resources)
+            known = self.names.get(EDS, set())
+            self.warming = (self.warming | changed) - gone
+            self.expected.update((EDS, name) for name in changed)
+            new, dropped = sorted(changed - known), sorted(gone & known)
+            if new or dropped:
+                self.request(EDS, *new, drop=dropped)
+
+
+class SotwClient(Client):
+    """An Envoy that uses state of the world."""
+
+    def __init__(self, *, resume: SotwClient | None = None) -> None:
+        super().__init__()
+        self.session = SotwSession(DIALECT, "cp")
+        self.versions: dict[str, str] = {}
+        self.nonces: dict[str, str] = {}
+        self.names: dict[str, set[str]] = {}
+        if resume is not None:
+            self.state, self.versions, self.names = resume.state, resume.versions, resume.names
+
+    def request(self, type_url: str, *names: str, error: str | None = None) -> None:
+        """Says what it wants, which also answers the last response."""
+        self.names[type_url] = set(names)
+        self.unanswered_by_nonce(type_url)
+        self.feed(
+            self.session.receive(
+                SotwRequest(type_url, self.versions.get(type_url, ""), names, self.nonces.get(type_url, ""), error)
+            )
+        )
+
+    def unanswered_by_nonce(self, type_url: str) -> None:
+        if self.unanswered.get(type_url) == self.nonces.get(type_url):
+            self.unanswered.pop(type_url, None)
+
+    def take(self) -> discovery_pb2.DiscoveryResponse:
+        """Reads the next response off the wire without applying it."""
+        send = self.wire.popleft()
+        response = discovery_pb2.DiscoveryResponse.FromString(send.data)
+        assert (response.type_url, response.nonce) == (send.type_url, send.nonce)
+        assert response.control_plane.identifier == "cp"
+        self.log.append((response.type_url, (response.version_info,), ()))
+        return response
+
+    def accept(self, response: discovery_pb2.DiscoveryResponse, names: Mapping[bytes, str]) -> None:
+        """Applies a response and acknowledges it; `names` tells what body is what."""
+        type_url = response.type_url
+        self.nonces[type_url], self.versions[type_url] = response.nonce, response.version_info
+        bodies = {names[r.value]: r.value for r in response.resources}
+        before = self.state.get(type_url, {})
+        self.state[type_url] = bodies if type_url in DIALECT.wildcard_types else {**before, **bodies}
+        if type_url == CDS:
+            changed = {n for n, body in bodies.items() if before.get(n) != body}
+            self.warming = (self.warming | changed) & bodies.keys()
+            if bodies.keys() != self.names.get(EDS):
+                for gone in self.names.get(EDS, set()) - bodies.keys():
+                    self.state.get(EDS, {}).pop(gone, None)
+                self.request(EDS, *sorted(bodies))
+        elif type_url == EDS:
+            self.warming -= bodies.keys()
+        self.acknowledge(type_url)
+
+    def acknowledge(self, type_url: str) -> None:
+        """Acknowledges; clusters only when they are warm, as Envoy does."""
+        if type_url == CDS and self.warming:
+            return
+        self.request(type_url, *sorted(self.names.get(type_url, ())))
+        pending = self.unanswered.get(CDS)
+        if type_url == EDS and not self.warming and pending is not None and pending == self.nonces.get(CDS):
+            self.acknowledge(CDS)
+
+    def refuse(self, response: discovery_pb2.DiscoveryResponse, reason: str) -> None:
+        """Applies nothing."""
+        self.nonces[response.type_url] = response.nonce
+        self.request(response.type_url, *sorted(self.names.get(response.type_url, ())), error=reason)
