@@ -40,6 +40,7 @@ from zone_cp.proxies.insights import Insights
 from zone_cp.proxies.lifecycle import ProxyLifecycle
 from zone_cp.proxies.registration import Registration
 from zone_cp.reconciler.reconciler import Reconciler
+from zone_cp.services import Services
 from zone_cp.vips import VipAllocator
 
 
@@ -151,6 +152,7 @@ def _singletons(
     filters = settings.experimental.ingress_tag_filters
     singletons: dict[str, Callable[[], Awaitable[None]]] = {
         "offered services": Offers(store, live, clock, zone, filters).run,
+        "real services": Services(store, live, clock, settings).run,
     }
     if settings.dns_server.service_vip_enabled:
         singletons["virtual addresses"] = VipAllocator(store, live, zone, settings.dns_server.cidr).run

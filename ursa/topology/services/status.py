@@ -1,0 +1,119 @@
+"""What is known about a service of this zone: how many proxies it has, whether they are well, whether all speak TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ursa.model.dataplane import Dataplane, Inbound, parse_dataplane
+from ursa.model.json import JsonObject
+from ursa.model.labels import NAMESPACE, ZONE
+from ursa.model.resource import Resource
+
+READY, NOT_READY = "Ready", "NotReady"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A Dataplane with what its insight tells.
+
+    Attributes:
+        dataplane: as parsed.
+        connected: whether it is connected to its control plane.
+        certified: whether it has a certificate of the mesh.
+    """
+
+    dataplane: Dataplane
+    connected: bool
+    certified: bool
+
+
+def read_proxy(resource: Resource, insight: Resource | None) -> Proxy:
+    """A Dataplane and its insight."""
+    spec: JsonObject = insight.spec if insight is not None else {}
+    newest = (spec.get("subscriptions") or [{}])[-1]
+    connected = bool(newest.get("connectTime")) and not newest.get("disconnectTime")
+    return Proxy(parse_dataplane(resource), connected, bool(spec.get("mTLS", {}).get("issuedBackend")))
+
+
+def selected(service: Resource, dataplane: Dataplane) -> Iterator[Inbound]:
+    """Inbounds of a Dataplane that belong to a MeshService."""
+    selector = service.spec.get("selector", {})
+    if name := selector.get("dataplaneRef", {}).get("name"):
+        yield from dataplane.inbounds if dataplane.name == name else ()
+        return
+    tags: Mapping[str, str] = selector.get("dataplaneTags", {})
+    yield from (i for i in dataplane.inbounds if tags and tags.items() <= i.tags.items())
+
+
+def with_health(service: Resource, proxies: Iterable[Proxy], *, mtls: bool) -> Resource:
+    """A local MeshService with state, identities and status after its proxies.
+
+    Args:
+        service: the MeshService.
+        proxies: those that may belong to it; others are ignored.
+        mtls: whether its mesh has a certificate authority.
+    """
+    own = [(proxy, inbounds) for proxy in proxies if (inbounds := list(selected(service, proxy.dataplane)))]
+    counts = {
+        "connected": sum(proxy.connected for proxy, _ in own),
+        "healthy": sum(_healthy(service, inbounds) for _, inbounds in own),
+        "total": len(own),
+    }
+    spec: JsonObject = {**service.spec, "state": "Available" if counts["healthy"] else "Unavailable"}
+    tags = sorted({inbound.service for _, inbounds in own for inbound in inbounds if inbound.service})
+    if tags:
+        others = [one for one in spec.get("identities", ()) if one.get("type") != "ServiceTag"]
+        spec = {**spec, "identities": [*({"type": "ServiceTag", "value": tag} for tag in tags), *others]}
+    before: JsonObject = service.status or {}
+    status = {
+        **before,
+        "tls": {"status": _tls(before, [proxy for proxy, _ in own], mtls=mtls)},
+        "dataplaneProxies": {name: count for name, count in counts.items() if count},
+    }
+    return replace(service, spec=spec, status=status)
+
+
+def with_matches(service: Resource, candidates: Iterable[Resource], zone: str) -> Resource:
+    """A MeshMultiZoneService with the MeshServices its selector matches; `zone` is that of those without a label."""
+    labels: Mapping[str, str] = service.spec.get("selector", {}).get("meshService", {}).get("matchLabels", {})
+    matched = sorted(
+        (one.display_name, one.labels.get(NAMESPACE, ""), one.labels.get(ZONE, zone))
+        for one in candidates
+        if labels.items() <= one.labels.items()
+    )
+    condition = {
+        "type": "MeshServicesMatched",
+        "status": "True" if matched else "False",
+        "reason": "MatchesFound" if matched else "NoMatchesFound",
+        "message": f"Matched {len(matched)} MeshService(s)"
+        if matched
+        else "Selector does not match any MeshService in this zone",
+    }
+    status: dict[str, object] = {**(service.status or {}), "conditions": [condition]}
+    status.pop("meshServices", None)
+    if matched:
+        status["meshServices"] = [
+            {"name": name, "namespace": namespace, "zone": of, "mesh": service.mesh} for name, namespace, of in matched
+        ]
+    return service.with_status(status)
+
+
+def _healthy(service: Resource, inbounds: Sequence[Inbound]) -> bool:
+    """Whether every port of the service has an inbound that may get traffic."""
+    ports = service.spec.get("ports", ())
+    return all(any(_serves(inbound, port) and inbound.healthy for inbound in inbounds) for port in ports)
+
+
+def _serves(inbound: Inbound, port: JsonObject) -> bool:
+    target = port.get("targetPort", port.get("port"))
+    return target in (inbound.port, inbound.section, str(inbound.port))
+
+
+def _tls(before: JsonObject, proxies: Sequence[Proxy], *, mtls: bool) -> str:
+    """Once all proxies of a service could speak TLS it stays so, or clients would fall back to plaintext."""
+    if not mtls:
+        return NOT_READY
+    if before.get("tls", {}).get("status") == READY or (proxies and all(proxy.certified for proxy in proxies)):
+        return READY
+    return NOT_READY
