@@ -31,36 +31,54 @@ def mesh() -> list[Document]:
             "mtls": {"enabledBackend": "ca-1", "backends": [{"name": "ca-1", "type": "builtin"}]},
             "routing": {"localityAwareLoadBalancing": True},
         },
-        {
-            "type": "MeshTrafficPermission",
-            "mesh": "default",
-            "name": "web-to-backend",
-            "spec": {
-                "targetRef": {"kind": "MeshService", "name": "backend"},
-                "from": [{"targetRef": {"kind": "MeshService", "name": "web"}, "default": {"action": "Allow"}}],
-            },
-        },
-        {
-            "type": "MeshCircuitBreaker",
-            "mesh": "default",
-            "name": "eject-failing-hosts",
-            "spec": {
-                "targetRef": {"kind": "Mesh"},
-                "to": [
+        _policy(
+            "MeshTrafficPermission",
+            "web-to-backend",
+            {
+                "targetRef": {"kind": "Dataplane"},
+                "from": [
                     {
-                        "targetRef": {"kind": "Mesh"},
-                        "default": {
-                            "outlierDetection": {
-                                "interval": "1s",
-                                "baseEjectionTime": "2s",
-                                "maxEjectionPercent": 100,
-                                "detectors": {"totalFailures": {"consecutive": 3}},
-                            }
-                        },
+                        "targetRef": {"kind": "MeshSubset", "tags": {"kuma.io/service": "web"}},
+                        "default": {"action": "Allow"},
                     }
                 ],
             },
-        },
+        ),
+        # What fails before the news of it arrives is tried again elsewhere: first at another host, then farther away.
+        _policy(
+            "MeshRetry",
+            "try-elsewhere",
+            _to_backend(
+                {
+                    "http": {
+                        "numRetries": 4,
+                        "retryOn": ["ConnectFailure", "RefusedStream", "Reset", "GatewayError", "HttpMethodGet"],
+                        "backOff": {"baseInterval": "10ms", "maxInterval": "100ms"},
+                        "hostSelection": [
+                            {"predicate": "OmitPreviousHosts"},
+                            {"predicate": "OmitPreviousPriorities", "updateFrequency": 1},
+                        ],
+                        "hostSelectionMaxAttempts": 5,
+                    }
+                }
+            ),
+        ),
+        # Until then, hosts that keep failing are left alone for a while.
+        _policy(
+            "MeshCircuitBreaker",
+            "leave-failing-hosts-alone",
+            _to_backend(
+                {
+                    "outlierDetection": {
+                        "interval": "1s",
+                        "baseEjectionTime": "1s",
+                        "maxEjectionPercent": 100,
+                        "healthyPanicThreshold": "0",
+                        "detectors": {"gatewayFailures": {"consecutive": 3}},
+                    }
+                }
+            ),
+        ),
     ]
 
 
@@ -80,7 +98,7 @@ def web(zone: Zone) -> Document:
 def backend(zone: Zone) -> Document:
     """The called: its Envoy probes the workload, so a dead one leaves the mesh by itself."""
     document = _dataplane(zone, "backend", BACKEND, BACKEND_APP)
-    document["networking"]["inbound"][0]["serviceProbe"] = {"interval": "0.5s", "timeout": "0.4s", "tcp": {}}
+    document["networking"]["inbound"][0]["serviceProbe"] = {"interval": "0.3s", "timeout": "0.3s", "tcp": {}}
     return document
 
 
@@ -110,6 +128,15 @@ def egress(zone: Zone) -> Document:
             "admin": {"port": zone.admin_port(EGRESS)},
         },
     }
+
+
+def _policy(kind: str, name: str, spec: Document) -> Document:
+    return {"type": kind, "mesh": "default", "name": name, "spec": spec}
+
+
+def _to_backend(default: Document) -> Document:
+    to = [{"targetRef": {"kind": "MeshService", "name": "backend"}, "default": default}]
+    return {"targetRef": {"kind": "Mesh"}, "to": to}
 
 
 def _dataplane(zone: Zone, service: str, host: int, app: int, **more: Any) -> Document:

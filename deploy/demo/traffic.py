@@ -12,6 +12,9 @@ import aiohttp
 RATE = 40
 """Requests per second."""
 
+ERROR = "error"
+"""Stands for the zone where a request was answered when it was not."""
+
 TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 
@@ -51,13 +54,23 @@ class Traffic:
     def _failed(self, reason: str) -> str:
         self.errors += 1
         self.reasons[reason] += 1
-        return "error"
+        return ERROR
 
     def rates(self, window: float = 2.0) -> Counter[str]:
         """Requests per second by destination zone (and `error`) over the last seconds."""
         since = time.monotonic() - window
         recent = Counter(result for moment, result in self.latest if moment >= since)
         return Counter({result: round(count / window) for result, count in recent.items()})
+
+    def history(self, seconds: int) -> list[Counter[str]]:
+        """What became of the requests of each of the last full seconds, the oldest first."""
+        now = int(time.monotonic())
+        found = [Counter[str]() for _ in range(seconds)]
+        for moment, result in self.latest:
+            age = now - int(moment)
+            if 1 <= age <= seconds:
+                found[seconds - age][result] += 1
+        return found
 
     async def settled(self, zone: str, timeout: float, run: int = RATE) -> float:
         """Waits until `run` requests in a row were answered by `zone`.

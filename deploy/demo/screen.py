@@ -1,0 +1,136 @@
+"""What a person sees: one calm picture in a terminal, lines everywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.layout import PROXIES, Layout
+from deploy.demo.story import Chapter, Story
+from deploy.demo.traffic import ERROR, RATE, Traffic
+from deploy.demo.watch import Watch, ZoneState
+
+HISTORY = 40
+"""Seconds that the picture looks back."""
+
+BARS = " ▁▂▃▄▅▆▇█"
+COLOURS = ("green", "cyan")
+"""Of the zones, in their order."""
+
+
+class Screen:
+    """Draws the story, the traffic and the control planes; `look_around` is a command to try."""
+
+    def __init__(self, layout: Layout, story: Story, traffic: Traffic, watch: Watch, look_around: str) -> None:
+        self._layout, self._story, self._traffic, self._watch = layout, story, traffic, watch
+        self._look_around = look_around
+        self.over = False
+        """Whether the story has been told."""
+        self._colours = {zone.name: colour for zone, colour in zip(layout.zones, COLOURS, strict=True)}
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows the picture while the context is open."""
+        console = Console(stderr=True)
+        with Live(console=console, get_renderable=self.picture, refresh_per_second=4, vertical_overflow="visible"):
+            yield
+
+    def picture(self) -> RenderableType:
+        """The whole picture, at most 24 lines."""
+        parts: list[RenderableType] = [self._title(), "", self._requests(), "", self._control_planes(), ""]
+        return Group(*parts, self._chapters(), "", self._footer())
+
+    def _title(self) -> RenderableType:
+        line = Table.grid(expand=True)
+        line.add_column()
+        line.add_column(justify="right")
+        title = Text.assemble(("Ursa", "bold"), ("  one global, two zones, eight Envoys, mutual TLS", "dim"))
+        minutes, seconds = divmod(int(time.monotonic() - self._story.started), 60)
+        line.add_row(title, Text(f"{minutes}:{seconds:02}", style="dim"))
+        return line
+
+    def _requests(self) -> RenderableType:
+        table = _table(f"{self._layout.zones[0].name}'s web calls backend", "", "per second", "total")
+        rates, history = self._traffic.rates(), self._traffic.history(HISTORY)
+        for zone, colour in self._colours.items():
+            name = Text(f"answered in {zone}", style=colour if rates[zone] else "")
+            bars = Text(_bars([second[zone] for second in history]), style=colour)
+            table.add_row(name, bars, str(rates[zone]), f"{self._traffic.by_zone[zone]:,}")
+        style = "bold red" if rates[ERROR] else ""
+        bars = Text(_bars([second[ERROR] for second in history]), style="red")
+        table.add_row(
+            Text("failed", style=style), bars, Text(str(rates[ERROR]), style=style), f"{self._traffic.errors:,}"
+        )
+        return table
+
+    def _control_planes(self) -> RenderableType:
+        table = _table("control planes", "", "Envoys", "newest revision")
+        watch = self._watch
+        if watch.revision is not None:
+            table.add_row("global", Text("running", style="green"), "", str(watch.revision))
+        elif watch.newest:
+            table.add_row("global", Text("down", style="bold red"), "", Text(str(watch.newest), style="dim"))
+        else:
+            table.add_row("global", Text("not yet started", style="dim"), "", "")
+        for zone, colour in self._colours.items():
+            name, found = Text(f"zone {zone}", style=colour), watch.zones.get(zone, ZoneState())
+            if found.proxies is None:
+                table.add_row(name, Text("not yet started", style="dim"), "", "")
+                continue
+            delivered = Text(str(found.delivered or ""), style="dim" if found.connected is None else "")
+            table.add_row(name, _CONNECTION[found.connected], f"{found.proxies} of {len(PROXIES)}", delivered)
+        return table
+
+    def _chapters(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for column in range(3):
+            table.add_column(no_wrap=column < 2)
+        for chapter in self._story.chapters:
+            if chapter.over:
+                table.add_row(Text("✓", style="green"), Text(chapter.title, style="dim"), Text(chapter.note))
+            elif chapter.begun:
+                table.add_row(Text("▶", style="bold yellow"), Text(chapter.title, style="bold"), Text(chapter.note))
+            else:
+                table.add_row(
+                    Text("·", style="dim"), Text(chapter.title, style="dim"), Text(chapter.note, style="yellow")
+                )
+        return table
+
+    def _footer(self) -> RenderableType:
+        state = "That was it; traffic goes on until you press Ctrl-C." if self.over else "Ctrl-C ends everything."
+        text = Text(f"{state} Meanwhile, look around:\n  ", style="dim", no_wrap=True, overflow="ellipsis")
+        return text.append(self._look_around)
+
+
+def lines(chapter: Chapter) -> None:
+    """Prints a chapter's news as a line, for logs and pipes."""
+    mark = "ok " if chapter.over else ".. "
+    print(f"{mark} {chapter.title}: {chapter.note}", file=sys.stderr, flush=True)
+
+
+_CONNECTION = {
+    True: Text("connected to the global", style="green"),
+    False: Text("not connected to the global", style="yellow"),
+    None: Text("goes on without the global", style="yellow"),
+}
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim", show_edge=False)
+    table.add_column(headers[0], width=24)
+    table.add_column(headers[1], ratio=1, no_wrap=True)
+    for header in headers[2:]:
+        table.add_column(header, justify="right", width=15)
+    return table
+
+
+def _bars(counts: list[int]) -> str:
+    top = len(BARS) - 1
+    return "".join(BARS[min(top, -(-count * top // RATE))] for count in counts)
