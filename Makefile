@@ -6,9 +6,10 @@ STAMP  := $(VENV)/.installed
 
 .PHONY: demo test check lint types contracts unit e2e bench conformance clean
 
-## demo: one global, two zones, real Envoys, real traffic, a fail-over to watch (ONCE=1: unattended, one JSON line)
+## demo: one global, two zones, real Envoys, real traffic, a fail-over to watch
+##       ONCE=1: unattended, ends with one line of JSON; PORTS_FROM=n: other ports than 25600 to 25899
 demo: $(STAMP)
-	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once)
+	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once) $(if $(PORTS_FROM),--ports-from $(PORTS_FROM))
 
 ## test: lint, types, import contracts and every test
 test: check unit e2e

@@ -21,7 +21,8 @@ def check_free(layout: Layout) -> None:
         if (reason := _refusal(address, port))
     ]
     if taken:
-        raise ConfigError("\n".join(["the demo cannot listen where it wants to:", *taken]))
+        hint = "end what listens there, or choose other ports: make demo PORTS_FROM=26200"
+        raise ConfigError("\n".join(["the demo cannot listen where it wants to:", *taken, hint]))
 
 
 def _refusal(address: str, port: int) -> str:
