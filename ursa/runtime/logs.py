@@ -10,13 +10,13 @@ import logging
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from ursa.model.timestamps import rfc3339
-
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SPECIAL = frozenset(' "=')
 _SECRETS = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", re.DOTALL)
 
 
@@ -34,7 +34,7 @@ class FieldFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {k: v for k, v in vars(record).items() if k not in _STANDARD}
-        time = rfc3339(int(record.created * 1000) * 1_000_000)
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         message = record.getMessage()
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
@@ -43,19 +43,26 @@ class FieldFormatter(logging.Formatter):
                 "time": time,
                 "level": record.levelname.lower(),
                 "logger": record.name,
-                "message": message,
-                **fields,
+                "message": _encodable(message),
+                **{k: _encodable(v) if isinstance(v, str) else v for k, v in fields.items()},
             }
             return redact(orjson.dumps(line, default=str).decode())
         traceback = fields.pop("traceback", "")
         tail = "".join(f" {k}={_plain(v)}" for k, v in fields.items())
-        text = f"{time} {record.levelname:<7} {record.name}: {message}{tail}"
+        text = f"{time} {record.levelname:<7} {record.name}: {_encodable(message)}{tail}"
         return redact(f"{text}\n{traceback}" if traceback else text)
 
 
 def _plain(value: object) -> str:
-    text = str(value)
-    return f'"{text}"' if " " in text or not text else text
+    """A value as it stands, or quoted where it could be read as more than one: a peer's text must not pass for ours."""
+    text = _encodable(str(value))
+    bare = text and text.isprintable() and not _SPECIAL.intersection(text)
+    return text if bare else orjson.dumps(text).decode()
+
+
+def _encodable(text: str) -> str:
+    """Text without the lone surrogates that undecodable bytes leave behind."""
+    return text.encode(errors="replace").decode()
 
 
 def configure(level: str = "info", *, as_json: bool = False) -> None:
