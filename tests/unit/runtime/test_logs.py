@@ -31,7 +31,7 @@ def test_time_has_one_width() -> None:
         ("a=b", '"a=b"'),
         ('say "x"', r'"say \"x\""'),
         ("x\n2023-11-14T22:13:20.860Z ERROR   room: forged", r'"x\n2023-11-14T22:13:20.860Z ERROR   room: forged"'),
-        ("\udc80", '"?"'),
+        ("\udc80", "?"),
     ],
 )
 def test_a_field_cannot_pretend_to_be_a_line(value: object, shown: str) -> None:
