@@ -9,7 +9,8 @@ from ursa.errors import Violation
 from ursa.model.duration import parse_proto
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
-from ursa.model.validation.fields import address, is_ip, port, protocol, tags
+from ursa.model.validation.addresses import is_ip
+from ursa.model.validation.fields import address, port, protocol, tags
 
 REF_KINDS = ("MeshExternalService", "MeshMultiZoneService", "MeshService")
 LOOPBACK = ("127.0.0.1", "0.0.0.0", "::1", "::")

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
 from ursa.errors import Violation
+from ursa.model.validation.addresses import is_ip
 
 PORT = "port must be in the range [1, 65535]"
 PROTOCOLS = ("grpc", "http", "http2", "kafka", "tcp")
 _HOST = re.compile(r"([A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?)*\.?")
 _TAG_NAME = re.compile(r"[a-zA-Z0-9./_:-]*")
 _TAG_VALUE = re.compile(r"[a-zA-Z0-9._:-]*")
-
-
-def is_ip(text: str) -> bool:
-    """Whether a text is an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def port(field: str, value: object) -> Iterator[Violation]:

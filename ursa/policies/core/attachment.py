@@ -74,8 +74,13 @@ class Attachment:
         yield from check_target_ref("spec.targetRef", document, allowed)
         if document.get("kind") == MESH_GATEWAY and not self.gateway_tags and document.get("tags"):
             yield _unwanted("spec.targetRef.tags", MESH_GATEWAY)
-        if document.get("kind") == DATAPLANE and document.get("sectionName") and resource.spec.get("to"):
+        if document.get("kind") == DATAPLANE and document.get("sectionName") and not _for_inbounds(resource.spec):
             yield Violation("spec.targetRef.sectionName", "can only be used with inbound policies")
+
+
+def _for_inbounds(spec: JsonObject) -> bool:
+    """Whether a policy speaks about inbounds and nothing else."""
+    return bool(spec.get("from") or spec.get("rules")) and not spec.get("to")
 
 
 def any_conf(_field: str, _conf: JsonObject) -> Iterator[Violation]:

@@ -1,4 +1,4 @@
-"""MeshHTTPRoute's declaration. References are checked; rules on its confs come together with its effect."""
+"""MeshHTTPRoute's declaration and rules of validation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ursa.errors import Violation
 from ursa.model.kind import Kind, PolicyTraits
 from ursa.model.resource import Resource
 from ursa.policies.core.attachment import Attachment, any_conf, check_items, top_kind
+from ursa.policies.core.checks import must_not_be_defined
 from ursa.policies.core.declare import policy_kind
 from ursa.policies.core.target_ref import (
     MESH,
@@ -17,6 +18,7 @@ from ursa.policies.core.target_ref import (
     MESH_SERVICE,
 )
 from ursa.policies.core.warnings import target_warnings
+from ursa.policies.mesh_http_route.validation import check_rule
 
 _ATTACHMENT = Attachment(system_top=(MESH_GATEWAY,))
 _DESTINATIONS = (MESH_SERVICE, MESH_EXTERNAL_SERVICE, MESH_MULTI_ZONE_SERVICE)
@@ -39,5 +41,11 @@ def kind() -> Kind:
 
 def _violations(resource: Resource) -> Iterator[Violation]:
     yield from _ATTACHMENT.check(resource)
-    allowed = (MESH,) if top_kind(resource) == MESH_GATEWAY else _DESTINATIONS
-    yield from check_items(resource, "to", allowed, any_conf)
+    on_gateway = top_kind(resource) == MESH_GATEWAY
+    yield from check_items(resource, "to", (MESH,) if on_gateway else _DESTINATIONS, any_conf)
+    for index, item in enumerate(resource.spec.get("to") or ()):
+        field = f"spec.to[{index}]"
+        if item.get("hostnames") and not on_gateway:
+            yield must_not_be_defined(f"{field}.hostnames")
+        for place, rule in enumerate(item["rules"]):
+            yield from check_rule(f"{field}.rules[{place}]", rule, on_gateway=on_gateway)

@@ -1,4 +1,4 @@
-"""MeshMetric's declaration. References are checked; rules on its confs come together with its effect."""
+"""MeshMetric's declaration and rules of validation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ursa.policies.core.attachment import Attachment
 from ursa.policies.core.declare import policy_kind
 from ursa.policies.core.target_ref import MESH_GATEWAY
 from ursa.policies.core.warnings import target_warnings
+from ursa.policies.mesh_metric.validation import check_conf
 
 _ATTACHMENT = Attachment(system_top=(MESH_GATEWAY,))
 
@@ -32,3 +33,4 @@ def kind() -> Kind:
 
 def _violations(resource: Resource) -> Iterator[Violation]:
     yield from _ATTACHMENT.check(resource)
+    yield from check_conf("spec.default", resource.spec.get("default") or {})

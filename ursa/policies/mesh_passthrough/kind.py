@@ -1,4 +1,4 @@
-"""MeshPassthrough's declaration. References are checked; rules on its confs come together with its effect."""
+"""MeshPassthrough's declaration and rules of validation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ursa.policies.core.attachment import Attachment
 from ursa.policies.core.declare import policy_kind
 from ursa.policies.core.target_ref import DATAPLANE, MESH, MESH_SUBSET
 from ursa.policies.core.warnings import target_warnings
+from ursa.policies.mesh_passthrough.validation import check_matches
 
 _ATTACHMENT = Attachment(top=(MESH, MESH_SUBSET, DATAPLANE))
 
@@ -32,3 +33,4 @@ def kind() -> Kind:
 
 def _violations(resource: Resource) -> Iterator[Violation]:
     yield from _ATTACHMENT.check(resource)
+    yield from check_matches("spec.default", resource.spec.get("default") or {})

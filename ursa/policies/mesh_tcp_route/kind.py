@@ -1,4 +1,4 @@
-"""MeshTCPRoute's declaration. References are checked; rules on its confs come together with its effect."""
+"""MeshTCPRoute's declaration and rules of validation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from ursa.errors import Violation
 from ursa.model.kind import Kind, PolicyTraits
 from ursa.model.resource import Resource
 from ursa.policies.core.attachment import Attachment, any_conf, check_items, top_kind
+from ursa.policies.core.backend_refs import check_backend_refs
+from ursa.policies.core.checks import must_be_defined
 from ursa.policies.core.declare import policy_kind
 from ursa.policies.core.target_ref import (
     MESH,
@@ -41,3 +43,9 @@ def _violations(resource: Resource) -> Iterator[Violation]:
     yield from _ATTACHMENT.check(resource)
     allowed = (MESH,) if top_kind(resource) == MESH_GATEWAY else _DESTINATIONS
     yield from check_items(resource, "to", allowed, any_conf)
+    for index, item in enumerate(resource.spec.get("to") or ()):
+        for place, rule in enumerate(item["rules"]):
+            field = f"spec.to[{index}].rules[{place}].default"
+            if "backendRefs" not in rule["default"]:
+                yield must_be_defined(f"{field}.backendRefs")
+            yield from check_backend_refs(field, rule["default"])

@@ -1,0 +1,123 @@
+"""Pieces of Envoy configuration that users write themselves, as YAML or JSON of Envoy's own messages."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from types import MappingProxyType
+
+from google.protobuf import json_format, symbol_database
+from google.protobuf.message import Message
+
+from ursa.errors import BadRequest
+from ursa.model.documents import load_documents
+from ursa.model.json import Json, JsonObject
+from ursa.model.validation.message_rules import broken_rule
+
+_MODULES = MappingProxyType(
+    {
+        "cluster": ("envoy.config.cluster.v3.cluster_pb2", "Cluster"),
+        "listener": ("envoy.config.listener.v3.listener_pb2", "Listener"),
+        "networkFilter": ("envoy.config.listener.v3.listener_components_pb2", "Filter"),
+        "httpFilter": (
+            "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
+            "HttpFilter",
+        ),
+        "virtualHost": ("envoy.config.route.v3.route_components_pb2", "VirtualHost"),
+    }
+)
+"""What can be patched, and the messages that such a piece is."""
+
+PATCHABLE = tuple(_MODULES)
+_PREFIX = "type.googleapis.com/"
+
+
+def native_error(part: str, text: str, *, complete: bool = True) -> str:
+    """What is wrong with a piece of configuration, empty when nothing is.
+
+    Args:
+        part: one of `PATCHABLE`.
+        text: YAML or JSON.
+        complete: whether it stands alone; a piece to be merged into another one need not follow the message's rules.
+    """
+    module, name = _MODULES[part]
+    message: Message = getattr(importlib.import_module(module), name)()
+    return _parse(message, text) or (broken_rule(message) if complete else "")
+
+
+def raw_resource_error(text: str) -> str:
+    """What is wrong with a whole resource that names its type in `@type`, empty when nothing is."""
+    try:
+        document = _only_document(text)
+    except BadRequest as error:
+        return _one_line(error)
+    type_url = document.get("@type")
+    if not isinstance(type_url, str):
+        return "Any JSON doesn't have '@type'"
+    _load_types(document)
+    try:
+        message = symbol_database.Default().GetSymbol(type_url.removeprefix(_PREFIX))()
+    except KeyError:
+        return f"unknown message type {type_url!r}"
+    fields = {key: value for key, value in document.items() if key != "@type"}
+    return _fill(message, fields) or broken_rule(message)
+
+
+def _parse(message: Message, text: str) -> str:
+    try:
+        document = _only_document(text)
+    except BadRequest as error:
+        return _one_line(error)
+    _load_types(document)
+    return _fill(message, document)
+
+
+def _only_document(text: str) -> JsonObject:
+    documents = load_documents(text)
+    if len(documents) > 1:
+        raise BadRequest("more than one document")
+    return documents[0] if documents else {}
+
+
+def _fill(message: Message, document: JsonObject) -> str:
+    try:
+        json_format.ParseDict(dict(document), message, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        return _one_line(error)
+    return ""
+
+
+def _load_types(document: Json) -> None:
+    for type_url in _type_urls(document):
+        _load_package(type_url.removeprefix(_PREFIX).rpartition(".")[0])
+
+
+@cache
+def _load_package(name: str) -> None:
+    """Registers all messages of a package, so that packed ones can be read."""
+    if not name.startswith(("envoy.", "xds.", "udpa.")):
+        return
+    try:
+        package = importlib.import_module(name)
+    except ModuleNotFoundError:
+        return  # reading the document names the unknown type
+    for module in pkgutil.iter_modules(package.__path__, f"{name}."):
+        if module.name.endswith("_pb2"):
+            importlib.import_module(module.name)
+
+
+def _type_urls(document: Json) -> Iterator[str]:
+    if isinstance(document, dict):
+        if isinstance(document.get("@type"), str):
+            yield document["@type"]
+        for value in document.values():
+            yield from _type_urls(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _type_urls(value)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
