@@ -13,6 +13,7 @@ from ursa.api.failures import INVALID, Failure
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
 from ursa.errors import NotFound
+from ursa.topology.hostnames import hostnames
 
 PATHS = ("meshservices", "meshexternalservices", "meshmultizoneservices")
 
@@ -29,16 +30,17 @@ class Hostnames:
         yield Endpoint("GET", "/meshes/{mesh}/{path}/{name}/_hostnames", self.get, "could not retrieve service")
 
     async def get(self, request: web.Request) -> web.Response:
-        """Names that generators gave the service, as its status records them."""
+        """Names that generators give the service, each with the zones it is for."""
         if request.match_info["path"] not in PATHS:
             raise Failure(400, f'only "{",".join(PATHS)}" are available for inspection', INVALID)
         kind = kind_of(request, self._context)
         found = self._context.view.get(kind.name, request.match_info["mesh"], name_of(request))
         if found is None:
             raise NotFound(f"{kind.name} not found")
-        zone = found.labels.get("kuma.io/zone") or self._context.place.zone
+        zones: dict[str, dict[str, None]] = {}
+        for name, zone in hostnames(found, self._context.view.list("HostnameGenerator")):
+            zones.setdefault(name, {})[zone] = None
         items: list[dict[str, Any]] = [
-            {"hostname": address["hostname"], "zones": [{"name": zone}] if zone else []}
-            for address in (found.status or {}).get("addresses", ())
+            {"hostname": name, "zones": [{"name": zone} for zone in zones[name]]} for name in sorted(zones)
         ]
         return answer({"total": len(items), "items": items or None})

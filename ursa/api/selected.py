@@ -66,7 +66,13 @@ class Selected:
         policy = parse_policy(selector, kind)
         routes = http_routes(self._context.view, self._context.registry, selector.mesh)
         view = self._context.view
-        return lambda d: select(policy, subject_of(d, view), routes=routes, shadow=True) is not None
+
+        def selects(dataplane: Resource) -> bool:
+            # As in Kuma, what a policy would select counts: shadow policies do, and a zone's own ones in other zones.
+            subject = subject_of(dataplane, view)
+            return select(policy, subject, routes=routes, shadow=True, any_zone=True) is not None
+
+        return selects
 
 
 def _by_mesh_service(selector: JsonObject) -> Selects:

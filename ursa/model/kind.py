@@ -85,15 +85,27 @@ class SpecCodec(Protocol):
         """
 
 
+class ItemConf(enum.Enum):
+    """Where an item of a targetRef policy's list has its conf, and how confs of one destination are merged."""
+
+    DEFAULT = enum.auto()
+    """In `default`; confs are merged into one."""
+    ROUTES = enum.auto()
+    """In `rules` and `hostnames`: rules are told apart by their matches, one conf per host name."""
+    ONE_RULE = enum.auto()
+    """In the only rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyTraits:
-    """Which lists a targetRef policy has."""
+    """Which lists a targetRef policy has, and what their items look like."""
 
     has_to: bool = False
     has_from: bool = False
     has_rules: bool = False
     from_as_rules: bool = False
     """Whether `from` is evaluated like `rules` (no distinction of clients)."""
+    item_conf: ItemConf = ItemConf.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.unit.api.conftest import ControlPlane, Start
 from ursa.catalog import default_registry
+from ursa.model.documents import load_documents
 from ursa.model.forms import from_rest
 from ursa.testing import shared_folder
 
@@ -76,14 +76,6 @@ NOT_YET = {
     "inspect/dataplanes/_rules/proxyconfig_badrequest_1": "served by the zone, which alone can compute configuration",
     "inspect/dataplanes/_rules/proxyconfig_badrequest_2": "served by the zone, which alone can compute configuration",
     "inspect/dataplanes/_rules/proxyconfig_shadow-true_diff": "served by the zone, which computes configuration",
-    "inspect/dataplanes/_rules/meshgateway": "the recording lost a line end at the end of a YAML text",
-    "inspect/dataplanes/_rules/resource_rule_meshtimeout": "the recording shows a service without a name as a tag rule",
-    "inspect/meshgateways/_rules/meshgateway2": "routes of gateways are not merged by host name",
-    "inspect/meshgateways/_rules/meshgateway_endpoint": "routes of gateways are not merged by host name",
-    "inspect/meshgateways/_rules/meshhttproute": "routes of gateways are not merged by host name",
-    "inspect/policies/_resources/dataplanes/meshtimeout_consumer_dataplanes": "the recording ignores zones",
-    "inspect/services/_resources/hostnames/meshexternalservice_hostnames_global": "generators are not evaluated here",
-    "inspect/services/_resources/hostnames/meshservice_hostnames_zone_synced": "generators are not evaluated here",
 }
 """Cases that are known to differ, and why. A case that starts to pass fails here, so that it leaves the list."""
 
@@ -102,7 +94,7 @@ async def test_case(start: Start, name: str) -> None:
     plane = await start(defaults=False)
     text = (FOLDER / f"{name}.input.yaml").read_text()
     registry = default_registry()
-    await plane.add(*(from_rest(d, registry) for d in yaml.safe_load_all(text) if d))
+    await plane.add(*(from_rest(d, registry) for d in load_documents(text)))
     address = f"{plane.client.host}:{plane.client.port}"
     for index, request in enumerate(requests_of(text)):
         status, answer = await send(plane, request, beside(name, index, "request"))

@@ -7,9 +7,10 @@ from typing import Any
 
 from ursa.api.proxies.destinations import Destination
 from ursa.api.proxies.matched import HTTP_ROUTE, TCP_ROUTE, KindMatch
-from ursa.model.json import JsonObject
+from ursa.model.kind import ItemConf
 from ursa.policies.core.merge import merge_all
-from ursa.policies.core.policy import Item, Policy
+from ursa.policies.core.merge_routes import rules_by_hash
+from ursa.policies.core.policy import Effective, Item, Policy, effective_items
 from ursa.policies.core.precedence import destination_order
 
 Entry = tuple[Policy, Item]
@@ -57,10 +58,9 @@ def routes_of(found: Iterable[KindMatch], destination: Destination) -> Iterator[
     for match in found:
         if match.kind.name not in _ROUTES:
             continue
-        entries = _about(match, destination)
-        if entries:
-            rules = _http_rules(entries) if match.kind.name == HTTP_ROUTE else _tcp_rules(entries)
-            yield {"kind": match.kind.name, "origins": origins([p for p, _ in entries]), "rules": rules}
+        found_here = effective_items(_about(match, destination))
+        if found_here is not None:
+            yield {"kind": match.kind.name, "origins": origins(found_here.policies), "rules": list(_rules(found_here))}
 
 
 def origins(policies: Iterable[Policy]) -> list[dict[str, str]]:
@@ -70,32 +70,24 @@ def origins(policies: Iterable[Policy]) -> list[dict[str, str]]:
 
 def _about(match: KindMatch, destination: Destination) -> Sequence[Entry]:
     entries = destination_order(match.matched.outbound)
-    return [entry for entry in entries if destination.is_meant(entry[1].target)]
+    return [entry for entry in entries if destination.is_meant(entry[0], entry[1].target)]
 
 
 def _merged(match: KindMatch, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    if entries:
-        conf = merge_all(item.conf for _, item in entries)
-        yield {"kind": match.kind.name, "conf": [conf], "origins": origins(p for p, _ in entries)}
+    found = effective_items(entries)
+    if found is not None:
+        yield {"kind": match.kind.name, "conf": list(found.confs), "origins": origins(found.policies)}
 
 
-def _http_rules(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """One rule per set of matches, strongest policy first; a stronger policy's conf wins over a weaker one's."""
-    found: list[dict[str, Any]] = []
-    for policy, item in reversed(entries):
-        for rule in item.conf.get("rules", ()):
-            matches = rule.get("matches", [])
-            same = next((one for one in found if one["matches"] == matches), None)
-            default: JsonObject = rule.get("default", {})
-            if same is None:
-                found.append({"kri": policy.kri, "matches": matches, "conf": default})
-            else:
-                same["conf"] = {**default, **same["conf"]}
-    return found
-
-
-def _tcp_rules(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The strongest policy's rule: connections cannot be told apart."""
-    _, item = entries[-1]
-    rules = item.conf.get("rules", ())
-    return [{"kri": "", "matches": None, "conf": rule.get("default", {})} for rule in rules[:1]]
+def _rules(found: Effective) -> Iterator[dict[str, Any]]:
+    """Rules by their matches, with the route each comes from; a TCP route has one, for all connections."""
+    if found.origins[0].policy.item_conf is ItemConf.ONE_RULE:
+        yield {"kri": "", "matches": None, "conf": found.conf.get("default", {})}
+        return
+    for conf in found.confs:
+        for digest, rule in rules_by_hash(conf).items():
+            yield {
+                "kri": found.by_matches[digest].kri,
+                "matches": rule.get("matches", []),
+                "conf": rule.get("default", {}),
+            }

@@ -9,7 +9,9 @@ from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
 from ursa.model.kri import Kri, kri_of
 from ursa.model.resource import Resource
-from ursa.policies.core.target_ref import TargetRef
+from ursa.policies.core.policy import Policy
+from ursa.policies.core.resource_rules import sections_meant
+from ursa.policies.core.target_ref import MESH, TargetRef
 from ursa.view.view import View
 
 KINDS = ("MeshService", "MeshMultiZoneService", "MeshExternalService")
@@ -25,15 +27,9 @@ class Destination:
     port: int
     protocol: str
 
-    def is_meant(self, target: TargetRef) -> bool:
+    def is_meant(self, policy: Policy, target: TargetRef) -> bool:
         """Whether a reference of a policy means it."""
-        if target.kind == "Mesh":
-            return True
-        return (
-            target.kind == self.resource.kind
-            and target.section in ("", self.section, str(self.port))
-            and is_named(self.resource, target.name, target.labels)
-        )
+        return target.kind == MESH or bool({"", self.section} & sections_meant(policy, target, self.resource))
 
 
 def is_named(resource: Resource, name: str, labels: JsonObject) -> bool:

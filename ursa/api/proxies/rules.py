@@ -9,25 +9,22 @@ from aiohttp import web
 
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
-from ursa.api.proxies.destinations import KINDS, is_named
-from ursa.api.proxies.matched import HTTP_ROUTE, KindMatch, http_routes, matches
+from ursa.api.proxies.matched import KindMatch, http_routes, matches
 from ursa.api.proxies.subjects import gateway_subject, subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
 from ursa.model.dataplane import Inbound, parse_dataplane
-from ursa.model.json import JsonObject
+from ursa.model.kind import ItemConf
 from ursa.model.mesh import parse_mesh
 from ursa.model.resource import Resource
 from ursa.policies.core.entries import client_entries
 from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.merge import merge_all
-from ursa.policies.core.policy import Item, Policy
-from ursa.policies.core.precedence import destination_order
-from ursa.policies.core.route_hash import matches_hash
+from ursa.policies.core.merge_routes import rules_by_hash
+from ursa.policies.core.policy import Origin, Policy
+from ursa.policies.core.resource_rules import DESTINATION_KINDS, ResourceRule, resource_rules
 from ursa.policies.core.subsets import SubsetRule, compile_subsets
 from ursa.view.view import View
-
-Entry = tuple[Policy, Item]
 
 
 class ProxyRules:
@@ -66,7 +63,7 @@ def _rules(
     found: dict[str, Any] = {
         "type": match.kind.name,
         "toRules": [] if exclusive else _subset_rules(destination_rules(outbound, routes).rules),
-        "toResourceRules": list(_resource_rules(outbound, view, mesh)),
+        "toResourceRules": [_resource_rule(rule) for rule in resource_rules(outbound, _resources(view, mesh), mesh)],
         "fromRules": list(_from_rules(match, inbounds)),
         "inboundRules": list(_inbound_rules(match, inbounds)),
         "warnings": [],
@@ -81,11 +78,12 @@ def _rules(
 def _subset_rules(rules: Iterable[SubsetRule]) -> list[dict[str, Any]]:
     return [
         {
-            "conf": rule.effective.conf,
+            "conf": conf,
             "matchers": [{"key": t.key, "value": t.value, "not": t.negated} for t in sorted(rule.subset)],
             "origin": [_meta(policy.resource) for policy in rule.effective.policies],
         }
         for rule in rules
+        for conf in rule.effective.confs
     ]
 
 
@@ -99,7 +97,7 @@ def _from_rules(match: KindMatch, inbounds: Sequence[Inbound]) -> Iterator[dict[
 def _inbound_rules(match: KindMatch, inbounds: Sequence[Inbound]) -> Iterator[dict[str, Any]]:
     for position, inbound in enumerate(inbounds):
         rules = [
-            {"conf": [item.conf], "origin": [_origin(policy, item)]}
+            {"conf": [item.conf], "origin": [_origin(Origin(policy, item.index))]}
             for policy in match.matched.on_inbound(position)
             for item in policy.inbound_items
         ]
@@ -107,41 +105,25 @@ def _inbound_rules(match: KindMatch, inbounds: Sequence[Inbound]) -> Iterator[di
             yield {"inbound": _inbound(inbound), "rules": rules}
 
 
-def _resource_rules(policies: tuple[Policy, ...], view: View, mesh: str) -> Iterator[dict[str, Any]]:
-    """One rule for the mesh as a whole, then one per service (or port of it) that some item names."""
-    entries = [e for e in destination_order(policies) if e[0].target.kind != HTTP_ROUTE]
-    general = [entry for entry in entries if entry[1].target.kind == "Mesh"]
-    if general:
-        yield _resource_rule(general, Resource("Mesh", "", mesh), "")
-    for resource in (r for kind in KINDS for r in view.list(kind, mesh)):
-        named = [e for e in entries if e[1].target.kind == resource.kind and _names(e[1], resource)]
-        for section in sorted({item.target.section for _, item in named}):
-            chosen = [e for e in entries if e in general or (e in named and e[1].target.section in ("", section))]
-            yield _resource_rule(chosen, resource, section)
+def _resources(view: View, mesh: str) -> Iterator[Resource]:
+    for kind in DESTINATION_KINDS:
+        yield from view.list(kind, mesh)
 
 
-def _resource_rule(entries: Sequence[Entry], resource: Resource, section: str) -> dict[str, Any]:
+def _resource_rule(rule: ResourceRule) -> dict[str, Any]:
     return {
-        "resourceMeta": _meta(resource),
-        "resourceSectionName": section,
-        "conf": [merge_all(item.conf for _, item in entries)],
-        "origin": [_origin(policy, item) for policy, item in entries],
+        "resourceMeta": _meta(rule.resource),
+        "resourceSectionName": rule.section,
+        "conf": list(rule.effective.confs),
+        "origin": [_origin(origin) for origin in rule.effective.origins],
     }
-
-
-def _names(item: Item, resource: Resource) -> bool:
-    return is_named(resource, item.target.name, item.target.labels)
 
 
 def _http_matches(found: Iterable[KindMatch]) -> list[dict[str, Any]]:
     """The matches of routes under the hashes by which rules refer to them."""
-    seen: dict[str, Sequence[JsonObject]] = {}
-    for match in found:
-        if match.kind.name == HTTP_ROUTE:
-            for policy in match.policies:
-                for item in policy.to_items:
-                    for rule in item.conf.get("rules", ()):
-                        seen.setdefault(matches_hash(rule.get("matches", ())), rule.get("matches", ()))
+    routes = (policy for match in found for policy in match.policies if policy.item_conf is ItemConf.ROUTES)
+    items = (item for policy in routes for item in policy.to_items)
+    seen = {digest: rule.get("matches") for item in items for digest, rule in rules_by_hash(item.conf).items()}
     return [{"hash": digest, "match": seen[digest]} for digest in sorted(seen)]
 
 
@@ -150,8 +132,8 @@ def _inbound(inbound: Inbound) -> dict[str, Any]:
     return {**named, "port": inbound.port, "tags": dict(inbound.tags)}
 
 
-def _origin(policy: Policy, item: Item) -> dict[str, Any]:
-    return {"resourceMeta": _meta(policy.resource), "ruleIndex": item.index}
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {"resourceMeta": _meta(origin.policy.resource), "ruleIndex": origin.item}
 
 
 def _meta(resource: Resource) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ursa.policies.core.entries import service_entries
-from ursa.policies.core.merge import merge_all
-from ursa.policies.core.policy import Effective, Origin, Policy
+from ursa.policies.core.policy import Effective, Policy, effective_items
 from ursa.policies.core.selection import Selection, select
 from ursa.policies.core.subject import Subject
 from ursa.policies.core.subsets import SubsetRules, compile_subsets
@@ -26,23 +25,30 @@ class Matched:
         """The policies that select the inbound at this position of the Dataplane."""
         return tuple(policy for policy, selection in self.entries if position in selection.inbounds)
 
+    def on_listener(self, position: int) -> tuple[Policy, ...]:
+        """The policies that select the gateway listener at this position of the subject."""
+        return tuple(policy for policy, selection in self.entries if position in selection.listeners)
+
     @property
     def outbound(self) -> tuple[Policy, ...]:
         """The policies that say something about destinations."""
         return tuple(policy for policy, _ in self.entries if policy.to_items)
 
 
-def match_policies(policies: Iterable[Policy], subject: Subject, routes: Mapping[str, Policy] = NO_ROUTES) -> Matched:
+def match_policies(
+    policies: Iterable[Policy], subject: Subject, routes: Mapping[str, Policy] = NO_ROUTES, *, shadow: bool = False
+) -> Matched:
     """Which policies select the proxy.
 
     Args:
         policies: of one kind, in ascending strength (`by_precedence`).
         subject: the proxy.
         routes: MeshHTTPRoutes by name and display name.
+        shadow: whether policies with the shadow effect count.
     """
     entries = []
     for policy in policies:
-        selection = select(policy, subject, routes=routes)
+        selection = select(policy, subject, routes=routes, shadow=shadow)
         if selection is not None:
             entries.append((policy, selection))
     return Matched(tuple(entries))
@@ -50,11 +56,7 @@ def match_policies(policies: Iterable[Policy], subject: Subject, routes: Mapping
 
 def inbound_conf(policies: Iterable[Policy]) -> Effective | None:
     """The merged conf for an inbound, whoever the client is; policies in ascending strength."""
-    items = [(policy, item) for policy in policies for item in policy.inbound_items]
-    if not items:
-        return None
-    origins = tuple(Origin(policy, item.index) for policy, item in items)
-    return Effective(merge_all(item.conf for _, item in items), origins)
+    return effective_items((policy, item) for policy in policies for item in policy.inbound_items)
 
 
 def destination_rules(policies: tuple[Policy, ...], routes: Mapping[str, Policy] = NO_ROUTES) -> SubsetRules:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ursa.model.json import JsonObject
-from ursa.model.kind import Kind
+from ursa.model.kind import ItemConf, Kind, PolicyTraits
 from ursa.model.kri import kri_of
 from ursa.model.labels import EFFECT, NAMESPACE, ORIGIN, POLICY_ROLE, ZONE
 from ursa.model.resource import Resource
+from ursa.policies.core.merge import merge_all
+from ursa.policies.core.merge_routes import merge_routes, rules_by_hash
 from ursa.policies.core.target_ref import TargetRef, parse_target_ref
 
 SYSTEM = "system"
@@ -38,10 +40,21 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """A merged conf together with the items it was merged from, weakest first."""
+    """What was merged, together with the items it was merged from, weakest first.
 
-    conf: JsonObject
+    Attributes:
+        confs: one conf; for routes one per host name.
+        by_matches: for routes, the item that each rule comes from, by the hash of the rule's matches.
+    """
+
+    confs: tuple[JsonObject, ...]
     origins: tuple[Origin, ...]
+    by_matches: Mapping[str, Origin] = field(default_factory=dict)
+
+    @property
+    def conf(self) -> JsonObject:
+        """The conf, where there is only one."""
+        return self.confs[0]
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -66,6 +79,7 @@ class Policy:
     Attributes:
         from_items: items of `from`.
         inbound_items: items that apply to inbounds whoever the client is: `rules`, or `from` where a kind reads it so.
+        item_conf: what the items look like.
         default: conf of a policy without lists.
         zone: zone label, empty for objects of the global.
         shadow: the policy counts only in previews.
@@ -78,6 +92,7 @@ class Policy:
     from_items: tuple[Item, ...]
     inbound_items: tuple[Item, ...]
     has_rules: bool
+    item_conf: ItemConf
     default: JsonObject | None
     zone: str
     namespace: str
@@ -107,17 +122,18 @@ class Policy:
 def parse_policy(resource: Resource, kind: Kind) -> Policy:
     """Parses a stored (hence valid) policy."""
     spec, labels = resource.spec, resource.labels
-    from_items = _items(spec.get("from"))
-    rules = _items(spec.get("rules"))
-    from_as_rules = kind.policy is not None and kind.policy.from_as_rules
+    traits = kind.policy or PolicyTraits()
+    from_items = _items(spec.get("from"), traits.item_conf)
+    rules = _items(spec.get("rules"), traits.item_conf)
     return Policy(
         resource=resource,
         kri=kri_of(resource, kind),
         target=parse_target_ref(spec.get("targetRef")),
-        to_items=_items(spec.get("to")),
+        to_items=_items(spec.get("to"), traits.item_conf),
         from_items=from_items,
-        inbound_items=rules or (from_items if from_as_rules else ()),
+        inbound_items=rules or (from_items if traits.from_as_rules else ()),
         has_rules=bool(rules),
+        item_conf=traits.item_conf,
         default=spec.get("default"),
         zone=labels.get(ZONE, ""),
         namespace=labels.get(NAMESPACE, ""),
@@ -127,21 +143,42 @@ def parse_policy(resource: Resource, kind: Kind) -> Policy:
     )
 
 
-def _items(entries: Sequence[JsonObject] | None) -> tuple[Item, ...]:
+def effective(parts: Iterable[tuple[Origin, JsonObject]]) -> Effective | None:
+    """Merges confs in ascending strength; None when there are none."""
+    found = tuple(parts)
+    if not found:
+        return None
+    origins = tuple(origin for origin, _ in found)
+    if origins[0].policy.item_conf is not ItemConf.ROUTES:
+        return Effective((merge_all(conf for _, conf in found),), origins)
+    by_matches = {digest: origin for origin, conf in found for digest in rules_by_hash(conf)}
+    return Effective(merge_routes([conf for _, conf in found]), origins, by_matches)
+
+
+def effective_items(items: Iterable[tuple[Policy, Item]]) -> Effective | None:
+    """Merges the confs of items in ascending strength; None when there are none."""
+    return effective((Origin(policy, item.index), item.conf) for policy, item in items)
+
+
+def _items(entries: Sequence[JsonObject] | None, item_conf: ItemConf) -> tuple[Item, ...]:
     return tuple(
         Item(
             index=index,
             target=parse_target_ref(entry.get("targetRef")),
-            conf=_conf(entry),
+            conf=_conf(entry, item_conf),
             matches=tuple(entry.get("matches") or ()),
         )
         for index, entry in enumerate(entries or ())
     )
 
 
-def _conf(entry: JsonObject) -> JsonObject:
-    """The conf of an item; routes have no `default`, their whole item counts."""
-    if "default" in entry:
-        conf: JsonObject = entry["default"] or {}
-        return conf
-    return {key: value for key, value in entry.items() if key not in ("targetRef", "matches")}
+def _conf(entry: JsonObject, item_conf: ItemConf) -> JsonObject:
+    conf: JsonObject
+    match item_conf:
+        case ItemConf.DEFAULT:
+            conf = entry.get("default") or {}
+        case ItemConf.ROUTES:
+            conf = {key: entry[key] for key in ("hostnames", "rules") if key in entry}
+        case ItemConf.ONE_RULE:
+            conf = next(iter(entry.get("rules") or ()), {})
+    return conf

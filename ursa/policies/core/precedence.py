@@ -1,4 +1,4 @@
-"""Which of two policies is stronger. The order is total for distinct display names and does not depend on input order.
+"""Which of two policies is stronger. The order is total and does not depend on input order.
 
 Compared from the most to the least important: kind of the top-level reference, how exactly a Dataplane is named,
 origin, number of gateway tags, role, name (the alphabetically smaller name is stronger). Stronger policies come last,
@@ -45,21 +45,30 @@ def strength(policy: Policy) -> Strength:
 
 def by_precedence(policies: Iterable[Policy]) -> tuple[Policy, ...]:
     """The policies from the weakest to the strongest."""
-    by_name = sorted(policies, key=lambda policy: policy.display_name, reverse=True)
-    return tuple(sorted(by_name, key=strength))
+    return tuple(sorted(_by_name(policies), key=strength))
 
 
 def destination_order(policies: Iterable[Policy]) -> tuple[tuple[Policy, Item], ...]:
     """All `to` items from the weakest to the strongest, as they apply to real destinations.
 
     The strength of the policy comes first, then the kind of the item, then the policy's name: who is addressed as
-    client outranks which destination is addressed.
+    client outranks which destination is addressed. The number of a gateway's tags does not count here.
 
     Args:
         policies: in any order.
     """
-    entries = [(policy, item) for policy in by_precedence(policies) for item in policy.to_items]
-    return tuple(sorted(entries, key=lambda entry: (*strength(entry[0]), *_item_strength(entry[1].target))))
+    entries = [(policy, item) for policy in _by_name(policies) for item in policy.to_items]
+    return tuple(sorted(entries, key=lambda entry: _entry_strength(*entry)))
+
+
+def _by_name(policies: Iterable[Policy]) -> list[Policy]:
+    """From the alphabetically largest name to the smallest; copies of equal name from several zones by full name."""
+    return sorted(policies, key=lambda policy: (policy.display_name, policy.resource.name), reverse=True)
+
+
+def _entry_strength(policy: Policy, item: Item) -> Strength:
+    *client, _gateway_tags, role = strength(policy)
+    return (*client, role, STRENGTH[item.target.kind], 1 if item.target.section else 0)
 
 
 def _exactness(target: TargetRef) -> tuple[int, int]:
@@ -67,7 +76,3 @@ def _exactness(target: TargetRef) -> tuple[int, int]:
         return (0, 0)
     naming = 2 if target.name else 1 if target.labels else 0
     return (naming, 1 if target.section else 0)
-
-
-def _item_strength(target: TargetRef) -> tuple[int, int]:
-    return (STRENGTH[target.kind], 1 if target.section else 0)

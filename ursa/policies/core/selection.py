@@ -21,7 +21,12 @@ class Selection:
 
 
 def select(
-    policy: Policy, subject: Subject, *, routes: Mapping[str, Policy] | None = None, shadow: bool = False
+    policy: Policy,
+    subject: Subject,
+    *,
+    routes: Mapping[str, Policy] | None = None,
+    shadow: bool = False,
+    any_zone: bool = False,
 ) -> Selection | None:
     """The part of the proxy that the policy selects, or None.
 
@@ -30,10 +35,13 @@ def select(
         subject: the proxy.
         routes: MeshHTTPRoutes by name and display name, for policies that refer to one.
         shadow: whether policies with the shadow effect count.
+        any_zone: whether a zone's own policy counts for proxies of other zones, too.
     """
     if policy.shadow and not shadow:
         return None
-    if policy.resource.mesh != subject.mesh or not _same_zone(policy, subject) or not _same_namespace(policy, subject):
+    if policy.resource.mesh != subject.mesh or not _same_namespace(policy, subject):
+        return None
+    if not any_zone and not _same_zone(policy, subject):
         return None
     selection = _select(policy, policy.target, subject, routes or {})
     if selection is None or (policy.inbound_only and not selection.inbounds and not selection.listeners):

@@ -16,14 +16,13 @@ given up beyond a budget that is linear in the entries. Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ursa.model.json import JsonObject
 from ursa.policies.core.groups import maximal_groups
-from ursa.policies.core.merge import merge_all
-from ursa.policies.core.policy import Effective, Origin
+from ursa.policies.core.policy import Effective, Origin, effective
 from ursa.policies.core.subject import Tags
 
 _FREE_RULES = 512
@@ -82,15 +81,7 @@ class SubsetRules:
 
     def lookup(self, tags: Tags) -> Effective | None:
         """The effective conf of a client (or destination) with these tags, None when no entry applies."""
-        return effective(entry for entry in self.entries if entry.tags <= tags)
-
-
-def effective(entries: Iterator[Entry] | Sequence[Entry]) -> Effective | None:
-    """Merges entries in the order given; None when there are none."""
-    found = tuple(entries)
-    if not found:
-        return None
-    return Effective(merge_all(entry.conf for entry in found), tuple(entry.origin for entry in found))
+        return _merged(entry for entry in self.entries if entry.tags <= tags)
 
 
 def compile_subsets(entries: Sequence[Entry], *, negations: bool = True) -> SubsetRules:
@@ -108,6 +99,10 @@ def compile_subsets(entries: Sequence[Entry], *, negations: bool = True) -> Subs
         return SubsetRules(kept, _condensed(kept), expanded=False)
     rules = [rule for number, group in enumerate(groups) for rule in _expand(kept, group, number)]
     return SubsetRules(kept, _by_strength(rules), groups=groups)
+
+
+def _merged(entries: Iterable[Entry]) -> Effective | None:
+    return effective((entry.origin, entry.conf) for entry in entries)
 
 
 def _budget(entries: Sequence[Entry]) -> int:
@@ -134,7 +129,7 @@ def _expand(entries: Sequence[Entry], group: Sequence[int], number: int) -> Iter
     for absent in range(everything + 1):
         present = everything & ~absent
         found = tuple(position for position in group if not needs[position] & absent)
-        merged = effective([entries[position] for position in found])
+        merged = _merged([entries[position] for position in found])
         if merged is not None:
             subset = tuple(Tag(key, value, not present >> bit & 1) for bit, (key, value) in enumerate(tags))
             yield SubsetRule(subset, merged, found, number)
@@ -147,7 +142,7 @@ def _one_per_subset(entries: Sequence[Entry]) -> list[SubsetRule]:
         by_tags.setdefault(entry.tags, []).append(position)
     for tags, positions in by_tags.items():
         found = tuple(sorted({*positions, *by_tags.get(frozenset(), ())}))
-        merged = effective([entries[position] for position in found])
+        merged = _merged([entries[position] for position in found])
         if merged is not None:
             rules.append(SubsetRule(tuple(Tag(*tag) for tag in sorted(tags)), merged, found, 0))
     return rules
@@ -163,7 +158,7 @@ def _condensed(entries: Sequence[Entry]) -> tuple[SubsetRule, ...]:
     for tags, positions in sorted(by_tags.items(), key=lambda item: item[1][-1], reverse=True):
         weaker = [position for position in everyone if position < positions[-1]]
         found = tuple(sorted({*positions, *weaker}))
-        merged = effective([entries[position] for position in found])
+        merged = _merged([entries[position] for position in found])
         if merged is not None:
             rules.append(SubsetRule(tuple(Tag(*tag) for tag in sorted(tags)), merged, found, positions[-1]))
         if not tags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ursa.errors import Violation
-from ursa.model.kind import Kind, PolicyTraits
+from ursa.model.kind import ItemConf, Kind, PolicyTraits
 from ursa.model.resource import Resource
 from ursa.policies.core.attachment import Attachment, any_conf, check_items, top_kind
 from ursa.policies.core.checks import must_not_be_defined
@@ -32,7 +32,7 @@ def kind() -> Kind:
         path="meshhttproutes",
         title="Mesh HTTP Route",
         titles="Mesh HTTP Routes",
-        traits=PolicyTraits(has_to=True),
+        traits=PolicyTraits(has_to=True, item_conf=ItemConf.ROUTES),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=target_warnings,
         effect_built=False,

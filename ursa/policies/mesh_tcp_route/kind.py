@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ursa.errors import Violation
-from ursa.model.kind import Kind, PolicyTraits
+from ursa.model.kind import ItemConf, Kind, PolicyTraits
 from ursa.model.resource import Resource
 from ursa.policies.core.attachment import Attachment, any_conf, check_items, top_kind
 from ursa.policies.core.backend_refs import check_backend_refs
@@ -32,7 +32,7 @@ def kind() -> Kind:
         path="meshtcproutes",
         title="Mesh TCP Route",
         titles="Mesh TCP Routes",
-        traits=PolicyTraits(has_to=True),
+        traits=PolicyTraits(has_to=True, item_conf=ItemConf.ONE_RULE),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=target_warnings,
         effect_built=False,
