@@ -26,11 +26,14 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
+## unit: what needs no process of its own; e2e: real control planes, proxies and traffic, one test after the other
+REAL := tests/e2e tests/failure tests/docs
+
 unit: $(STAMP)
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/property tests/golden tests/contract tests/interop
+	$(BIN)/pytest -q -n 2 --dist loadfile tests $(addprefix --ignore=,$(REAL))
 
 e2e: $(STAMP)
-	$(BIN)/pytest -q tests/e2e tests/failure
+	$(BIN)/pytest -q $(REAL)
 
 ## bench: a control plane with 1000 fake proxies; prints JSON (PROXIES=n)
 bench: $(STAMP)
