@@ -1,0 +1,39 @@
+"""What holds for every test: in CI a skipped test is a failure, because there everything it could need is present."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+STRICT = "URSA_TESTS_MUST_RUN"
+"""Set to 1 where nothing may be skipped."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns a skip into a failure; an expected failure is none."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(STRICT) == "1":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, but {STRICT}=1: {_reason(report.longrepr)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for modules that skip themselves while they are read."""
+    report = yield
+    if report.outcome == "skipped" and os.environ.get(STRICT) == "1":
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, but {STRICT}=1: {_reason(report.longrepr)}"
+    return report
+
+
+def _reason(longrepr: object) -> str:
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
