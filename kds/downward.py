@@ -67,7 +67,7 @@ class Downward:
         elif kind.hashed:
             name = hashed_name(resource.mesh, name, labels)
         labels = display_kept(labels, resource.name, name)
-        status: JsonObject | None = {} if kind.status_codec is not None else None
+        status = kind.empty_status if kind.status_codec is not None else None
         return replace(resource, name=name, spec=spec, labels=labels, status=status)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 
 from kds.envelope import encode_envelope, version_of, wire_name
 from kds.ownership import Ownership
@@ -27,7 +26,9 @@ async def held_versions(view: View, kinds: Iterable[Kind], ownership: Ownership)
         owned = [resource for resource in view.list(kind.name) if ownership.owns(resource, kind)]
         versions = held[kind.name] = {}
         for count, resource in enumerate(owned, 1):
-            sent = replace(resource, status={}) if ownership.keeps_status and resource.status else resource
+            sent = resource
+            if ownership.keeps_status and kind.status_codec is not None:
+                sent = resource.with_status(kind.empty_status)
             try:
                 version = version_of(encode_envelope(sent, kind))
             except ProtocolError:

@@ -128,7 +128,7 @@ def test_status_goes_up_but_not_down() -> None:
     service = Resource("MeshService", "default", "web", {}, {}, {"vips": [{"ip": "241.0.0.1"}]})
     at_global = seen(up(service))
     assert at_global.status == service.status
-    assert seen(down(at_global)).status == {}
+    assert seen(down(at_global)).status == {"tls": {}, "dataplaneProxies": {}}
 
 
 def test_relayed_services_do_not_look_generated() -> None:

@@ -66,7 +66,8 @@ KINDS = (
         writable=Writable.ZONE | Writable.GLOBAL, named_in_dns=True,
     ),
     _kind(
-        "MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS, named_in_dns=True
+        "MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS,
+        named_in_dns=True, empty_status={"vip": {}},
     ),
     _kind("MeshIdentity", "meshidentities", "mid", "Mesh Identity", _BOTH_WAYS, titles="Mesh Identities"),
     _kind("MeshTrust", "meshtrusts", "mtrust", "Mesh Trust", _BOTH_WAYS),
