@@ -16,6 +16,7 @@ from ursa.api.context import ApiContext, Endpoint
 from ursa.api.insights.overall import global_scope_totals, overall
 from ursa.api.reader import Reader
 from ursa.model.timestamps import rfc3339
+from ursa.runtime.config import effective
 from ursa.version import BASED_ON_KUMA
 
 PRODUCT = "Kuma"
@@ -56,8 +57,9 @@ class About:
     async def config(self, request: web.Request) -> web.Response:
         """The effective configuration, secrets masked."""
         self._access.configuration(request)
-        document = self._context.settings.model_dump(mode="json", by_alias=True)
-        return web.Response(body=orjson.dumps(document), headers={"Content-Type": JSON})
+        tls = self._context.tls
+        pair = (str(tls.cert), str(tls.key)) if tls is not None else None
+        return web.Response(body=orjson.dumps(effective(self._context.settings, pair)), headers={"Content-Type": JSON})
 
     async def who_am_i(self, request: web.Request) -> web.Response:
         """Whom we take the caller for."""

@@ -12,6 +12,9 @@ from ursa.errors import BadRequest
 from ursa.model.json import Json
 
 JSON = "application/json"
+CUT_OFF = "unexpected end of JSON input"
+"""Kuma's words for a body that ends too early."""
+
 REVISION = "X-Ursa-Revision"
 """Header with the store revision that a write produced."""
 
@@ -51,10 +54,12 @@ async def body_of(request: web.Request, what: str) -> Json:
     """
     raw = await request.read()
     if not raw:
-        raise BadRequest(f'invalid {what} object: "unexpected end of JSON input"')
+        raise BadRequest(f'invalid {what} object: "{CUT_OFF}"')
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if error.pos >= len(error.doc):
+            raise BadRequest(f'invalid {what} object: "{CUT_OFF}"') from None
         raise BadRequest(f'invalid {what} object: "{error}"') from None
 
 

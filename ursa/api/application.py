@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -104,7 +105,8 @@ def _outside(context: ApiContext) -> Middleware:
             clean = raw
             while "//" in clean:
                 clean = clean.replace("//", "/")
-            return web.Response(status=307, headers={"Location": clean})
+            body = f'<a href="{escape(clean)}">Temporary Redirect</a>.\n\n'
+            return web.Response(status=307, text=body, content_type="text/html", headers={"Location": clean})
         if prefix and not request.path.startswith(prefix) and request.match_info.http_exception is not None:
             return plain(404, "404 page not found\n", {"X-Content-Type-Options": "nosniff"})
         return await handler(request)

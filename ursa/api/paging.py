@@ -20,14 +20,14 @@ TITLE = "Could not retrieve resources"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of a list that was asked for; a size of 0 means all of it."""
+    """The part of a list that was asked for; a size of 0 means all of it, wherever it would start."""
 
     offset: int
     size: int
 
     def of(self, items: Sequence[T]) -> Sequence[T]:
         """That part of a list."""
-        return items[self.offset : self.offset + self.size] if self.size else items[self.offset :]
+        return items[self.offset : self.offset + self.size] if self.size else items
 
     def next(self, total: int) -> int | None:
         """Offset of the next part, None at the end."""

@@ -22,6 +22,8 @@ from ursa.model.resource import Resource
 ONE, MANY = "Could not retrieve a resource", "Could not retrieve resources"
 PUT, DELETE = "Could not process a resource", "Could not delete a resource"
 UNIVERSAL, KUBERNETES = "universal", ("k8s", "kubernetes")
+SERVICE_INSIGHT = "ServiceInsight"
+"""The one kind that has no Kubernetes form."""
 
 
 class Resources:
@@ -83,7 +85,7 @@ class Resources:
     def form(self, request: web.Request, resource: Resource) -> dict[str, Any]:
         """The form that `?format=` asks for. Raises InvalidResource when it is not one."""
         wanted = request.query.get("format", UNIVERSAL)
-        if wanted == UNIVERSAL:
+        if wanted == UNIVERSAL or resource.kind == SERVICE_INSIGHT:
             return to_rest(resource, self._context.registry)
         if wanted in KUBERNETES:
             system = self._context.settings.store.kubernetes.system_namespace

@@ -24,6 +24,8 @@ META = frozenset({"type", "mesh", "name", "labels", "creationTime", "modificatio
 ZERO_TIME = "0001-01-01T00:00:00Z"
 API_VERSION = "kuma.io/v1alpha1"
 SYSTEM_NAMESPACE = "kuma-system"
+DATAPLANE_INSIGHT = "DataplaneInsight"
+"""The one insight that Kubernetes objects carry below `status`."""
 
 _SECRETS = MappingProxyType({"system.kuma.io/secret": "Secret", "system.kuma.io/global-secret": "GlobalSecret"})
 """Types of the core Secrets that hold ours."""
@@ -92,9 +94,9 @@ def to_kubernetes(resource: Resource, registry: Registry, namespace: str = SYSTE
             metadata["labels"] = dict(resource.labels)
     else:
         metadata["labels"] = {MESH: resource.mesh}
-    document["spec"] = resource.spec
-    if resource.status is not None:
-        document["status"] = resource.status
+    document["status" if kind.name == DATAPLANE_INSIGHT else "spec"] = resource.spec
+    if kind.status_codec is not None:
+        document["status"] = resource.status or kind.empty_status
     return document
 
 
@@ -109,7 +111,7 @@ def from_kubernetes(document: JsonObject, registry: Registry) -> dict[str, Any]:
         universal["mesh"] = document.get("mesh") or labels.pop(MESH, "default")
     if labels:
         universal["labels"] = labels
-    spec = document.get("spec") or {}
+    spec = document.get("status" if kind.name == DATAPLANE_INSIGHT else "spec") or {}
     if secret:
         return universal | {"data": (document.get("data") or {}).get("value", "")}
     if kind.codec.flat:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings, load
 from ursa.runtime.tasks import Supervisor
-from ursa.store.contract import create
+from ursa.runtime.tls import TlsFiles
+from ursa.store.contract import Create, create
 from ursa.store.memory import MemoryStore
 from ursa.view.live import LiveView
 
@@ -56,6 +58,22 @@ class ControlPlane:
 
 Start = Callable[..., Awaitable[ControlPlane]]
 
+TLS = TlsFiles(Path("/work-dir/kuma-cp.crt"), Path("/work-dir/kuma-cp.key"))
+"""What is shown as the pair of servers without one; nothing here listens with TLS."""
+
+_made: dict[str, tuple[Resource, ...]] = {}
+"""What control planes with given settings start with; keys take long to make, so each set is made once per run."""
+
+
+async def start_objects(settings: Settings, clock: SystemClock) -> tuple[Resource, ...]:
+    """Everything a control plane with these settings creates when it starts."""
+    key = settings.model_dump_json()
+    if key not in _made:
+        store = MemoryStore(clock)
+        await ensure_defaults(store, settings, clock)
+        _made[key] = (await store.contents()).resources
+    return _made[key]
+
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
@@ -68,12 +86,12 @@ async def start() -> AsyncIterator[Start]:
         settings: Settings = load(None, {f"KUMA_{k}": v for k, v in variables.items()}).settings
         store, registry = MemoryStore(clock), default_registry()
         if defaults:
-            await ensure_defaults(store, settings, clock)
+            await store.write([Create(resource) for resource in await start_objects(settings, clock)])
         live = LiveView(store)
         supervisor.start(f"view-{len(clients)}", live.run)
         await live.ready.wait()
         manager = ResourceManager(store, live, registry, settings, clock)
-        context = ApiContext(settings, registry, live, manager, clock, "test-1234", extra=extra)
+        context = ApiContext(settings, registry, live, manager, clock, "test-1234", TLS, extra)
         client = TestClient(TestServer(build_application(context)))
         clients.append(client)
         await client.start_server()

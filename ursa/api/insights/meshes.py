@@ -82,7 +82,7 @@ def _proxies(view: View, mesh: str) -> dict[str, Any]:
     gateways = sorts[ProxySort.BUILTIN] + sorts[ProxySort.DELEGATED]
     return {
         "dataplanes": counters(statuses),
-        "dpVersions": {"kumaDp": _each(launchers), "envoy": _each(envoys)},
+        "dpVersions": {k: _each(v) for k, v in (("kumaDp", launchers), ("envoy", envoys)) if v},
         "mTLS": {k: _each(v) for k, v in (("issuedBackends", issued), ("supportedBackends", supported)) if v},
         "dataplanesByType": {
             "standard": counters(sorts[ProxySort.STANDARD]),
