@@ -16,7 +16,7 @@ from ursa.api.server import ApiServer
 from ursa.catalog import default_registry
 from ursa.model.kind import Registry
 from ursa.planner.zone import ZonePlanner
-from ursa.policies.catalog import policy_plugins
+from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import Clock, SystemClock
 from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.process import new_instance_id, run_until_signal

@@ -1,11 +1,13 @@
-"""All targetRef policies of this version. Adding a policy means adding its package and one line here."""
+"""All targetRef policies of this version. Adding a policy means adding its package and one line here.
+
+What they do to proxies is listed apart, in `effects`, so that clients that only need the kinds load nothing else.
+"""
 
 from __future__ import annotations
 
 from ursa.model.kind import Kind
 from ursa.policies.mesh_access_log import kind as mesh_access_log
 from ursa.policies.mesh_circuit_breaker import kind as mesh_circuit_breaker
-from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
 from ursa.policies.mesh_fault_injection import kind as mesh_fault_injection
 from ursa.policies.mesh_health_check import kind as mesh_health_check
 from ursa.policies.mesh_http_route import kind as mesh_http_route
@@ -15,15 +17,11 @@ from ursa.policies.mesh_passthrough import kind as mesh_passthrough
 from ursa.policies.mesh_proxy_patch import kind as mesh_proxy_patch
 from ursa.policies.mesh_rate_limit import kind as mesh_rate_limit
 from ursa.policies.mesh_retry import kind as mesh_retry
-from ursa.policies.mesh_retry.effect import MeshRetryPlugin
 from ursa.policies.mesh_tcp_route import kind as mesh_tcp_route
 from ursa.policies.mesh_timeout import kind as mesh_timeout
-from ursa.policies.mesh_timeout.effect import MeshTimeoutPlugin
 from ursa.policies.mesh_tls import kind as mesh_tls
 from ursa.policies.mesh_trace import kind as mesh_trace
 from ursa.policies.mesh_traffic_permission import kind as mesh_traffic_permission
-from ursa.policies.mesh_traffic_permission.effect import MeshTrafficPermissionPlugin
-from ursa.policies.plugin import PolicyPlugin
 
 
 def policy_kinds() -> tuple[Kind, ...]:
@@ -46,8 +44,3 @@ def policy_kinds() -> tuple[Kind, ...]:
         mesh_trace.kind(),
         mesh_traffic_permission.kind(),
     )
-
-
-def policy_plugins() -> tuple[PolicyPlugin, ...]:
-    """The effects that are built, in the order in which they are applied (`spec/xds.md` §1.2)."""
-    return (MeshTimeoutPlugin(), MeshTrafficPermissionPlugin(), MeshCircuitBreakerPlugin(), MeshRetryPlugin())

@@ -26,7 +26,7 @@ from ursa.model.forms import from_rest
 from ursa.model.resource import ResourceKey
 from ursa.planner.inputs import FEATURE_TPROXY_IN_METADATA, ProxyFacts, Redirection
 from ursa.planner.zone import ZonePlanner
-from ursa.policies.catalog import policy_plugins
+from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import load
 from ursa.runtime.tasks import cancel_and_wait, spawn

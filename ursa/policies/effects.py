@@ -1,0 +1,14 @@
+"""What targetRef policies do to proxies. Building the effect of a policy means adding one line here."""
+
+from __future__ import annotations
+
+from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
+from ursa.policies.mesh_retry.effect import MeshRetryPlugin
+from ursa.policies.mesh_timeout.effect import MeshTimeoutPlugin
+from ursa.policies.mesh_traffic_permission.effect import MeshTrafficPermissionPlugin
+from ursa.policies.plugin import PolicyPlugin
+
+
+def policy_plugins() -> tuple[PolicyPlugin, ...]:
+    """The effects that are built, in the order in which they are applied (`spec/xds.md` §1.2)."""
+    return (MeshTimeoutPlugin(), MeshTrafficPermissionPlugin(), MeshCircuitBreakerPlugin(), MeshRetryPlugin())
