@@ -16,15 +16,13 @@ from ursa.model.kind import Registry
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Store
+from ursa.store.portions import portions
 from ursa.view.live import LiveView
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 10
 """How often a plan is made anew before the stream gives up; each loss means that another writer succeeded."""
-
-TRANSACTION = 2000
-"""Writes in one transaction: a first synchronisation must not lock out everybody else."""
 
 
 class Applier:
@@ -81,8 +79,9 @@ class Applier:
         for _ in range(ATTEMPTS):
             plan = reconcile(delivery, kind, self._live.current, self._ownership)
             try:
-                for start in range(0, len(plan.writes), TRANSACTION):
-                    revision, _stored = await self._store.write(plan.writes[start : start + TRANSACTION])
+                # In portions, because a first synchronisation must not lock out everybody else.
+                for portion in portions(plan.writes):
+                    revision, _stored = await self._store.write(portion)
                     # The next delivery is compared with the view, so the view must have seen this one.
                     await self._live.wait_for(revision)
             except (Conflict, NotFound):

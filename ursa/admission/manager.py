@@ -21,6 +21,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.tree import Settings
 from ursa.store.contract import Create, Delete, Store, Update, Write
+from ursa.store.portions import portions
 from ursa.view.live import LiveView
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,10 @@ class ResourceManager:
         check_deletion(resource, view, self.place)
         if dry_run:
             return view.revision
-        deletes = [Delete(key) for key in (resource.key, *owned_by(resource, view, self._registry, self.place))]
-        revision, _ = await self._store.write(deletes)
+        # What others depend on goes last, in case all of it is more than one transaction takes.
+        deletes = [Delete(key) for key in (*owned_by(resource, view, self._registry, self.place), resource.key)]
+        for portion in portions(deletes):
+            revision, _ = await self._store.write(portion)
         await self._seen(revision)
         return revision
 

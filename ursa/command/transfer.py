@@ -14,17 +14,14 @@ from pathlib import Path
 import yaml
 
 from ursa.catalog import default_registry
-from ursa.errors import NotFound
 from ursa.model.documents import load_documents
 from ursa.model.forms import from_rest, to_rest
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings
-from ursa.store.contract import Create, Store, Update, Write
+from ursa.store.contract import Create, Update, Write
 from ursa.store.engines import open_store
-
-BATCH = 500
-"""Resources written in one transaction."""
+from ursa.store.portions import portions
 
 
 @dataclass(slots=True)
@@ -49,7 +46,9 @@ def run_export(settings: Settings) -> Iterator[str]:
     stored = asyncio.run(_contents(settings))
     stored.sort(key=lambda r: (r.kind != "Mesh", r.kind, r.mesh, r.name))
     for resource in stored:
-        yield "---\n" + yaml.safe_dump(to_rest(resource, registry), sort_keys=False, allow_unicode=True)
+        yield "---\n" + yaml.dump(
+            to_rest(resource, registry), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True
+        )
 
 
 def run_migrate(settings: Settings) -> None:
@@ -62,19 +61,17 @@ async def _import(settings: Settings, resources: Sequence[Resource]) -> Count:
     store = open_store(settings, SystemClock())
     await store.open()
     try:
-        for start in range(0, len(resources), BATCH):
-            writes = [w for r in resources[start : start + BATCH] if (w := await _write_for(store, r, count))]
-            if writes:
-                await store.write(writes)
+        present = {resource.key: resource for resource in (await store.contents()).resources}
+        writes = [w for r in resources if (w := _write_for(present.get(r.key), r, count))]
+        for portion in portions(writes):
+            await store.write(portion)
     finally:
         await store.close()
     return count
 
 
-async def _write_for(store: Store, resource: Resource, count: Count) -> Write | None:
-    try:
-        existing = await store.get(resource.key)
-    except NotFound:
+def _write_for(existing: Resource | None, resource: Resource, count: Count) -> Write | None:
+    if existing is None:
         count.created += 1
         return Create(resource)
     if existing.same_content(resource):

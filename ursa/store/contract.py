@@ -2,7 +2,12 @@
 
 Every accepted write gets a *revision*: a store-wide integer that only grows. A resource's `version` is the revision of
 its last change, so an expected version is a compare-and-set. The change feed replays every write after a revision in
-order and without gaps; when the past it is asked for is gone it says so (`Compacted`) instead of skipping.
+order and without gaps; when the past it is asked for is gone it says so (`Compacted`) instead of skipping. Revisions
+need not follow each other without holes: engines that share their counter with others (etcd) skip numbers.
+
+What a store lost is not what somebody deleted. Engines that outlive their server (etcd, PostgreSQL, Redis) give it an
+identity when they first use it and raise `Unavailable` when they meet another one, so that a wiped server never empties
+the views of running control planes.
 """
 
 from __future__ import annotations
@@ -11,12 +16,26 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ursa.errors import UrsaError
+from ursa.errors import BadRequest, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
+
+MAX_WRITES = 2000
+"""Writes that every engine takes in one transaction."""
+
+MAX_BYTES = 1_250_000
+"""Size of what every engine takes in one transaction, keys, specs, labels and statuses as JSON."""
 
 
 class Compacted(UrsaError):
     """The feed no longer holds the revision asked for; the caller must read a snapshot and go on from there."""
+
+
+class Fenced(Unavailable):
+    """The write was made in the name of a lease that somebody else holds by now, or nobody; nothing was stored."""
+
+
+class TooLarge(BadRequest):
+    """The transaction is larger than the engine takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,10 @@ class Lease(Protocol):
     """Leadership held for a while. `token` grows with every new holder, so that a stale one can be fenced off."""
 
     @property
+    def name(self) -> str:
+        """What the lease is for."""
+
+    @property
     def token(self) -> int:
         """Fencing token: larger than that of any earlier holder."""
 
@@ -124,8 +147,18 @@ class Store(Protocol):
     async def contents(self) -> Contents:
         """A consistent copy of everything, with the revision to watch from."""
 
-    async def write(self, writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         """Applies all writes in one transaction or none.
+
+        Args:
+            writes: what to do, in order.
+            fence: a lease in whose name this happens; the store itself checks that it is still held.
+
+        Raises:
+            AlreadyExists, NotFound, Conflict: see `Create`, `Update`, `Delete`.
+            Fenced: the lease was lost.
+            TooLarge: more than `MAX_WRITES` or, in engines with a limit, about `MAX_BYTES`.
+            Unavailable: the store cannot be reached. The text says so when it is unknown whether the writes happened.
 
         Returns:
             The revision produced and the stored form (version and times filled in) of each created or updated

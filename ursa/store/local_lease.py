@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ursa.store.contract import Lease
+from ursa.store.contract import Fenced, Lease
 
 
 class LocalLeases:
@@ -21,12 +21,17 @@ class LocalLeases:
         lock = self._locks.setdefault(name, asyncio.Lock())
         await lock.acquire()
         try:
-            lease = LocalLease(await self._next_token(name), lock)
+            lease = LocalLease(name, await self._next_token(name), lock)
         except BaseException:
             lock.release()
             raise
         self._held.add(lease)
         return lease
+
+    def check(self, fence: Lease | None) -> None:
+        """Raises Fenced when a write is made in the name of a lease that is gone."""
+        if fence is not None and not fence.held:
+            raise Fenced(f"the lease {fence.name} is no longer held")
 
     def close(self) -> None:
         """Takes all leases away."""
@@ -38,9 +43,13 @@ class LocalLeases:
 class LocalLease:
     """See `Lease`; it cannot expire."""
 
-    def __init__(self, token: int, lock: asyncio.Lock) -> None:
-        self._token, self._lock = token, lock
+    def __init__(self, name: str, token: int, lock: asyncio.Lock) -> None:
+        self._name, self._token, self._lock = name, token, lock
         self._gone = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     @property
     def token(self) -> int:

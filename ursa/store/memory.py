@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from ursa.errors import NotFound
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
-from ursa.store.contract import Batch, Change, Contents, Lease, Page, Write
+from ursa.store.contract import Batch, Contents, Lease, Page, Write
 from ursa.store.feed import Feed
 from ursa.store.local_lease import LocalLeases
-from ursa.store.transition import key_of, transition
+from ursa.store.settle import settle_one
 
 
 class MemoryStore:
@@ -53,23 +53,12 @@ class MemoryStore:
     async def contents(self) -> Contents:
         return Contents(self._revision, tuple(self._resources.values()))
 
-    async def write(self, writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
-        revision, now = self._revision + 1, self._clock.now_ns()
-        changed: dict[ResourceKey, Change] = {}
-        stored: list[Resource] = []
-        for write in writes:
-            key = key_of(write)
-            present = changed[key].after if key in changed else self._resources.get(key)
-            change = transition(write, present, revision, now)
-            if change is not None:
-                changed[key] = change
-                present = change.after
-            if present is not None:
-                stored.append(present)
-        if not changed:
-            return self._revision, tuple(stored)
-        self._commit(revision, tuple(changed.values()))
-        return revision, tuple(stored)
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
+        self._leases.check(fence)
+        batch, revision, stored = settle_one(writes, self._resources.get, self._revision, self._clock.now_ns())
+        if batch is not None:
+            self._commit(batch)
+        return revision, stored
 
     def watch(self, revision: int) -> AsyncIterator[Batch]:
         return self._feed.watch(revision)
@@ -84,11 +73,11 @@ class MemoryStore:
         self._tokens[name] = self._tokens.get(name, 0) + 1
         return self._tokens[name]
 
-    def _commit(self, revision: int, changes: tuple[Change, ...]) -> None:
-        for change in changes:
+    def _commit(self, batch: Batch) -> None:
+        for change in batch.changes:
             if change.after is None:
                 self._resources.pop(change.key, None)
             else:
                 self._resources[change.key] = change.after
-        self._revision = revision
-        self._feed.publish(Batch(revision, changes))
+        self._revision = batch.revision
+        self._feed.publish(batch)

@@ -1,7 +1,7 @@
 """The embedded durable engine and the default: one file, nothing to install.
 
-One thread owns the connection. Writes that wait while a transaction is being synced to disk share the next one, each
-in a savepoint of its own, so a storm of writes costs few syncs and one bad write spoils no other. A lock file keeps a
+One thread owns the connection. Writes that wait while a transaction is being synced to disk share the next one, so a
+storm of writes costs few syncs; each is settled on its own, so one bad write spoils no other. A lock file keeps a
 second process out; that is also what makes leases local.
 """
 
@@ -13,7 +13,6 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,19 +20,14 @@ from typing import TypeVar
 from ursa.errors import ConfigError, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
-from ursa.runtime.tasks import spawn
 from ursa.store.contract import Batch, Contents, Lease, Page, Write
 from ursa.store.feed import Feed
+from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.local_lease import LocalLeases
-from ursa.store.sqlite_tables import Outcome, Tables
+from ursa.store.settle import Outcome
+from ursa.store.sqlite_tables import Tables
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Pending:
-    writes: Sequence[Write]
-    done: asyncio.Future[Outcome]
 
 
 class SqliteStore:
@@ -44,8 +38,7 @@ class SqliteStore:
         self._thread: ThreadPoolExecutor | None = None
         self._feed = Feed()
         self._leases = LocalLeases(self._next_token)
-        self._pending: list[_Pending] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = GroupWriter(self._commit, "sqlite writer")
         self._lock: int | None = None
         self._tables: Tables | None = None
 
@@ -59,8 +52,7 @@ class SqliteStore:
     async def close(self) -> None:
         self._feed.close()
         self._leases.close()
-        if self._writer is not None:
-            await self._writer
+        await self._writer.close()
         if self._tables is not None:
             await self._call(Tables.close)
             self._tables = None
@@ -81,13 +73,9 @@ class SqliteStore:
     async def contents(self) -> Contents:
         return await self._call(Tables.contents)
 
-    async def write(self, writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
-        pending = _Pending(writes, asyncio.get_running_loop().create_future())
-        self._pending.append(pending)
-        if self._writer is None or self._writer.done():
-            self._writer = spawn(self._write_pending(), "sqlite-writer")
-        _, revision, stored = await asyncio.shield(pending.done)
-        return revision, stored
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
+        self._leases.check(fence)
+        return await self._writer.write(writes, fence)
 
     async def watch(self, revision: int) -> AsyncIterator[Batch]:
         while revision < (floor := self._feed.floor):
@@ -106,25 +94,15 @@ class SqliteStore:
     async def _next_token(self, name: str) -> int:
         return await self._call(lambda tables: tables.next_token(name))
 
-    async def _write_pending(self) -> None:
-        """Commits groups of pending writes until there are none, then publishes them in order."""
-        while self._pending:
-            group, self._pending = self._pending, []
-            now = self._clock.now_ns()
-            requests = [pending.writes for pending in group]
-            outcomes: Sequence[Outcome | UrsaError]
-            try:
-                outcomes = await self._call(partial(Tables.write, requests=requests, now=now))
-            except Unavailable as error:
-                outcomes = [error] * len(group)
-            for pending, outcome in zip(group, outcomes, strict=True):
-                if isinstance(outcome, UrsaError):
-                    pending.done.set_exception(outcome)
-                    pending.done.exception()
-                    continue
-                if outcome[0] is not None:
-                    self._feed.publish(outcome[0])
-                pending.done.set_result(outcome)
+    async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
+        """Commits a group and publishes what it changed, in order."""
+        now = self._clock.now_ns()
+        requests = [request.writes for request in group]
+        outcomes = await self._call(partial(Tables.write, requests=requests, now=now))
+        for outcome in outcomes:
+            if not isinstance(outcome, UrsaError) and outcome[0] is not None:
+                self._feed.publish(outcome[0])
+        return outcomes
 
     async def _call(self, work: Callable[[Tables], T]) -> T:
         tables = self._tables

@@ -17,10 +17,7 @@ import orjson
 from ursa.errors import ConfigError, NotFound, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.store.contract import Batch, Change, Compacted, Contents, Page, Write
-from ursa.store.transition import key_of, transition
-
-Outcome = tuple[Batch | None, int, tuple[Resource, ...]]
-"""What a request led to: its batch when it changed something, the revision, the stored resources."""
+from ursa.store.settle import Outcome, settle
 
 SCHEMA_VERSION = 1
 
@@ -111,22 +108,14 @@ class Tables:
 
     def write(self, requests: Sequence[Sequence[Write]], now: int) -> Sequence[Outcome | UrsaError]:
         """Applies each request as a whole or not at all, all in one transaction on disk."""
-        outcomes: list[Outcome | UrsaError] = []
         self._db.execute("BEGIN IMMEDIATE")
         try:
             revision = self.revision()
-            for writes in requests:
-                self._db.execute("SAVEPOINT request")
-                try:
-                    outcome = self._apply(writes, revision + 1, now)
-                except UrsaError as error:
-                    self._db.execute("ROLLBACK TO request")
-                    outcomes.append(error)
-                    continue
-                finally:
-                    self._db.execute("RELEASE request")
-                revision = outcome[1]
-                outcomes.append(outcome)
+            outcomes = settle(requests, self._get, revision=revision, now=now)
+            for outcome in outcomes:
+                if not isinstance(outcome, UrsaError) and (batch := outcome[0]) is not None:
+                    revision = batch.revision
+                    self._apply(batch)
             self._set_meta("revision", revision)
             self._trim(revision)
             self._db.execute("COMMIT")
@@ -136,24 +125,10 @@ class Tables:
             raise
         return outcomes
 
-    def _apply(self, writes: Sequence[Write], revision: int, now: int) -> Outcome:
-        changes: dict[ResourceKey, Change] = {}
-        stored: list[Resource] = []
-        for write in writes:
-            key = key_of(write)
-            present = self._get(key)
-            change = transition(write, present, revision, now)
-            if change is not None:
-                self._put(change)
-                changes[key] = change
-                present = change.after
-            if present is not None:
-                stored.append(present)
-        if not changes:
-            return None, revision - 1, tuple(stored)
-        for change in changes.values():
-            self._record(change, revision)
-        return Batch(revision, tuple(changes.values())), revision, tuple(stored)
+    def _apply(self, batch: Batch) -> None:
+        for change in batch.changes:
+            self._put(change)
+            self._record(change, batch.revision)
 
     def _get(self, key: ResourceKey) -> Resource | None:
         query = f"SELECT {_COLUMNS} FROM resources WHERE kind = ? AND mesh = ? AND name = ?"

@@ -20,6 +20,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import rfc3339
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update, Write
+from ursa.store.portions import portions
 from ursa.view.live import LiveView
 from zone_cp.dp_server.node import NodeInfo
 from zone_cp.proxies.registration import INSIGHTS
@@ -209,7 +210,8 @@ class Insights:
         if not writes:
             return
         try:
-            revision, _ = await self._store.write(writes)
+            for portion in portions(writes):
+                revision, _ = await self._store.write(portion)
         except (AlreadyExists, Conflict, NotFound):
             await self._live.wait_for(await self._store.revision())
             self._retry(taken)

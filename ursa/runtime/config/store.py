@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ursa.runtime.config.setting import Duration, Group, Secret, group, setting
+from ursa.runtime.config.setting import Duration, Group, Secret, StrList, group, setting
 
 
 class StorePostgresTls(Group):
@@ -95,6 +95,33 @@ class StoreSqlite(Group):
     path: str = setting("", env="STORE_SQLITE_PATH", doc="database file; empty = ursa.db in the work directory")
 
 
+class StoreEtcdTls(Group):
+    """Settings below `store.etcd.tls`."""
+
+    enabled: bool = setting(False, env="STORE_ETCD_TLS_ENABLED", doc="ours; speak TLS, and verify the server")
+    ca_path: str = setting("", env="STORE_ETCD_TLS_CA_PATH", doc="ours; authorities to trust; empty = the system's")
+    cert_path: str = setting("", env="STORE_ETCD_TLS_CERT_PATH", doc="ours; client certificate; empty = none")
+    key_path: str = setting("", env="STORE_ETCD_TLS_KEY_PATH", doc="ours; key of the client certificate")
+
+
+class StoreEtcd(Group):
+    """Settings below `store.etcd`; all are ours."""
+
+    endpoints: StrList = setting(
+        ("127.0.0.1:2379",), env="STORE_ETCD_ENDPOINTS", doc="ours; host:port of each member, comma-separated"
+    )
+    prefix: str = setting("/ursa", env="STORE_ETCD_PREFIX", doc="ours; what all keys begin with")
+    user: str = setting("", env="STORE_ETCD_USER", doc="ours; empty = no authentication")
+    password: Secret = setting("", env="STORE_ETCD_PASSWORD", doc="ours")
+    request_timeout: Duration = setting(
+        5.0, env="STORE_ETCD_REQUEST_TIMEOUT", doc="ours; all members tried within this time"
+    )
+    compaction: bool = setting(
+        True, env="STORE_ETCD_COMPACTION", doc="ours; drop old history after many writes; off = somebody else does"
+    )
+    tls: StoreEtcdTls = group(StoreEtcdTls)
+
+
 class Store(Group):
     """Settings below `store`."""
 
@@ -111,3 +138,4 @@ class Store(Group):
         "sqlite", env="STORE_TYPE", doc="engine: memory, sqlite, etcd, postgres, redis or kubernetes"
     )
     sqlite: StoreSqlite = group(StoreSqlite)
+    etcd: StoreEtcd = group(StoreEtcd)

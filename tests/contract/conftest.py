@@ -1,0 +1,59 @@
+"""Servers for the engines under test, started once and only when something asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.places import EtcdPlace, MemoryPlace, Place, SharedPlace, SqlitePlace
+from tests.servers.etcd import Etcd
+from ursa.store.contract import Store
+
+SHARED = ("etcd",)
+ENGINES = ("memory", "sqlite", *SHARED)
+
+
+@pytest.fixture(scope="session")
+def etcd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    server = Etcd(tmp_path_factory.mktemp("etcd"))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
+def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    match engine:
+        case "memory":
+            return MemoryPlace()
+        case "sqlite":
+            return SqlitePlace(folder)
+        case _:
+            return EtcdPlace(request.getfixturevalue("etcd_server"))
+
+
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return _place(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=SHARED)
+def shared_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return _place(request.param, request, tmp_path)
+
+
+@pytest.fixture
+async def shared(shared_place: SharedPlace) -> AsyncIterator[SharedPlace]:
+    """A place whose server may be mistreated; it is in order again afterwards."""
+    yield shared_place
+    await shared_place.start()
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[Store]:
+    made = place.make()
+    await made.open()
+    yield made
+    await made.close()

@@ -1,0 +1,90 @@
+"""Where the engines under test keep things: a fresh place per test, on servers shared by all tests."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.servers.etcd import Etcd
+from ursa.runtime.clock import Clock, SystemClock
+from ursa.store.contract import Store
+from ursa.store.etcd import EtcdStore
+from ursa.store.etcd_client import EtcdAccess
+from ursa.store.memory import MemoryStore
+from ursa.store.sqlite import SqliteStore
+
+_numbers = itertools.count()
+
+
+class Place(Protocol):
+    """One store's contents, wherever they are."""
+
+    def make(self, clock: Clock | None = None) -> Store:
+        """A store on these contents, not yet opened."""
+
+
+class SharedPlace(Place, Protocol):
+    """Contents on a server."""
+
+    async def start(self) -> None:
+        """Starts the server again."""
+
+    async def kill(self) -> None:
+        """Ends the server without warning."""
+
+    def freeze(self) -> None:
+        """Makes the server hang."""
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+
+    async def wipe(self) -> None:
+        """Loses everything that this place contains."""
+
+    async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Makes the engine drop all history that it may drop."""
+
+
+class MemoryPlace:
+    def make(self, clock: Clock | None = None) -> Store:
+        return MemoryStore(clock or SystemClock())
+
+
+class SqlitePlace:
+    def __init__(self, folder: Path) -> None:
+        self._path = str(folder / "s.db")
+
+    def make(self, clock: Clock | None = None) -> Store:
+        return SqliteStore(self._path, clock or SystemClock())
+
+
+class EtcdPlace:
+    def __init__(self, server: Etcd) -> None:
+        self._server, self._prefix = server, f"/test-{next(_numbers)}"
+
+    def make(self, clock: Clock | None = None) -> Store:
+        return EtcdStore(EtcdAccess(self._server.endpoints, timeout=2.0), clock or SystemClock(), prefix=self._prefix)
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def kill(self) -> None:
+        await asyncio.gather(*(member.kill() for member in self._server.members))
+
+    def freeze(self) -> None:
+        for member in self._server.members:
+            member.freeze()
+
+    def thaw(self) -> None:
+        for member in self._server.members:
+            member.thaw()
+
+    async def wipe(self) -> None:
+        await self._server.ctl("del", "--prefix", self._prefix)
+
+    async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        await self._server.ctl("compact", str(await store.revision()))

@@ -1,0 +1,87 @@
+"""`ursa-cp export` and `import` move everything from one engine to another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.servers.etcd import Etcd
+from ursa.admission.startup import ensure_defaults
+from ursa.model.resource import Resource
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.config import load
+from ursa.store.contract import Contents, Create
+from ursa.store.engines import open_store
+from ursa.store.portions import portions
+
+COUNT = 2_500
+
+Variables = Callable[[str], Mapping[str, str]]
+"""Settings that select an engine and a fresh place in it."""
+
+
+def run(variables: Mapping[str, str], *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("ursa-cp")), *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def fill(variables: Mapping[str, str]) -> Contents:
+    settings = load(None, variables).settings
+    store = open_store(settings, SystemClock())
+    await store.open()
+    try:
+        await ensure_defaults(store, settings, SystemClock())
+        resources = [
+            Resource("Config", "", f"größe-{i}", {"config": f"{i} \u2028 ' : # - {'x' * (i % 1500)}"}, {"a": "b: c"})
+            for i in range(COUNT)
+        ]
+        for portion in portions([Create(resource) for resource in resources]):
+            await store.write(portion)
+        return await store.contents()
+    finally:
+        await store.close()
+
+
+async def read(variables: Mapping[str, str]) -> Contents:
+    store = open_store(load(None, variables).settings, SystemClock())
+    await store.open()
+    try:
+        return await store.contents()
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+def variables(etcd_server: Etcd, tmp_path: Path) -> Variables:
+    common = {"KUMA_MODE": "global", "KUMA_GENERAL_WORK_DIR": str(tmp_path)}
+    engines = {
+        "sqlite": {"KUMA_STORE_SQLITE_PATH": str(tmp_path / "moved.db")},
+        "etcd": {
+            "KUMA_STORE_ETCD_ENDPOINTS": ",".join(etcd_server.endpoints),
+            "KUMA_STORE_ETCD_PREFIX": f"/{tmp_path.name}",
+        },
+    }
+    return lambda engine: {**common, **engines[engine], "KUMA_STORE_TYPE": engine}
+
+
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "etcd"), ("etcd", "sqlite")])
+def test_everything_moves(source: str, target: str, variables: Variables, tmp_path: Path) -> None:
+    filled = asyncio.run(fill(variables(source)))
+    assert len(filled.resources) > COUNT
+    file = tmp_path / "everything.yaml"
+    file.write_text(run(variables(source), "export"))
+    count = len(filled.resources)
+    assert run(variables(target), "import", str(file)) == f"{count} created, 0 updated, 0 unchanged\n"
+    assert run(variables(target), "import", str(file)) == f"0 created, 0 updated, {count} unchanged\n"
+    moved = {resource.key: resource for resource in asyncio.run(read(variables(target))).resources}
+    assert moved.keys() == {resource.key for resource in filled.resources}
+    assert all(moved[resource.key].same_content(resource) for resource in filled.resources)

@@ -1,0 +1,66 @@
+"""A server program as a child process: started until it answers, frozen, killed, started again on the same port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """One server process; `command` is run again at every start."""
+
+    def __init__(self, command: Sequence[str], log: Path, *, ready: Callable[[], bool], user: str = "") -> None:
+        self._command, self._log, self._ready, self._user = command, log, ready, user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        if self._process is None:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(  # noqa: ASYNC220 - outlives the loop that starts it
+                    self._command, stdout=log, stderr=log, user=self._user or None, start_new_session=True
+                )
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(self._ready):
+                if self._process.poll() is not None:
+                    raise RuntimeError(f"{self._command[0]} ended:\n{self._log.read_text()[-3000:]}")
+                await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """As a crash of the machine would."""
+        await self.stop(signal.SIGKILL)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self.signal_group(process.pid, signal.SIGCONT)
+        self.signal_group(process.pid, number)
+        await asyncio.to_thread(process.wait)
+
+    def freeze(self) -> None:
+        """Keeps connections open and answers nothing."""
+        assert self._process is not None
+        self.signal_group(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self.signal_group(self._process.pid, signal.SIGCONT)
+
+    @staticmethod
+    def signal_group(leader: int, number: signal.Signals) -> None:
+        try:
+            os.killpg(leader, number)
+        except ProcessLookupError:
+            return

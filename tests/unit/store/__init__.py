@@ -1,0 +1,1 @@
+"""Parts of the store that need no engine."""

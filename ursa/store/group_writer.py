@@ -1,0 +1,93 @@
+"""Lets writes that wait for the store share its next transaction, in the order in which they came.
+
+A commit costs a sync to disk or a journey to a server, whatever is in it. While one is under way others gather; what
+has gathered is committed together, each request on its own terms. The queue is bounded: a store that cannot keep up is
+reported to writers instead of eating memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from ursa.errors import Unavailable, UrsaError
+from ursa.model.resource import Resource
+from ursa.runtime.tasks import spawn
+from ursa.store.contract import Lease, Write
+from ursa.store.settle import Outcome
+
+QUEUE = 8192
+"""Requests that may wait."""
+
+GROUP = 1000
+"""Writes committed together, unless one request alone has more."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One transaction somebody waits for."""
+
+    writes: Sequence[Write]
+    fence: Lease | None
+    done: asyncio.Future[Outcome]
+
+
+Commit = Callable[[Sequence[Request]], Awaitable[Sequence[Outcome | UrsaError]]]
+"""Commits requests together; raises Unavailable when none of them could be."""
+
+
+class GroupWriter:
+    """The one writer of an engine in this process."""
+
+    def __init__(self, commit: Commit, name: str) -> None:
+        self._commit, self._name = commit, name
+        self._waiting: deque[Request] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def write(self, writes: Sequence[Write], fence: Lease | None) -> tuple[int, tuple[Resource, ...]]:
+        """See `Store.write`."""
+        if len(self._waiting) >= QUEUE:
+            raise Unavailable(f"the store is too slow: {QUEUE} writes are waiting")
+        request = Request(writes, fence, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        if self._task is None or self._task.done():
+            self._task = spawn(self._work(), self._name)
+        _, revision, stored = await asyncio.shield(request.done)
+        return revision, stored
+
+    async def close(self) -> None:
+        """Waits until nothing waits."""
+        if self._task is not None:
+            await self._task
+
+    async def _work(self) -> None:
+        while self._waiting:
+            group = self._next()
+            outcomes: Sequence[Outcome | UrsaError]
+            try:
+                outcomes = await self._commit(group)
+            except Unavailable as error:
+                outcomes = [error] * len(group)
+            for request, outcome in zip(group, outcomes, strict=True):
+                if isinstance(outcome, UrsaError):
+                    request.done.set_exception(outcome)
+                    # The caller may be gone; that is no reason to report an unseen error.
+                    request.done.exception()
+                else:
+                    request.done.set_result(outcome)
+
+    def _next(self) -> Sequence[Request]:
+        total = 0
+
+        def fits(request: Request) -> bool:
+            nonlocal total
+            total += len(request.writes)
+            return total <= GROUP
+
+        group = list(takewhile(fits, self._waiting)) or [self._waiting[0]]
+        for _ in group:
+            self._waiting.popleft()
+        return group
