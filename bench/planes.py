@@ -13,7 +13,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+PROCESS_CPU = 2
+"""The kernel's number for the CPU time of all threads of a process (`CPUCLOCK_SCHED`)."""
 
 
 @dataclass
@@ -22,15 +23,15 @@ class Plane:
 
     process: subprocess.Popen[bytes]
     api: int
+    diagnostics: int
     folder: Path
     xds: int = 0
     kds: int = 0
 
     @property
     def cpu(self) -> float:
-        """CPU seconds used so far, by all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """CPU seconds used so far by all threads, to the nanosecond: what `clock_getcpuclockid` leads to."""
+        return time.clock_gettime((~self.process.pid << 3) | PROCESS_CPU)
 
     @property
     def memory(self) -> int:
@@ -57,6 +58,13 @@ class Plane:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.api}{path}") as response:
             found: dict[str, object] = json.load(response)
             return found
+
+    def counters(self) -> dict[str, float]:
+        """Its own counters (`ursa_*`), labels included in the name."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.diagnostics}/metrics") as response:
+            lines = response.read().decode().splitlines()
+        samples = (line.rsplit(" ", 1) for line in lines if line.startswith("ursa_"))
+        return {name.removeprefix("ursa_"): float(value) for name, value in samples}
 
     def stop(self) -> None:
         """Ends the process."""
@@ -95,19 +103,19 @@ async def start_zone(folder: Path, name: str, kds: int | None) -> Plane:
 
 async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> Plane:
     folder.mkdir(parents=True)
-    api = free_port()
+    api, diagnostics = free_port(), free_port()
     env = {
         **os.environ,
         "KUMA_GENERAL_WORK_DIR": str(folder),
         "KUMA_API_SERVER_HTTP_PORT": str(api),
         "KUMA_API_SERVER_HTTPS_ENABLED": "false",
-        "KUMA_DIAGNOSTICS_SERVER_PORT": str(free_port()),
+        "KUMA_DIAGNOSTICS_SERVER_PORT": str(diagnostics),
         **extra,
     }
     command = [str(Path(sys.executable).parent / "ursa-cp"), "run", *arguments]
     log = (folder / "log").open("wb")
     process = await asyncio.to_thread(subprocess.Popen, command, env=env, stdout=log, stderr=log)
-    plane = Plane(process, api, folder)
+    plane = Plane(process, api, diagnostics, folder)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
