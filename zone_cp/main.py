@@ -155,7 +155,7 @@ def _singletons(
         "real services": Services(store, live, clock, settings).run,
     }
     if settings.dns_server.service_vip_enabled:
-        singletons["virtual addresses"] = VipAllocator(store, live, zone, settings.dns_server.cidr).run
+        singletons["virtual addresses"] = VipAllocator(store, live, clock, zone, settings.dns_server.cidr).run
     if settings.is_federated:
         client = KdsClient(settings, store, live, registry, clock, instance=instance, admin=admin.answer)
         singletons["kds client"] = client.run

@@ -12,55 +12,75 @@ from ursa.errors import AlreadyExists, Conflict, NotFound
 from ursa.model.dataplane import SERVICELESS_PORT, parse_dataplane
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import parse_zone_ingress
+from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update
 from ursa.topology.ingresses import remote_services
 from ursa.topology.vips import allocate, config_name, parse_table, serialise_table
-from ursa.view.live import LiveView
-from ursa.view.view import View
+from ursa.view.live import LiveView, Step
+from ursa.view.view import Touched, View
 
 log = logging.getLogger(__name__)
 
 CAUSES = frozenset({"Dataplane", "ZoneIngress", "Mesh", "Config"})
 
+PACE = 0.1
+"""Seconds between two looks at least, so that many services that come together become one write."""
+
 
 class VipAllocator:
     """Keeps the tables of all meshes in step with their services."""
 
-    def __init__(self, store: Store, live: LiveView, zone: str, cidr: str) -> None:
-        self._store, self._live, self._zone, self._cidr = store, live, zone, cidr
+    def __init__(self, store: Store, live: LiveView, clock: Clock, zone: str, cidr: str) -> None:
+        self._store, self._live, self._clock, self._zone, self._cidr = store, live, clock, zone, cidr
+        self._local: dict[str, set[str]] = {}
+        """Services of this zone's Dataplanes that have an address, by mesh."""
 
     async def run(self) -> None:
         """Follows the view until cancelled."""
         await self._live.ready.wait()
+        self._local.clear()
         subscription = self._live.subscribe("virtual addresses")
         try:
             view = self._live.current
+            self._note(view, view.everything())
             await self._allocate(view, view.meshes())
             while True:
                 step = await subscription.next()
-                if step.touched.kinds & CAUSES:
-                    await self._allocate(step.after, self._concerned(step.before, step.after))
+                if not step.touched.kinds & CAUSES:
+                    continue
+                changed = self._note(step.after, step.touched)
+                await self._allocate(step.after, self._concerned(step, changed))
+                await self._clock.sleep(PACE)
         finally:
             subscription.close()
 
-    def _concerned(self, before: View, after: View) -> list[str]:
-        return [mesh for mesh in after.meshes() if self._differs(before, after, mesh)]
+    def _note(self, view: View, touched: Touched) -> set[str]:
+        """Looks at the services that a step touched; returns the meshes in which one came or went."""
+        changed = set()
+        for mesh, service in touched.services:
+            services = self._local.setdefault(mesh, set())
+            if _has_address(view, mesh, service) is not (service in services):
+                services ^= {service}
+                changed.add(mesh)
+        return changed
 
     @staticmethod
-    def _differs(before: View, after: View, mesh: str) -> bool:
-        return (
-            before.bucket("ZoneIngress", "") is not after.bucket("ZoneIngress", "")
-            or before.bucket("Dataplane", mesh) is not after.bucket("Dataplane", mesh)
-            or before.get("Mesh", "", mesh) is not after.get("Mesh", "", mesh)
-            or before.get("Config", "", config_name(mesh)) is not after.get("Config", "", config_name(mesh))
-        )
+    def _concerned(step: Step, changed: set[str]) -> list[str]:
+        if "ZoneIngress" in step.touched.kinds:
+            return list(step.after.meshes())
+        named = {f"{key.kind}/{key.name}" for key in step.touched.keys if key.kind in ("Mesh", "Config")}
+        return [
+            mesh
+            for mesh in step.after.meshes()
+            if mesh in changed or not named.isdisjoint((f"Mesh/{mesh}", f"Config/{config_name(mesh)}"))
+        ]
 
     async def _allocate(self, view: View, meshes: Iterable[str]) -> None:
         remote = self._remote(view)
         for mesh in meshes:
             config = view.get("Config", "", config_name(mesh))
             table = parse_table("" if config is None else str(config.spec.get("config", "")))
-            services = _local(view, mesh) | {service for of, service in remote if of == mesh}
+            services = self._local.get(mesh, set()) | {service for of, service in remote if of == mesh}
             try:
                 allocated = allocate(services, table, self._cidr)
             except ValueError as error:
@@ -80,10 +100,6 @@ class VipAllocator:
     def _remote(self, view: View) -> set[tuple[str, str]]:
         ingresses = [parse_zone_ingress(resource, self._zone) for resource in view.list("ZoneIngress")]
         return set(remote_services(ingresses, self._zone).by_service)
-
-
-def _local(view: View, mesh: str) -> set[str]:
-    return {service for service in view.services(mesh) if _has_address(view, mesh, service)}
 
 
 def _has_address(view: View, mesh: str, service: str) -> bool:

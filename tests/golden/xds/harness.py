@@ -127,7 +127,7 @@ async def answers(of: Case) -> dict[str, dict[str, Any]]:
         settings.multizone.zone.name, registry, policy_plugins(), planner_settings(settings), check=True
     )
     reconciler = Reconciler(live, planner, clock)
-    allocator = VipAllocator(store, live, settings.multizone.zone.name, settings.dns_server.cidr)
+    allocator = VipAllocator(store, live, clock, settings.multizone.zone.name, settings.dns_server.cidr)
     following += [spawn(reconciler.run(), "reconciler"), spawn(allocator.run(), "vips")]
     try:
         await asyncio.sleep(0.1)
