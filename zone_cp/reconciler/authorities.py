@@ -44,26 +44,40 @@ class Identity:
     resources: ResourceSet
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What an authority was made from, and the authority if it could be made."""
+
+    source: tuple[CaBackend, bytes, bytes]
+    authority: MeshAuthority | None
+
+
 class Authorities:
-    """The authorities of all meshes, loaded when they are first needed and again when their Secrets change."""
+    """The authorities of all meshes, loaded when they are first needed and again when their key or backend changes.
+
+    An authority that stays the same object keeps the certificates it issued; loading a key takes as long as issuing a
+    hundred of them.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._view = View()
-        self._loaded: dict[str, MeshAuthority | None] = {}
+        self._current: dict[str, MeshAuthority | None] = {}
+        """Of the newest view; what is missing is looked up when it is needed."""
+        self._loaded: dict[str, _Loaded] = {}
         self._identities: dict[tuple[str, LeafRequest], Identity] = {}
 
     def observe(self, view: View, meshes: set[str]) -> None:
         """Takes over a view in which the Mesh or Secrets of these meshes changed."""
         self._view = view
         for mesh in meshes:
-            self._loaded.pop(mesh, None)
+            self._current.pop(mesh, None)
 
     def of(self, mesh: Mesh) -> MeshAuthority | None:
         """The enabled authority of a mesh; None without mTLS, or while its Secrets are not there."""
-        if mesh.name not in self._loaded:
-            self._loaded[mesh.name] = self._load(mesh)
-        return self._loaded[mesh.name]
+        if mesh.name not in self._current:
+            self._current[mesh.name] = self._find(mesh)
+        return self._current[mesh.name]
 
     def identity(self, authority: MeshAuthority, request: LeafRequest) -> Identity:
         """The certificate of a proxy; proxies with equal names share it."""
@@ -78,23 +92,22 @@ class Authorities:
         self._identities[key] = Identity(leaf, authority.backend.name, resources)
         return self._identities[key]
 
-    def _load(self, mesh: Mesh) -> MeshAuthority | None:
+    def _find(self, mesh: Mesh) -> MeshAuthority | None:
         backend = mesh.backend
         if backend is None:
             return None
         try:
-            authority = CertificateAuthority.load(*self._key_material(mesh.name, backend))
+            source = (backend, *self._key_material(mesh.name, backend))
         except NotFound as missing:
             log.info("certificate authority is not there yet", extra={"mesh": mesh.name, "missing": str(missing)})
             return None
         except UrsaError as error:
             log.error("certificate authority cannot be used", extra={"mesh": mesh.name, "error": str(error)})
             return None
-        name = names.authority_secret(mesh.name)
-        body = secret_bytes(ValidationSecret(name, authority.bundle_pem))
-        return MeshAuthority(
-            mesh.name, backend, LeafIssuer(authority), ResourceSet.of([entry(types.SECRET, name, body)])
-        )
+        known = self._loaded.get(mesh.name)
+        if known is None or known.source != source:
+            known = self._loaded[mesh.name] = _Loaded(source, _load(mesh.name, *source))
+        return known.authority
 
     def _key_material(self, mesh: str, backend: CaBackend) -> tuple[bytes, bytes]:
         if backend.type == "builtin":
@@ -120,3 +133,14 @@ class Authorities:
         if resource is None:
             raise NotFound(f'secret "{name}"')
         return secret_data(resource)
+
+
+def _load(mesh: str, backend: CaBackend, certificate: bytes, key: bytes) -> MeshAuthority | None:
+    try:
+        authority = CertificateAuthority.load(certificate, key)
+    except UrsaError as error:
+        log.error("certificate authority cannot be used", extra={"mesh": mesh, "error": str(error)})
+        return None
+    name = names.authority_secret(mesh)
+    body = secret_bytes(ValidationSecret(name, authority.bundle_pem))
+    return MeshAuthority(mesh, backend, LeafIssuer(authority), ResourceSet.of([entry(types.SECRET, name, body)]))
