@@ -25,7 +25,7 @@ TouchedNames: TypeAlias = Mapping[str, set[str]]
 
 Listener: TypeAlias = Callable[[TouchedNames], None]
 
-SLICE = 256
+SLICE = 32
 """Resources encoded at a time while a large change is taken in; in between, streams get their turn."""
 
 

@@ -17,7 +17,7 @@ from ursa.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
 from ursa.model.resource import Resource, ResourceKey
-from ursa.model.timestamps import rfc3339
+from ursa.model.timestamps import proto_timestamp
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update, Write
 from ursa.store.portions import portions
@@ -30,14 +30,15 @@ log = logging.getLogger(__name__)
 KEPT = 2
 """Subscriptions kept per proxy, the newest ones (`metrics.dataplane.subscriptionLimit`)."""
 
-GATHER = 0.05
-"""Seconds in which urgent changes of many proxies are gathered into one transaction."""
+GATHER = 0.25
+"""Seconds in which urgent changes are gathered, so that what happens to a proxy that connects, and to others at the
+same time, becomes one write each in few transactions."""
 
 COUNTERS_WAIT = 6
 """Counters alone wait that many flush intervals."""
 
-CHUNK = 100
-"""Insights written in one transaction."""
+CHUNK = 50
+"""Insights written in one transaction. Small, so that whoever else has work gets the event loop in between."""
 
 STAT_NAMES = {types.CLUSTER: "cds", types.ENDPOINT: "eds", types.LISTENER: "lds", types.ROUTE: "rds"}
 
@@ -62,11 +63,13 @@ class Counters:
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One stream of one proxy."""
+    """One stream of one proxy. `version` and `metadata` are the node's, in canonical form."""
 
     key: ResourceKey
     id: str
     node: NodeInfo
+    version: JsonObject
+    metadata: JsonObject
     instance_id: str
     connected: int
     disconnected: int = 0
@@ -81,20 +84,20 @@ class Subscription:
         return (self.total,) if name is None else (self.total, self.counters[name])
 
     def to_json(self) -> JsonObject:
-        """The subscription as it stands in the insight."""
+        """The subscription as it stands in the insight, which is written too often to be normalised each time."""
         status: dict[str, Any] = {"total": self.total.to_json()}
         status |= {name: counters.to_json() for name, counters in self.counters.items()}
         if self.updated:
-            status["lastUpdateTime"] = rfc3339(self.updated)
+            status["lastUpdateTime"] = proto_timestamp(self.updated)
         document: dict[str, Any] = {
             "id": self.id,
             "controlPlaneInstanceId": self.instance_id,
-            "connectTime": rfc3339(self.connected),
+            "connectTime": proto_timestamp(self.connected),
             "status": status,
-            "version": self.node.version,
+            "version": self.version,
         }
         if self.disconnected:
-            document["disconnectTime"] = rfc3339(self.disconnected)
+            document["disconnectTime"] = proto_timestamp(self.disconnected)
         return document
 
 
@@ -114,7 +117,10 @@ class Insights:
 
     def connected(self, key: ResourceKey, node: NodeInfo) -> Subscription:
         """A proxy opened a stream."""
-        subscription = Subscription(key, self._clock.new_id(), node, self._instance_id, self._clock.now_ns())
+        version, metadata = self._canonical(key, node)
+        subscription = Subscription(
+            key, self._clock.new_id(), node, version, metadata, self._instance_id, self._clock.now_ns()
+        )
         self._current[key] = subscription
         self._note(key, urgent=True)
         return subscription
@@ -237,15 +243,21 @@ class Insights:
         existing = self._live.current.get(kind.name, key.mesh, key.name)
         spec: dict[str, Any] = {} if existing is None else dict(existing.spec)
         spec["subscriptions"] = self._subscriptions(spec.get("subscriptions", ()), subscription)
-        spec["metadata"] = subscription.node.metadata
+        spec["metadata"] = subscription.metadata
         if subscription.mtls is not None:
             spec["mTLS"] = _counted(subscription.mtls, spec.get("mTLS", {}))
-        resource = Resource(kind.name, key.mesh, key.name, kind.codec.normalise(spec))
+        resource = Resource(kind.name, key.mesh, key.name, spec)
         return Create(resource) if existing is None else Update(resource, existing.version)
+
+    def _canonical(self, key: ResourceKey, node: NodeInfo) -> tuple[JsonObject, JsonObject]:
+        """Version and metadata of a node as insights hold them: what their schema does not know is left out."""
+        codec = self._registry[INSIGHTS[key.kind]].codec
+        normal = codec.normalise({"subscriptions": [{"version": node.version}], "metadata": node.metadata})
+        return normal["subscriptions"][0].get("version", {}), normal.get("metadata", {})
 
     def _subscriptions(self, known: Iterable[JsonObject], current: Subscription) -> list[JsonObject]:
         """The newest subscriptions; earlier ones that were left open are closed, because this one replaced them."""
-        now = rfc3339(self._clock.now_ns())
+        now = proto_timestamp(self._clock.now_ns())
         earlier = [
             s if "disconnectTime" in s else {**s, "disconnectTime": now} for s in known if s.get("id") != current.id
         ]

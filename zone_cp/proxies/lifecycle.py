@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ursa.discovery.snapshot import Snapshot
 from ursa.model.json import JsonObject
 from ursa.model.resource import ResourceKey
-from ursa.model.timestamps import rfc3339
+from ursa.model.timestamps import proto_timestamp
 from zone_cp.dp_server.node import NodeInfo
 from zone_cp.facts import facts_of
 from zone_cp.proxies.insights import Insights, Subscription
@@ -110,8 +110,8 @@ def _mtls(proxy: Proxy) -> JsonObject | None:
         return None
     identity = proxy.identities[proxy.key.mesh]
     return {
-        "certificateExpirationTime": rfc3339(identity.leaf.not_after),
-        "lastCertificateRegeneration": rfc3339(identity.leaf.not_before),
+        "certificateExpirationTime": proto_timestamp(identity.leaf.not_after),
+        "lastCertificateRegeneration": proto_timestamp(identity.leaf.not_before),
         "issuedBackend": identity.backend,
         "supportedBackends": [identity.backend],
     }
