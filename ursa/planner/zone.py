@@ -23,6 +23,7 @@ from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs, Prox
 from ursa.planner.memo import Memo
 from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
+from ursa.planner.parsed import Parsed
 from ursa.planner.readiness import TlsReadiness
 from ursa.planner.services import ServiceIndex
 from ursa.planner.sidecars import inbound_inputs, outbound_inputs
@@ -65,6 +66,7 @@ class ZonePlanner:
         self._view = View()
         self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
         self._services = ServiceIndex(zone)
+        self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
         self._rules: Memo[tuple[Policy, ...], SubsetRules] = Memo(destination_rules, size=RULE_SETS, check=check)
 
@@ -143,5 +145,5 @@ class ZonePlanner:
         return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
 
     def _match(self, state: MeshState, resource: Resource) -> list[Matched]:
-        subject = dataplane_subject(resource)
+        subject = self._subject(resource)
         return [match_policies(state.policies[plugin.kind], subject) for plugin in self._plugins]

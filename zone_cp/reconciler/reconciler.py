@@ -26,6 +26,13 @@ log = logging.getLogger(__name__)
 PACE = 0.02
 """Seconds between two steps at least, so that a storm of changes becomes few pushes. An idle mesh never waits here."""
 
+LONGEST_PACE = 1.0
+"""Seconds between two steps at most. After a step that took long, with all it set off, the next one waits as long
+again: changes take half of the time at most, and a storm costs the fewer steps and pushes the larger it is."""
+
+PASSES = 4
+"""Rounds of the event loop in which sessions take a new snapshot over and hand their responses to the transport."""
+
 SLICE = 64
 """Proxies planned before others get the event loop."""
 
@@ -77,8 +84,13 @@ class Reconciler:
             view = self._live.current
             await self._take(Step(View(), view, view.everything()))
             while True:
-                await self._take(await subscription.next())
-                await self._clock.sleep(PACE)
+                step = await subscription.next()
+                started = self._clock.monotonic()
+                await self._take(step)
+                for _ in range(PASSES):
+                    await asyncio.sleep(0)
+                took = self._clock.monotonic() - started
+                await self._clock.sleep(min(max(PACE, took), LONGEST_PACE))
         finally:
             subscription.close()
 
