@@ -35,6 +35,7 @@ from zone_cp.facts import dp_server_settings, health_settings, planner_settings
 from zone_cp.leadership import Leadership
 from zone_cp.metrics import ZoneCollector
 from zone_cp.offers import Offers
+from zone_cp.preview import Preview
 from zone_cp.proxies.authentication import Authenticator
 from zone_cp.proxies.insights import Insights
 from zone_cp.proxies.lifecycle import ProxyLifecycle
@@ -111,6 +112,7 @@ async def serve(settings: Settings) -> None:
             instance,
             tls=tls,
             extra=tuple(proxies.endpoints()),
+            configure=Preview(reconciler).configuration,
             ready=live.ready.is_set,
             metrics=metrics,
         )

@@ -21,6 +21,7 @@ from ursa.api.kris import Kris
 from ursa.api.metrics import RequestMetrics
 from ursa.api.overviews import Overviews
 from ursa.api.proxies.attachments import Attachments
+from ursa.api.proxies.config import ProxyConfig
 from ursa.api.proxies.endpoints import ProxyPolicies
 from ursa.api.proxies.rules import ProxyRules
 from ursa.api.reader import Reader
@@ -64,6 +65,7 @@ def _endpoints(context: ApiContext) -> Iterator[Endpoint]:
     yield from Hostnames(context, reader).endpoints()
     yield from ProxyPolicies(context, reader).endpoints()
     yield from ProxyRules(context, reader).endpoints()
+    yield from ProxyConfig(context, reader).endpoints()
     yield from Attachments(context, reader).endpoints()
     yield from Resources(context, reader, access).endpoints()
 

@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from ursa.admission.manager import ResourceManager
 from ursa.admission.place import Place
+from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
+from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.tree import Settings
 from ursa.runtime.tls import TlsFiles
@@ -18,6 +20,10 @@ from ursa.view.live import LiveView
 from ursa.view.view import View
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+Configure = Callable[[Resource, JsonObject, bool], Awaitable[JsonObject]]
+"""Computes the configuration of a Dataplane's proxy, by type and name, from the metadata its Envoy sent last; the flag
+says whether policies with the shadow effect count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class ApiContext:
         tls: certificate and key for servers that have none of their own; without them HTTPS stays off.
         extra: calls that only this control plane has (inspection of proxies, rollouts, zones …); they come before
             the generated ones.
+        configure: computes the configuration of proxies; None on a global, which cannot.
         ready: whether the process may get traffic (`/ready`).
         metrics: where counters are registered and what `/metrics` prints.
     """
@@ -73,6 +80,7 @@ class ApiContext:
     instance_id: str
     tls: TlsFiles | None = None
     extra: tuple[Endpoint, ...] = ()
+    configure: Configure | None = None
     ready: Callable[[], bool] = _always
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 

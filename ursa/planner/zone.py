@@ -87,13 +87,15 @@ class ZonePlanner:
         """A mesh, None when it does not exist."""
         return self._meshes.all.get(name)
 
-    def sidecar_inputs(self, resource: Resource, facts: ProxyFacts) -> tuple[InboundInputs, OutboundInputs] | None:
-        """Inputs of both halves of a Dataplane's plan, None without its mesh."""
+    def sidecar_inputs(
+        self, resource: Resource, facts: ProxyFacts, *, shadow: bool = False
+    ) -> tuple[InboundInputs, OutboundInputs] | None:
+        """Inputs of both halves of a Dataplane's plan, None without its mesh; shadow policies count when asked for."""
         state = self._meshes.all.get(resource.mesh)
         if state is None:
             return None
         dataplane, mesh = self.dataplane(resource), resource.mesh
-        matched = self._match(state, resource)
+        matched = self._match(state, resource, shadow=shadow)
         own = inbound_inputs(state, dataplane, facts, self._settings, matched)
         outbound = outbound_inputs(
             state,
@@ -144,6 +146,6 @@ class ZonePlanner:
         service = self._services.of(reference.mesh, reference.service)
         return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
 
-    def _match(self, state: MeshState, resource: Resource) -> list[Matched]:
+    def _match(self, state: MeshState, resource: Resource, *, shadow: bool) -> list[Matched]:
         subject = self._subject(resource)
-        return [match_policies(state.policies[plugin.kind], subject) for plugin in self._plugins]
+        return [match_policies(state.policies[plugin.kind], subject, shadow=shadow) for plugin in self._plugins]

@@ -70,10 +70,19 @@ def read_node(node: base_pb2.Node) -> NodeInfo:
     Raises:
         BadRequest: with the text that Kuma gives.
     """
-    mesh, name = _identity(node.id)
+    _identity(node.id)
     if not node.HasField("metadata"):
         raise BadRequest("metadata in xDS Node cannot be nil")
-    metadata = _object(node.metadata)
+    return node_info(node.id, _object(node.metadata))
+
+
+def node_info(node_id: str, metadata: JsonObject) -> NodeInfo:
+    """Reads the metadata of a node, as it was sent or as an insight keeps it.
+
+    Raises:
+        BadRequest: with the text that Kuma gives.
+    """
+    mesh, name = _identity(node_id)
     kind = _text(metadata, "dataplane.proxyType") or "dataplane"
     if kind not in KINDS:
         raise BadRequest(f"unknown proxy type {kind!r} in xDS Node metadata")
@@ -83,7 +92,7 @@ def read_node(node: base_pb2.Node) -> NodeInfo:
         raise BadRequest(f"ReadinessPort has to be in (0, {MAX_READINESS_PORT}] range, got {readiness_port}")
     dynamic = metadata.get("dynamicMetadata")
     return NodeInfo(
-        id=node.id,
+        id=node_id,
         mesh=mesh,
         name=name,
         kind=kind,

@@ -35,13 +35,14 @@ class Planning:
         """How many outbound halves had to be made so far."""
         return self._classes.misses
 
-    def plan(self, proxy: Proxy, resource: Resource, view: View) -> bool:
+    def plan(self, proxy: Proxy, resource: Resource, view: View, *, shadow: bool = False) -> bool:
         """Brings the parts of a proxy up to date.
 
         Args:
             proxy: what to bring up to date.
             resource: its Dataplane, ZoneIngress or ZoneEgress.
             view: the newest view.
+            shadow: whether policies with the shadow effect count.
 
         Returns:
             Whether a part is another one than before.
@@ -51,7 +52,7 @@ class Planning:
         """
         before = proxy.parts
         if resource.kind == "Dataplane":
-            inputs = self._planner.sidecar_inputs(resource, proxy.facts)
+            inputs = self._planner.sidecar_inputs(resource, proxy.facts, shadow=shadow)
             if inputs is None:
                 return False
             own, outbound = inputs
@@ -64,6 +65,12 @@ class Planning:
         self._plan_endpoints(proxy)
         self._plan_secrets(proxy, resource)
         return proxy.parts != before
+
+    def release(self, proxy: Proxy) -> None:
+        """Gives back what a proxy holds of what is shared."""
+        if proxy.assignments is not None:
+            self.assignments.release(proxy.assignments)
+            proxy.assignments = None
 
     def _plan_own(self, proxy: Proxy, inputs: OwnInputs) -> None:
         if proxy.own is not None and proxy.own_inputs == inputs:

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Iterable
 from contextlib import suppress
 
+from ursa.discovery.snapshot import Snapshot
 from ursa.errors import UrsaError
-from ursa.model.resource import ResourceKey
+from ursa.model.resource import Resource, ResourceKey
 from ursa.planner.inputs import ProxyFacts
 from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
@@ -48,6 +49,7 @@ class Reconciler:
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
         self._planning = Planning(planner, clock)
         self._renewals = asyncio.Event()
+        self._taken = asyncio.Event()
 
     @property
     def proxies(self) -> Iterable[Proxy]:
@@ -72,9 +74,27 @@ class Reconciler:
         group.discard(proxy)
         if not group:
             self._proxies.pop(proxy.key, None)
-        if proxy.assignments is not None:
-            self._planning.assignments.release(proxy.assignments)
-            proxy.assignments = None
+        self._planning.release(proxy)
+
+    async def preview(self, resource: Resource, facts: ProxyFacts, *, shadow: bool) -> Snapshot:
+        """The snapshot that a proxy would have if it connected now.
+
+        Args:
+            resource: its Dataplane.
+            facts: what its Envoy would say.
+            shadow: whether policies with the shadow effect count.
+
+        Raises:
+            UrsaError: it cannot be planned.
+        """
+        await self._caught_up()
+        proxy = Proxy(resource.key, facts)
+        try:
+            self._planning.plan(proxy, resource, self._view, shadow=shadow)
+            proxy.publish()
+        finally:
+            self._planning.release(proxy)
+        return proxy.snapshot or Snapshot.EMPTY
 
     async def run(self) -> None:
         """Follows the view until cancelled."""
@@ -109,12 +129,20 @@ class Reconciler:
                 for proxy in [p for p in self.proxies if p.renew_at is not None and p.renew_at <= now]:
                     self._plan(proxy)
 
+    async def _caught_up(self) -> None:
+        """Returns when everything that is in the newest view by now has been taken over."""
+        revision = self._live.current.revision
+        while self._view.revision < revision:
+            await self._taken.wait()
+
     async def _take(self, step: Step) -> None:
         self._view = step.after
         concerned = self._planner.observe(step.after, step.touched)
         secrets = {key.mesh for key in step.touched.keys if key.kind == "Secret"}
         self._planning.authorities.observe(step.after, secrets | concerned.meshes)
         self._planning.assignments.refresh(concerned.endpoints)
+        self._taken.set()
+        self._taken = asyncio.Event()
         dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=concerned.zone_proxies)
         for index, proxy in enumerate(list(self.proxies)):
             if index % SLICE == SLICE - 1:

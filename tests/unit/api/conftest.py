@@ -16,6 +16,8 @@ from ursa.api.application import build_application
 from ursa.api.context import ApiContext, Endpoint
 from ursa.catalog import default_registry
 from ursa.model.resource import Resource
+from ursa.planner.zone import ZonePlanner
+from ursa.policies.catalog import policy_plugins
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings, load
 from ursa.runtime.tasks import Supervisor
@@ -23,6 +25,9 @@ from ursa.runtime.tls import TlsFiles
 from ursa.store.contract import Create, create
 from ursa.store.memory import MemoryStore
 from ursa.view.live import LiveView
+from zone_cp.facts import planner_settings
+from zone_cp.preview import Preview
+from zone_cp.reconciler.reconciler import Reconciler
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,14 @@ async def start() -> AsyncIterator[Start]:
         supervisor.start(f"view-{len(clients)}", live.run)
         await live.ready.wait()
         manager = ResourceManager(store, live, registry, settings, clock)
-        context = ApiContext(settings, registry, live, manager, clock, "test-1234", TLS, extra)
+        configure = None
+        if not settings.is_global:
+            zone_name = settings.multizone.zone.name
+            planner = ZonePlanner(zone_name, registry, policy_plugins(), planner_settings(settings), check=True)
+            reconciler = Reconciler(live, planner, clock)
+            supervisor.start(f"reconciler-{len(clients)}", reconciler.run)
+            configure = Preview(reconciler).configuration
+        context = ApiContext(settings, registry, live, manager, clock, "test-1234", TLS, extra, configure)
         client = TestClient(TestServer(build_application(context)))
         clients.append(client)
         await client.start_server()

@@ -72,24 +72,8 @@ async def send(plane: ControlPlane, request: Request, body: str) -> tuple[int, A
         return response.status, json.loads(text) if response.content_type == "application/json" else text
 
 
-NOT_YET = {
-    "inspect/dataplanes/_rules/proxyconfig_badrequest_1": "served by the zone, which alone can compute configuration",
-    "inspect/dataplanes/_rules/proxyconfig_badrequest_2": "served by the zone, which alone can compute configuration",
-    "inspect/dataplanes/_rules/proxyconfig_shadow-true_diff": "served by the zone, which computes configuration",
-}
-"""Cases that are known to differ, and why. A case that starts to pass fails here, so that it leaves the list."""
-
-
-def marked(names: list[str]) -> list[Any]:
-    """The cases, known differences marked."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=NOT_YET[name])) if name in NOT_YET else name
-        for name in names
-    ]
-
-
 @pytest.mark.skipif(SHARED is None, reason="recordings are not present")
-@pytest.mark.parametrize("name", marked(cases()))
+@pytest.mark.parametrize("name", cases())
 async def test_case(start: Start, name: str) -> None:
     plane = await start(defaults=False)
     text = (FOLDER / f"{name}.input.yaml").read_text()
