@@ -17,7 +17,7 @@ from ursa.api.context import ApiContext, Endpoint
 from ursa.catalog import default_registry
 from ursa.model.resource import Resource
 from ursa.planner.zone import ZonePlanner
-from ursa.policies.catalog import policy_plugins
+from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings, load
 from ursa.runtime.tasks import Supervisor
