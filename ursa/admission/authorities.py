@@ -24,6 +24,7 @@ from ursa.identity.signing_keys import secret, secret_data
 from ursa.model.json import JsonObject
 from ursa.model.mesh import CaBackend, backends, parse_expiration
 from ursa.model.resource import Resource
+from ursa.model.validation.addresses import is_subdomain
 
 BUILTIN, PROVIDED = "builtin", "provided"
 _SECOND = 1_000_000_000
@@ -71,7 +72,7 @@ async def backend_violations(mesh: Resource, find: Find) -> list[Violation]:
         elif backend.type == PROVIDED and not skip:
             found += await _provided(mesh.name, backend, field, find)
         elif backend.type == BUILTIN:
-            found += _builtin(backend.conf, field)
+            found += _builtin(backend, field)
     return found
 
 
@@ -101,8 +102,10 @@ async def missing_builtin(mesh: Resource, find: Find) -> list[str]:
     return missing
 
 
-def _builtin(conf: JsonObject, field: str) -> Iterator[Violation]:
-    options = conf.get("caCert") or {}
+def _builtin(backend: CaBackend, field: str) -> Iterator[Violation]:
+    options = backend.conf.get("caCert") or {}
+    if not is_subdomain(backend.name):  # it becomes part of the names of secrets
+        yield Violation(f"{field}.conf.mtls.backends.name", f'"{backend.name}" name must be valid dns name')
     bits = options.get("RSAbits", RSA_BITS)
     if not isinstance(bits, int | float) or not 1024 <= bits <= 16_384:
         yield Violation(f"{field}.conf.caCert.RSAbits", "must be in inclusive range [1024, 16384]")

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from ursa.errors import BadRequest, ProtocolError
 from ursa.model.duration import format_proto, parse_go
 from ursa.model.json import JsonObject
+from ursa.model.quoting import quoted
 
 DURATION = "google.protobuf.Duration"
 TYPE_URL_PREFIX = "type.googleapis.com/"
@@ -114,7 +115,8 @@ def _readable_field(value: Any, field: Any) -> Any:
         return [_readable_field(one, field) for one in value]
     if field.enum_type is not None:
         if isinstance(value, str) and value not in field.enum_type.values_by_name:
-            raise BadRequest(f'unknown value "{value}" for enum {field.enum_type.full_name}')
+            name = quoted(quoted(value))  # Kuma quotes the JSON text of the value
+            raise BadRequest(f"unknown value {name} for enum {field.enum_type.full_name}")
         return value
     if field.message_type is None or field.message_type.GetOptions().map_entry:
         return value

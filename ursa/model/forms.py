@@ -14,6 +14,7 @@ from ursa.model.json import JsonObject
 from ursa.model.kind import Kind, Registry
 from ursa.model.kri import kri_of
 from ursa.model.labels import MESH
+from ursa.model.quoting import quoted
 from ursa.model.resource import Resource
 from ursa.model.schema import canonical, violations, with_defaults
 from ursa.model.timestamps import rfc3339
@@ -139,7 +140,7 @@ def _flat_spec(document: JsonObject, kind: Kind) -> JsonObject:
     try:
         return kind.codec.normalise(fields)
     except BadRequest as error:
-        raise BadRequest(f'invalid {kind.name} object: "{error}"') from None
+        raise BadRequest(f"invalid {kind.name} object: {quoted(str(error))}") from None
 
 
 def _json_spec(document: JsonObject, kind: Kind) -> JsonObject:
@@ -154,7 +155,7 @@ def _json_spec(document: JsonObject, kind: Kind) -> JsonObject:
     try:
         normal: JsonObject = canonical(spec, schema)
     except BadRequest as error:
-        raise BadRequest(f'invalid {kind.name} object: "{error}"') from None
+        raise BadRequest(f"invalid {kind.name} object: {quoted(str(error))}") from None
     return normal
 
 

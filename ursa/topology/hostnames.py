@@ -1,15 +1,14 @@
 """Names that HostnameGenerators give to services: which generators mean a service, and what their templates say.
 
-Templates are Kuma's: text with actions in double braces, either a field (`{{ .DisplayName }}`) or a label
-(`{{ label "team" }}`). Anything else in braces, or a label that is not there, gives no name.
+A template that cannot be read, or that asks for a label that is not there, gives no name.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ursa.errors import BadRequest
+from ursa.model.go_templates import parse, render
 from ursa.model.labels import DISPLAY_NAME, GLOBAL, IN_ZONE, NAMESPACE, ORIGIN, ZONE
 from ursa.model.resource import Resource
 
@@ -19,8 +18,6 @@ SELECTORS: Mapping[str, str] = {
     "MeshMultiZoneService": "meshMultiZoneService",
 }
 """The selector of a generator, by the kind it selects."""
-
-_ACTION = re.compile(r"\{\{-?\s*(?:\.(?P<field>\w+)|label\s+\"(?P<label>[^\"]*)\")\s*-?\}\}")
 
 
 def selects(generator: Resource, service: Resource) -> bool:
@@ -46,18 +43,7 @@ def hostname(template: str, service: Resource) -> str:
         "Zone": service.labels.get(ZONE, ""),
         "Mesh": service.mesh,
     }
-
-    def value(action: re.Match[str]) -> str:
-        known = fields if action["label"] is None else service.labels
-        name = action["field"] or action["label"]
-        if name not in known:
-            raise BadRequest(f"template asks for {name!r}, which is not there")
-        return known[name]
-
-    text = _ACTION.sub(value, template)
-    if "{{" in text:
-        raise BadRequest(f"template cannot be read: {template}")
-    return text
+    return render(parse(template), fields, service.labels)
 
 
 def zone_of(resource: Resource) -> str:

@@ -20,34 +20,14 @@ VALIDATION: list[tuple[str, dict[str, Any]]] = (
 )
 
 
-NOT_YET = frozenset(
-    [
-        "CircuitBreaker",
-        "ExternalService",
-        "FaultInjection",
-        "HealthCheck",
-        "Mesh",
-        "MeshGateway",
-        "MeshGatewayRoute",
-        "ProxyTemplate",
-        "RateLimit",
-        "Retry",
-        "Timeout",
-        "TrafficRoute",
-        "VirtualOutbound",
-    ]
-)
-"""Kinds of which this version does not know every recorded rule; a kind leaves this list for good."""
-
-
 async def test_validation_as_recorded(zone: ControlPlane) -> None:
     """All recorded validations in one run, because each would start a control plane of its own otherwise."""
     differences = []
     _, listed = await zone.get("/_resources")
     kinds = {r["name"]: r for r in listed["resources"]}
     for title, case in VALIDATION:
-        if case["type"] in NOT_YET:
-            continue
+        if "spec" not in case and "document" not in case:
+            continue  # about names, order or deletion: recorded without what was sent
         meshed = kinds[case["type"]]["scope"] == "Mesh"
         name = case.get("name", "x")
         body = {"spec": case["spec"]} if "spec" in case else dict(case.get("document", {}))
@@ -61,6 +41,8 @@ async def test_validation_as_recorded(zone: ControlPlane) -> None:
                 differences.append((title, answer, case["body"]))
             continue
         found = [[v["field"], v["reason"]] for v in answer.get("invalid_parameters", [])]
-        if status != case["status"] or ("violations" in case and sorted(found) != sorted(case["violations"])):
+        # What Kuma notices too late to say (500) is found before it is stored.
+        expected = 400 if case["status"] == 500 else case["status"]
+        if status != expected or ("violations" in case and sorted(found) != sorted(case["violations"])):
             differences.append((title, found or answer, case.get("violations")))
     assert not differences, "" + "\n".join(map(str, differences[:30]))

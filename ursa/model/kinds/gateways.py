@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Family, Kind, Scope, Sync, Writable
-from ursa.model.validation.selectors import dataplane_policy
+from ursa.model.validation.gateway import gateway_violations
+from ursa.model.validation.gateway_route import gateway_route_violations
 
 KINDS = (
     Kind(
@@ -16,7 +17,7 @@ KINDS = (
         short="mgw",
         sync=Sync.DOWN | Sync.UP,
         writable=Writable.EVERYWHERE,
-        validate=dataplane_policy(service=True),
+        validate=gateway_violations,
         cli=("meshgateway", "meshgateways"),
         singular="Mesh Gateway",
         plural="Mesh Gateways",
@@ -29,7 +30,7 @@ KINDS = (
         family=Family.LEGACY_POLICY,
         sync=Sync.DOWN,
         writable=Writable.ZONE | Writable.GLOBAL,
-        validate=dataplane_policy(service=True),
+        validate=gateway_route_violations,
         cli=("meshgatewayroute", "meshgatewayroutes"),
         singular="Mesh Gateway Route",
         plural="Mesh Gateway Routes",

@@ -9,8 +9,17 @@ from ursa.model import columns
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Column, Family, Kind, Scope, Sync, Writable
 from ursa.model.resource import Resource
+from ursa.model.validation.legacy.circuit_breaker import circuit_breaker_violations
+from ursa.model.validation.legacy.external_service import external_service_violations
+from ursa.model.validation.legacy.fault_injection import fault_injection_violations
+from ursa.model.validation.legacy.health_check import health_check_violations
+from ursa.model.validation.legacy.proxy_template import proxy_template_violations
+from ursa.model.validation.legacy.rate_limit import rate_limit_violations
+from ursa.model.validation.legacy.retry import retry_violations
+from ursa.model.validation.legacy.timeout import timeout_violations
+from ursa.model.validation.legacy.traffic_route import traffic_route_violations
+from ursa.model.validation.legacy.virtual_outbound import virtual_outbound_violations
 from ursa.model.validation.selectors import connection_policy, dataplane_policy
-from ursa.model.validation.traffic_route import traffic_route_violations
 
 Validate = Callable[[Resource], Sequence[Violation]]
 
@@ -53,24 +62,22 @@ def _not_yet(resource: Resource) -> Sequence[str]:
     return (f"{resource.kind} is stored and synced, but this version does not configure proxies from it yet",)
 
 
-def _anything(_: Resource) -> Sequence[Violation]:
-    return ()
-
-
 _SERVICES = connection_policy(source_service=True, destination_only_service=True)
 
 KINDS = (
     _legacy(
-        "CircuitBreaker", "circuit-breakers", ("circuit-breaker", "circuit-breakers"), "Circuit Breaker", _SERVICES
+        "CircuitBreaker", "circuit-breakers", ("circuit-breaker", "circuit-breakers"), "Circuit Breaker",
+        circuit_breaker_violations,
     ),
     _legacy(
         "FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), "Fault Injection",
-        connection_policy(),
+        fault_injection_violations,
     ),
-    _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check", _SERVICES),
-    _legacy("RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit", connection_policy()),
-    _legacy("Retry", "retries", ("retry", "retries"), "Retry", _SERVICES, titles="Retries"),
-    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", _SERVICES),
+    _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check",
+        health_check_violations),
+    _legacy("RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit", rate_limit_violations),
+    _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries"),
+    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations),
     _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES),
     _legacy(
         "TrafficPermission", "traffic-permissions", ("traffic-permission", "traffic-permissions"),
@@ -83,14 +90,14 @@ KINDS = (
     _legacy("TrafficTrace", "traffic-traces", ("traffic-trace", "traffic-traces"), "Traffic Trace", dataplane_policy()),
     _legacy(
         "ProxyTemplate", "proxytemplates", ("proxytemplate", "proxytemplates"), "Proxy Template",
-        dataplane_policy(service=True),
+        proxy_template_violations,
     ),
     _legacy(
         "VirtualOutbound", "virtual-outbounds", ("virtual-outbound", "virtual-outbounds"), "Virtual Outbound",
-        dataplane_policy(),
+        virtual_outbound_violations,
     ),
     _legacy(
         "ExternalService", "external-services", ("external-service", "external-services"), "External Service",
-        _anything, family=Family.RESOURCE, shown=columns.EXTERNAL_SERVICE,
+        external_service_violations, family=Family.RESOURCE, shown=columns.EXTERNAL_SERVICE,
     ),
 )  # fmt: skip

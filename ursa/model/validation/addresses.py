@@ -97,6 +97,15 @@ def split_port(text: str) -> tuple[str, str] | None:
     return (host, port) if _PORT.fullmatch(port) else None
 
 
+def host_and_port(text: str) -> tuple[str, str] | None:
+    """Host and port of a text in which both must be, None when it is none; what they look like is not checked."""
+    if text.startswith("["):
+        host, separator, port = text[1:].partition("]:")
+    else:
+        host, separator, port = text.rpartition(":")
+    return (host, port) if separator and (text.startswith("[") or ":" not in host) else None
+
+
 def is_url(text: str) -> bool:
     """Whether a text is the URL of a server; the scheme may be missing."""
     if len(text) <= 3 or any(letter.isspace() for letter in text):

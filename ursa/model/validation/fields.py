@@ -15,6 +15,11 @@ _TAG_NAME = re.compile(r"[a-zA-Z0-9./_:-]*")
 _TAG_VALUE = re.compile(r"[a-zA-Z0-9._:-]*")
 
 
+def is_tag_name(text: str) -> bool:
+    """Whether a text can be the name of a tag."""
+    return bool(text) and _TAG_NAME.fullmatch(text) is not None
+
+
 def port(field: str, value: object) -> Iterator[Violation]:
     """A port that must be there."""
     if not isinstance(value, int) or not 1 <= value <= 65535:

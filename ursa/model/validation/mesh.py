@@ -9,6 +9,8 @@ from ursa.errors import Violation
 from ursa.model.json import JsonObject
 from ursa.model.mesh import parse_expiration
 from ursa.model.resource import Resource
+from ursa.model.validation.mesh_backends import check_logging, check_metrics, check_tracing
+from ursa.model.validation.selectors import tag_selector
 
 MAX_BACKENDS = 1
 
@@ -19,12 +21,9 @@ def mesh_violations(resource: Resource) -> Sequence[Violation]:
     found = list(_mtls(spec.get("mtls")))
     if spec.get("routing", {}).get("zoneEgress") and not spec.get("mtls", {}).get("enabledBackend"):
         found.append(Violation("mtls", "has to be set when zoneEgress enabled"))
-    for part, enabled, kinds in (
-        ("logging", "defaultBackend", ("file", "tcp")),
-        ("tracing", "defaultBackend", ("zipkin", "datadog")),
-        ("metrics", "enabledBackend", ("prometheus",)),
-    ):
-        found += _backends(part, spec.get(part), enabled, kinds)
+    found += check_logging(spec.get("logging", {}))
+    found += check_tracing(spec.get("tracing", {}))
+    found += check_metrics(spec.get("metrics", {}))
     found += _constraints(spec.get("constraints", {}).get("dataplaneProxy", {}))
     return found
 
@@ -53,39 +52,21 @@ def _mtls(mtls: JsonObject | None) -> Iterator[Violation]:
         try:
             parse_expiration(backend.get("dpCert", {}).get("rotation", {}).get("expiration", ""))
         except ValueError:
-            yield Violation(f"mtls.backends[{index}].dpcert.rotation.expiration", "has to be a valid format")
+            yield Violation("mtls.dpcert.rotation.expiration", "has to be a valid format")
     enabled = mtls.get("enabledBackend")
     if enabled and enabled not in names:
         yield Violation("mtls.enabledBackend", "has to be set to one of the backends in the mesh")
 
 
-def _backends(part: str, spec: JsonObject | None, enabled: str, kinds: tuple[str, ...]) -> Iterator[Violation]:
-    if spec is None:
-        return
-    names: set[str] = set()
-    for index, backend in enumerate(spec.get("backends", [])):
-        field, name = f"{part}.backends[{index}]", backend.get("name", "")
-        if not name:
-            yield Violation(f"{field}.name", "cannot be empty")
-        elif name in names:
-            yield Violation(f"{field}.name", f'"{name}" name is already used for another backend')
-        names.add(name)
-        if backend.get("type") not in kinds:
-            listed = ", ".join(f'"{k}"' for k in kinds)
-            yield Violation(f"{field}.type", f"unknown backend type. Available backends: {listed}")
-    chosen = spec.get(enabled)
-    if chosen and chosen not in names:
-        yield Violation(f"{part}.{enabled}", f"has to be set to one of the {part} backend in mesh")
-
-
 def _constraints(proxies: JsonObject) -> Iterator[Violation]:
     for part in ("requirements", "restrictions"):
         for index, rule in enumerate(proxies.get(part, [])):
-            if not rule.get("tags"):
-                field = f"constraints.dataplaneProxy.{part}[{index}].tags"
-                yield Violation(field, "must have at least one tag")
+            yield from tag_selector(f"constraints.dataplaneProxy.{part}[{index}].tags", rule.get("tags", {}))
 
 
 def _with_prometheus_defaults(backend: dict[str, Any]) -> dict[str, Any]:
-    conf = {"port": 5670, "path": "/metrics", "tags": {"kuma.io/service": "dataplane-metrics"}, "tls": {}}
-    return {**backend, "conf": conf | backend.get("conf", {})}
+    given = backend.get("conf", {})
+    conf = {"port": 5670, "path": "/metrics", "tags": {"kuma.io/service": "dataplane-metrics"}}
+    if "skipMTLS" not in given:  # the older word for it, which must not stand beside the newer
+        conf["tls"] = {}
+    return {**backend, "conf": conf | given}

@@ -53,6 +53,8 @@ def _broken_in(message: Message, field: Field) -> Iterator[tuple[str, str]]:
         # Of a oneof one field is enough; the oneof itself says whether none is.
         if rules is not None and field.containing_oneof is None and _is_required(rules):
             yield "", _REQUIRED
+    elif rules is not None and rules.enum.defined_only and value not in field.enum_type.values_by_number:
+        yield "", "value must be one of the defined enum values"
     elif reason := _broken_value(value, rules):
         yield "", reason
 

@@ -31,6 +31,9 @@ _MODULES = MappingProxyType(
 """What can be patched, and the messages that such a piece is."""
 
 PATCHABLE = tuple(_MODULES)
+FILTERS = ("networkFilter", "httpFilter")
+"""Those of it that stand in a list, the order of which matters."""
+
 _PREFIX = "type.googleapis.com/"
 
 

@@ -66,7 +66,7 @@ def tag_selector(
     """Rules of one map of tags."""
     if not match:
         yield Violation(field, "must have at least one tag")
-    if only_service and len(match) != 1:
+    if only_service and list(match) != [SERVICE]:
         yield Violation(field, 'must consist of exactly one tag "kuma.io/service"')
     for key in sorted(match):
         value, place = match[key], f'{field}["{key}"]'

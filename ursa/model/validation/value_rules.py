@@ -43,7 +43,7 @@ def broken_value_rule(value: Json, rules: Json) -> str:
     if kind == "string":
         return next(_text(value, own), "")
     if kind == "enum":
-        return "" if not own.defined_only or _is_defined(value, own) else "value must be one of the defined enum values"
+        return f"value must not be in list {list(own.not_in)}" if value in own.not_in else ""
     if kind == "duration":
         return _compared(value.ToNanoseconds(), own, lambda bound: int(bound.ToNanoseconds()), format_go)
     if kind == "bool":
@@ -51,10 +51,6 @@ def broken_value_rule(value: Json, rules: Json) -> str:
     if kind in ("bytes", "any", "timestamp", "message", "repeated", "map"):
         return ""
     return _compared(value, own, lambda bound: bound, lambda bound: f"{bound:g}")
-
-
-def _is_defined(value: Json, rules: Json) -> bool:
-    return value not in getattr(rules, "not_in", ())
 
 
 def _compared(value: Json, rules: Json, read: Callable[[Json], Json], show: Callable[[Json], str]) -> str:

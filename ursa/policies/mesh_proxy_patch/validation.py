@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from ursa.errors import Violation
 from ursa.model.json import JsonObject
-from ursa.model.validation.native import PATCHABLE, native_error
+from ursa.model.validation.native import FILTERS, PATCHABLE, native_error
 from ursa.policies.core.checks import must_be_defined, must_not_be_defined, must_not_be_empty
 
-FILTERS = ("networkFilter", "httpFilter")
 _NEXT_TO = {"AddBefore": "before", "AddAfter": "after"}
 _NEEDS_VALUE = ("add", "replace")
 _NEEDS_FROM = ("move", "copy")

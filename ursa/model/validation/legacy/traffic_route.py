@@ -8,6 +8,7 @@ from ursa.errors import Violation
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.validation.selectors import connection_policy, tag_selector
+from ursa.model.validation.values import EMPTY, needed
 
 _SELECTORS = connection_policy(source_service=True, destination_only_service=True)
 HASHES = ("XX_HASH", "MURMUR_HASH_2")
@@ -18,7 +19,7 @@ def traffic_route_violations(resource: Resource) -> Sequence[Violation]:
     conf = resource.spec.get("conf")
     found = list(_SELECTORS(resource))
     if conf is None:
-        return [*found, Violation("conf", "cannot be empty")]
+        return [*found, Violation("conf", EMPTY)]
     found += _targets("conf", conf)
     for index, route in enumerate(conf.get("http", [])):
         found += _http(f"conf.http[{index}]", route)
@@ -74,19 +75,32 @@ def _modify(field: str, modify: JsonObject, match: JsonObject) -> Iterator[Viola
             yield Violation(f"{field}.path.rewritePrefix", "can only be set when .http.match.path.prefix is not empty")
         if not path:
             yield Violation(f"{field}.path", 'either "rewritePrefix" or "regex" has to be set')
-    if host is not None and not host:
-        yield Violation(f"{field}.host", 'either "value" or "fromPath" has to be set')
+        yield from _replacement(f"{field}.path.regex", path.get("regex"))
+    if host is not None:
+        if not host:
+            yield Violation(f"{field}.host", 'either "value" or "fromPath" has to be set')
+        if host.get("value") == "":
+            yield Violation(f"{field}.host.value", EMPTY)
+        yield from _replacement(f"{field}.host.fromPath", host.get("fromPath"))
     for part in ("requestHeaders", "responseHeaders"):
         for action in ("add", "remove"):
             for index, header in enumerate(modify.get(part, {}).get(action, [])):
-                yield from _header(f"{field}.{part}.{action}[{index}].name", header.get("name", ""))
+                yield from _header(f"{field}.{part}.{action}[{index}]", header, valued=action == "add")
 
 
-def _header(field: str, name: str) -> Iterator[Violation]:
+def _replacement(field: str, regex: JsonObject | None) -> Iterator[Violation]:
+    if regex is not None:
+        yield from needed(field, regex, ("pattern", "substitution"))
+
+
+def _header(field: str, header: JsonObject, *, valued: bool) -> Iterator[Violation]:
+    name = header.get("name", "")
     if not name:
-        yield Violation(field, "cannot be empty")
+        yield Violation(f"{field}.name", EMPTY)
     elif name.lower() == "host" or name.startswith(":"):
-        yield Violation(field, "host header and HTTP/2 pseudo-headers are not allowed to be modified")
+        yield Violation(f"{field}.name", "host header and HTTP/2 pseudo-headers are not allowed to be modified")
+    if valued and not header.get("value"):
+        yield Violation(f"{field}.value", EMPTY)
 
 
 def _load_balancer(balancer: JsonObject) -> Iterator[Violation]:

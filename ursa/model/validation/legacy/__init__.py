@@ -1,0 +1,1 @@
+"""Rules of source/destination policies of the older generation (`spec/policies-legacy.md` §3), one file per policy."""
