@@ -102,7 +102,7 @@ async def start_zone(folder: Path, name: str, kds: int | None) -> Plane:
 
 
 async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> Plane:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     api, diagnostics = free_port(), free_port()
     env = {
         **os.environ,
@@ -113,7 +113,7 @@ async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> P
         **extra,
     }
     command = [str(Path(sys.executable).parent / "ursa-cp"), "run", *arguments]
-    log = (folder / "log").open("wb")
+    log = (folder / "log").open("ab")
     process = await asyncio.to_thread(subprocess.Popen, command, env=env, stdout=log, stderr=log)
     plane = Plane(process, api, diagnostics, folder)
     deadline = time.monotonic() + 30
