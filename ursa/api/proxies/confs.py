@@ -8,9 +8,8 @@ from typing import Any
 from ursa.api.proxies.destinations import Destination
 from ursa.api.proxies.matched import HTTP_ROUTE, TCP_ROUTE, KindMatch
 from ursa.model.kind import ItemConf
-from ursa.policies.core.merge import merge_all
 from ursa.policies.core.merge_routes import rules_by_hash
-from ursa.policies.core.policy import Effective, Item, Policy, effective_items
+from ursa.policies.core.policy import Effective, Item, Policy, effective_default, effective_items
 from ursa.policies.core.precedence import destination_order
 
 Entry = tuple[Policy, Item]
@@ -21,10 +20,9 @@ _ROUTES = (HTTP_ROUTE, TCP_ROUTE)
 def of_proxy(found: Iterable[KindMatch]) -> Iterator[dict[str, Any]]:
     """Policies without lists, merged."""
     for match in found:
-        policies = [policy for policy in match.policies if policy.default is not None]
-        if policies:
-            conf = merge_all(policy.default or {} for policy in policies)
-            yield {"kind": match.kind.name, "conf": conf, "origins": origins(policies)}
+        merged = effective_default(match.policies)
+        if merged is not None:
+            yield {"kind": match.kind.name, "conf": merged.conf, "origins": origins(merged.policies)}
 
 
 def of_inbound(found: Iterable[KindMatch], position: int) -> Iterator[dict[str, Any]]:

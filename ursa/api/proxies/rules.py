@@ -19,9 +19,8 @@ from ursa.model.mesh import parse_mesh
 from ursa.model.resource import Resource
 from ursa.policies.core.entries import client_entries
 from ursa.policies.core.matching import destination_rules
-from ursa.policies.core.merge import merge_all
 from ursa.policies.core.merge_routes import rules_by_hash
-from ursa.policies.core.policy import Origin, Policy
+from ursa.policies.core.policy import Origin, Policy, effective_default
 from ursa.policies.core.resource_rules import DESTINATION_KINDS, ResourceRule, resource_rules
 from ursa.policies.core.subsets import SubsetRule, compile_subsets
 from ursa.view.view import View
@@ -63,15 +62,14 @@ def _rules(
     found: dict[str, Any] = {
         "type": match.kind.name,
         "toRules": [] if exclusive else _subset_rules(destination_rules(outbound, routes).rules),
-        "toResourceRules": [_resource_rule(rule) for rule in resource_rules(outbound, _resources(view, mesh), mesh)],
+        "toResourceRules": [_resource_rule(rule) for rule in resource_rules(outbound, _resources(view, mesh), owner)],
         "fromRules": list(_from_rules(match, inbounds)),
         "inboundRules": list(_inbound_rules(match, inbounds)),
         "warnings": [],
     }
-    defaults = [policy for policy in match.policies if policy.default is not None]
-    if defaults:
-        conf = merge_all(policy.default or {} for policy in defaults)
-        found["proxyRule"] = {"conf": conf, "origin": [_meta(policy.resource) for policy in defaults]}
+    merged = effective_default(match.policies)
+    if merged is not None:
+        found["proxyRule"] = {"conf": merged.conf, "origin": [_meta(policy.resource) for policy in merged.policies]}
     return found
 
 

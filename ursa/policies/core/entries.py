@@ -42,6 +42,25 @@ def service_entries(policies: Iterable[Policy], routes: Mapping[str, Policy]) ->
     return tuple(entries)
 
 
+def source_entries(policies: Iterable[Policy], destination: Tags) -> tuple[Entry, ...]:
+    """What `to` items say about one destination, as entries over the clients that their policies select.
+
+    A zone egress needs this: it stands between many clients and the destination.
+
+    Args:
+        policies: in ascending strength.
+        destination: tags of the destination.
+    """
+    entries = []
+    for policy in policies:
+        clients = tags_of(policy.target)
+        for item in policy.to_items:
+            wanted = tags_of(item.target)
+            if clients is not None and wanted is not None and wanted <= destination:
+                entries.append(Entry(clients, item.conf, Origin(policy, item.index)))
+    return tuple(entries)
+
+
 def tags_of(target: TargetRef) -> Tags | None:
     """The tags that a reference asks for, None when it means a real resource."""
     if target.kind == MESH:

@@ -160,6 +160,11 @@ def effective_items(items: Iterable[tuple[Policy, Item]]) -> Effective | None:
     return effective((Origin(policy, item.index), item.conf) for policy, item in items)
 
 
+def effective_default(policies: Iterable[Policy]) -> Effective | None:
+    """Merges the confs of policies for the proxy as a whole, in ascending strength; None when there are none."""
+    return effective((Origin(policy, 0), policy.default) for policy in policies if policy.default is not None)
+
+
 def _items(entries: Sequence[JsonObject] | None, item_conf: ItemConf) -> tuple[Item, ...]:
     return tuple(
         Item(

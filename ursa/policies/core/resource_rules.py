@@ -38,18 +38,21 @@ class ResourceRule:
     effective: Effective
 
 
-def resource_rules(policies: Iterable[Policy], resources: Iterable[Resource], mesh: str) -> Iterator[ResourceRule]:
+def resource_rules(
+    policies: Iterable[Policy], resources: Iterable[Resource], mesh: Resource | None
+) -> Iterator[ResourceRule]:
     """The rules of policies of one kind.
 
     Args:
         policies: that select the proxy, in any order.
         resources: what their items can mean: services and routes of the mesh.
-        mesh: its name.
+        mesh: the Mesh; items for the whole of it mean nothing without.
     """
     entries = [e for e in destination_order(policies) if e[0].target.kind != MESH_HTTP_ROUTE]
-    general = effective_items(entry for entry in entries if entry[1].target.kind == MESH)
-    if general is not None:
-        yield ResourceRule(Resource("Mesh", "", mesh), "", general)
+    if mesh is None:
+        entries = [e for e in entries if e[1].target.kind != MESH]
+    elif (general := effective_items(e for e in entries if e[1].target.kind == MESH)) is not None:
+        yield ResourceRule(mesh, "", general)
     for resource in resources:
         reached = {id(item): sections_meant(policy, item.target, resource) for policy, item in entries}
         for section in sorted({section for sections in reached.values() for section in sections}):
