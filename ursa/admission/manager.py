@@ -57,7 +57,7 @@ class ResourceManager:
         self._live = live
         self._registry = registry
         self._clock = clock
-        self._routing = settings.defaults.create_mesh_routing_resources
+        self._defaults = settings.defaults
         self.place: Place = place_of(settings)
 
     async def put(self, kind: Kind, mesh: str, name: str, document: Json, *, dry_run: bool = False) -> Written:
@@ -171,7 +171,7 @@ class ResourceManager:
             return ()
         now = self._clock.now_ns()
         if before is None:
-            made = await meshes.companions_of_new(resource, self._find, now, routing=self._routing)
+            made = await meshes.companions_of_new(resource, self._find, now, self._defaults)
         else:
             made = await meshes.missing_authorities(resource, self._find, now)
         return [Create(one) for one in made]

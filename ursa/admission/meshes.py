@@ -11,6 +11,7 @@ from ursa.errors import Violation
 from ursa.identity.signing_keys import FIRST_SERIAL, dataplane_key_prefix, new_dataplane_signing_key
 from ursa.model.mesh import parse_mesh
 from ursa.model.resource import Resource
+from ursa.runtime.config.services import Defaults
 
 MAX_NAME = 63
 """A mesh's name becomes one label of host names."""
@@ -34,7 +35,7 @@ async def check_changed_mesh(before: Resource, after: Resource, find: Find) -> N
     refuse(Stage.UPDATING, [*found, *await backend_violations(after, find)])
 
 
-async def companions_of_new(mesh: Resource, find: Find, now_ns: int, *, routing: bool) -> list[Resource]:
+async def companions_of_new(mesh: Resource, find: Find, now_ns: int, defaults: Defaults) -> list[Resource]:
     """Everything that is created together with a Mesh: signing key, authorities, initial policies.
 
     Objects that are there already (left by an earlier mesh of the name, or imported) are kept as they are.
@@ -44,7 +45,7 @@ async def companions_of_new(mesh: Resource, find: Find, now_ns: int, *, routing:
     if await find("Secret", mesh.name, key_name) is None:
         made.append(await asyncio.to_thread(new_dataplane_signing_key, mesh.name))
     made += await missing_authorities(mesh, find, now_ns)
-    for policy in initial_policies(mesh, routing=routing):
+    for policy in initial_policies(mesh, defaults):
         if await find(policy.kind, policy.mesh, policy.name) is None:
             made.append(policy)
     return made

@@ -94,8 +94,7 @@ class Defaults:
         if await self._find("Mesh", "", DEFAULT_MESH) is not None:
             return
         mesh = Resource("Mesh", "", DEFAULT_MESH)
-        routing = self._settings.defaults.create_mesh_routing_resources
-        companions = await companions_of_new(mesh, self._find, self._clock.now_ns(), routing=routing)
+        companions = await companions_of_new(mesh, self._find, self._clock.now_ns(), self._settings.defaults)
         try:
             await self._store.write([Create(mesh), *(Create(c) for c in companions)])
         except AlreadyExists:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from ursa.admission.initial_policies import initial_policies
 from ursa.admission.startup import ensure_defaults
+from ursa.catalog import default_registry
+from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import load
+from ursa.runtime.config.services import Defaults
 from ursa.store.memory import MemoryStore
 
 ALWAYS = {"inter-cp-ca", "user-token-signing-key-1", "admin-user-token"}
@@ -54,6 +58,38 @@ async def test_switches() -> None:
     assert "HostnameGenerator" not in found
     _, found = await started(DEFAULTS_CREATE_MESH_ROUTING_RESOURCES="true")
     assert found["TrafficRoute"] == {"route-all-default"}
+
+
+LEGACY = {
+    "TrafficPermission": "allow-all-default",
+    "TrafficRoute": "route-all-default",
+    "Timeout": "timeout-all-default",
+    "CircuitBreaker": "circuit-breaker-all-default",
+    "Retry": "retry-all-default",
+}
+
+
+async def test_the_older_generation_of_policies_comes_alone_and_is_valid() -> None:
+    store, found = await started(DEFAULTS_GENERATION="legacy")
+    assert {kind: names for kind, names in found.items() if kind in LEGACY} == {k: {n} for k, n in LEGACY.items()}
+    assert not any(kind.startswith("Mesh") for kind in found if kind != "Mesh")
+    registry = default_registry()
+    for resource in (await store.contents()).resources:
+        kind = registry[resource.kind]
+        assert not kind.validate(resource), resource
+        assert kind.codec.normalise(resource.spec) == resource.spec, "stored as it would be written by a user"
+
+
+def test_a_mesh_may_skip_policies_of_either_generation() -> None:
+    mesh = Resource("Mesh", "", "m", {"skipCreatingInitialPolicies": ["Retry", "MeshRetry"]})
+    for generation, expected in (
+        ("legacy", {"TrafficPermission", "TrafficRoute", "Timeout", "CircuitBreaker"}),
+        ("targetRef", {"MeshTimeout", "MeshCircuitBreaker"}),
+    ):
+        defaults = Defaults.model_validate({"generation": generation})
+        assert {policy.kind for policy in initial_policies(mesh, defaults)} == expected
+    nothing = mesh.with_spec({"skipCreatingInitialPolicies": ["*"]})
+    assert not list(initial_policies(nothing, Defaults.model_validate({"generation": "legacy"})))
 
 
 async def test_a_zone_that_was_renamed_forgets_its_old_name() -> None:

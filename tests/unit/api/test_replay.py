@@ -19,6 +19,7 @@ from ursa.identity.signing_keys import new_dataplane_signing_key, newest_key
 from ursa.identity.user_tokens import USER_KEY
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.services import Defaults
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="recordings are not present")
 
@@ -31,7 +32,7 @@ async def prepare(plane: ControlPlane, made: Recording) -> None:
     for mesh in {key.mesh for key in wanted} | {made.mesh}:
         if mesh:
             found = wanted.setdefault(ResourceKey("Mesh", "", mesh), Resource("Mesh", "", mesh))
-            for policy in initial_policies(found, routing=False) if made.title in WITH else ():
+            for policy in initial_policies(found, Defaults()) if made.title in WITH else ():
                 wanted.setdefault(policy.key, policy)
     if made.path.startswith("/tokens/") and made.group == "zone":
         signing = new_dataplane_signing_key("default")

@@ -5,6 +5,8 @@ Keys, variables and defaults are those of the Kuma 2.13 line unless a text says 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ursa.runtime.config.setting import Duration, Group, StrList, group, setting
 
 
@@ -131,6 +133,11 @@ class Defaults(Group):
         False,
         env="DEFAULTS_CREATE_MESH_ROUTING_RESOURCES",
         doc="add the legacy TrafficPermission and TrafficRoute to each new mesh",
+    )
+    generation: Literal["targetRef", "legacy"] = setting(
+        "targetRef",
+        env="DEFAULTS_GENERATION",
+        doc="ours: policies of a new mesh; targetRef as in Kuma 2.13, legacy as in Kuma 2.2 (source/destination)",
     )
     skip_hostname_generators: bool = setting(
         False, env="DEFAULTS_SKIP_HOSTNAME_GENERATORS", doc="do not create the default HostnameGenerators"
