@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from ursa.api.context import ApiContext
-from ursa.errors import ConfigError
-from ursa.identity.user_tokens import ADMIN, TrustedKeys, verify_user_token
+from ursa.identity.trusted_keys import TrustedKeys, offline_keys
+from ursa.identity.user_tokens import ADMIN, user_key_prefix, verify_user_token
 
 AUTHENTICATED = "mesh-system:authenticated"
 UNAUTHENTICATED = "mesh-system:unauthenticated"
@@ -41,9 +40,8 @@ class Authenticator:
     def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._settings = context.settings.api_server.authn
-        self._offline = {
-            str(key.get("kid", "")): _public_pem(key) for key in self._settings.tokens.validator.public_keys
-        }
+        validator = self._settings.tokens.validator
+        self._offline = offline_keys(validator.public_keys, "apiServer.authn.tokens.validator.publicKeys")
 
     def identify(self, request: web.Request) -> Caller:
         """The caller. Raises Unauthenticated when it shows a token that is not good."""
@@ -56,7 +54,8 @@ class Authenticator:
         header = request.headers.get("Authorization", "")
         if not header.startswith(_BEARER):
             return ANONYMOUS
-        keys = TrustedKeys(self._context.view, self._offline, use_secrets=self._settings.tokens.validator.use_secrets)
+        use_secrets = self._settings.tokens.validator.use_secrets
+        keys = TrustedKeys(self._context.view, user_key_prefix, self._offline, use_secrets=use_secrets)
         claims = verify_user_token(keys, self._context.clock, header.removeprefix(_BEARER))
         return Caller(claims.name, (*claims.groups, AUTHENTICATED))
 
@@ -86,15 +85,3 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _public_pem(key: dict[str, str] | object) -> bytes:
-    """The PEM text of a configured public key, given inline or as a file."""
-    if not isinstance(key, dict):
-        raise ConfigError("apiServer.authn.tokens.validator.publicKeys: an entry is not a mapping")
-    if key.get("keyFile"):
-        try:
-            return Path(key["keyFile"]).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"cannot read public key {key['keyFile']}: {error.strerror}") from None
-    return str(key.get("key", "")).encode()

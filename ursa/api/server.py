@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
@@ -13,12 +15,36 @@ from ursa.api.application import build_application
 from ursa.api.context import ApiContext
 from ursa.api.diagnostics import build_diagnostics
 from ursa.errors import ConfigError
-from ursa.runtime.tls import ReloadedPair, TlsFiles, server_context, server_files
+from ursa.runtime.tls import ReloadedPair, TlsFiles, TlsRules, server_context, server_files
 
 log = logging.getLogger(__name__)
 
 GRACE = 3.0
 """Seconds that running requests get when the server stops."""
+
+
+class TlsServer(Protocol):
+    """The settings of a server about TLS."""
+
+    @property
+    def tls_cert_file(self) -> str:
+        """Its certificate."""
+
+    @property
+    def tls_key_file(self) -> str:
+        """Its key."""
+
+    @property
+    def tls_min_version(self) -> str:
+        """Oldest version of TLS."""
+
+    @property
+    def tls_max_version(self) -> str:
+        """Newest version of TLS."""
+
+    @property
+    def tls_cipher_suites(self) -> tuple[str, ...]:
+        """Cipher suites."""
 
 
 class ApiServer:
@@ -73,34 +99,40 @@ class ApiServer:
         log.info("listening", extra={"server": what, "address": f"{host}:{port}"})
 
     def _https(self) -> ssl.SSLContext | None:
-        settings = self._context.settings.api_server
-        tls = self._server_tls(
-            settings.https.tls_cert_file, settings.https.tls_key_file, settings.https.tls_min_version
-        )
-        if tls is None:
-            return None
-        authorities = [Path(settings.https.tls_ca_file)] if settings.https.tls_ca_file else []
-        if settings.auth.client_certs_dir:
-            folder = Path(settings.auth.client_certs_dir)
-            authorities += sorted(p for p in folder.iterdir() if p.suffix in (".pem", ".crt"))
-        if authorities:
-            tls.verify_mode = ssl.CERT_REQUIRED if settings.https.require_client_cert else ssl.CERT_OPTIONAL
-        for file in authorities:
-            try:
-                tls.load_verify_locations(cafile=str(file))
-            except (OSError, ssl.SSLError) as error:
-                raise ConfigError(f"cannot read client certificate authority {file}: {error}") from None
-        return tls
+        https, folder = self._context.settings.api_server.https, self._context.settings.api_server.auth.client_certs_dir
+
+        def authorities() -> Sequence[Path]:
+            listed = [Path(https.tls_ca_file)] if https.tls_ca_file else []
+            inside = Path(folder).iterdir() if folder else ()
+            return listed + sorted(path for path in inside if path.suffix in (".pem", ".crt"))
+
+        asks = https.tls_ca_file or folder or https.require_client_cert
+        return self._server_tls(https, authorities if asks else None, client_required=https.require_client_cert)
 
     def _diagnostics_tls(self) -> ssl.SSLContext | None:
         settings = self._context.settings.diagnostics
-        if not settings.tls_enabled:
-            return None
-        return self._server_tls(settings.tls_cert_file, settings.tls_key_file, settings.tls_min_version)
+        return self._server_tls(settings) if settings.tls_enabled else None
 
-    def _server_tls(self, cert: str, key: str, minimum: str) -> ssl.SSLContext | None:
-        general: TlsFiles | None = self._context.tls
+    def _server_tls(
+        self,
+        server: TlsServer,
+        authorities: Callable[[], Sequence[Path]] | None = None,
+        *,
+        client_required: bool = False,
+    ) -> ssl.SSLContext | None:
+        cert, key, general = server.tls_cert_file, server.tls_key_file, self._context.tls
         if not (cert and key) and general is None:
             return None
         files = TlsFiles(Path(cert), Path(key)) if general is None else server_files(cert, key, general)
-        return server_context(ReloadedPair(files), min_version=minimum)
+        common = self._context.settings.general
+        rules = TlsRules(
+            min_version=max(server.tls_min_version, common.tls_min_version),
+            max_version=common.tls_max_version or server.tls_max_version,
+            ciphers=common.tls_cipher_suites or server.tls_cipher_suites,
+            authorities=authorities,
+            client_required=client_required,
+        )
+        try:
+            return server_context(ReloadedPair(files), rules)
+        except OSError as error:
+            raise ConfigError(f"cannot read client certificate authorities: {error}") from None

@@ -28,6 +28,11 @@ def dataplane_key_prefix(mesh: str) -> str:
     return f"dataplane-token-signing-key-{mesh}"
 
 
+def zone_key_prefix(_mesh: str = "") -> str:
+    """Names of the keys that sign zone tokens, without `-<serial>`."""
+    return ZONE_KEY
+
+
 class Secrets(Protocol):
     """Where keys are looked up: a view of the store."""
 
@@ -64,17 +69,15 @@ def newest_key(secrets: Secrets, kind: str, mesh: str, prefix: str) -> tuple[str
     Raises:
         NotFound: there is none; the text is Kuma's.
     """
-    serials = [s for r in secrets.list(kind, mesh) if (s := _serial(r.name, prefix)) is not None]
-    if not serials:
+    found = _by_serial(secrets, kind, mesh, prefix)
+    if not found:
         raise NotFound(missing_key(kind, mesh, prefix, FIRST_SERIAL))
-    serial = str(max(serials))
-    found = secrets.get(kind, mesh, f"{prefix}-{serial}")
-    if found is None:
-        raise NotFound(missing_key(kind, mesh, prefix, serial))
-    key = serialization.load_pem_private_key(secret_data(found), None)
+    serial = max(found)
+    newest = found[serial]
+    key = _private(secret_data(newest))
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise BadKeyMaterial(f"signing key {found.name} is not an RSA key")
-    return serial, key
+        raise BadKeyMaterial(f"signing key {newest.name} is not an RSA key")
+    return str(serial), key
 
 
 def verification_key(secrets: Secrets, kind: str, mesh: str, prefix: str, kid: str) -> rsa.RSAPublicKey:
@@ -83,6 +86,8 @@ def verification_key(secrets: Secrets, kind: str, mesh: str, prefix: str, kid: s
         found = secrets.get(kind, mesh, name) if name else None
         if found is not None:
             return _public(secret_data(found), found.name)
+    if kid.isdecimal() and (padded := _by_serial(secrets, kind, mesh, prefix).get(int(kid))) is not None:
+        return _public(secret_data(padded), padded.name)
     raise NotFound(missing_key(kind, mesh, prefix, kid))
 
 
@@ -99,17 +104,38 @@ def missing_key(kind: str, mesh: str, prefix: str, kid: str) -> str:
     )
 
 
-def _serial(name: str, prefix: str) -> int | None:
-    rest = name.removeprefix(prefix + "-")
-    return int(rest) if rest != name and rest.isdigit() else None
+def _by_serial(secrets: Secrets, kind: str, mesh: str, prefix: str) -> dict[int, Resource]:
+    """All signing keys by number, one without is number 0.
+
+    A key named `…-0002` signs and verifies as number 2, where Kuma loses it.
+    """
+    found = {}
+    for resource in secrets.list(kind, mesh):
+        rest = resource.name.removeprefix(f"{prefix}-")
+        if resource.name == prefix:
+            found[0] = resource
+        elif rest != resource.name and rest.isdecimal():
+            found[int(rest)] = resource
+    return found
 
 
-def _public(pem: bytes, name: str) -> rsa.RSAPublicKey:
+def _private(data: bytes) -> object:
+    """A private key in PEM, or in the DER that early versions stored."""
+    try:
+        if data.startswith(b"-----"):
+            return serialization.load_pem_private_key(data, None)
+        return serialization.load_der_private_key(data, None)
+    except (ValueError, TypeError) as error:
+        raise BadKeyMaterial(f"not a private key: {error}") from None
+
+
+def _public(data: bytes, name: str) -> rsa.RSAPublicKey:
     key: object
-    if b"PRIVATE KEY" in pem:
-        key = serialization.load_pem_private_key(pem, None).public_key()
+    if b"PUBLIC KEY" in data:
+        key = serialization.load_pem_public_key(data)
     else:
-        key = serialization.load_pem_public_key(pem)
+        private = _private(data)
+        key = private.public_key() if isinstance(private, rsa.RSAPrivateKey) else None
     if not isinstance(key, rsa.RSAPublicKey):
         raise BadKeyMaterial(f"signing key {name} is not an RSA key")
     return key

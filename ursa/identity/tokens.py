@@ -148,7 +148,11 @@ def times(clock: Clock, valid_for: float) -> dict[str, Any]:
 def verify_claims(
     secrets: Secrets, clock: Clock, token: str, kind: str, mesh: str, prefix: str, revocations: str
 ) -> dict[str, Any]:
-    """All claims of a token after its signature, times and revocation were checked; raises Unauthenticated."""
+    """All claims of a token after its signature, times and revocation were checked; raises Unauthenticated.
+
+    A mesh's revocations count in a GlobalSecret, where Kuma looks, and in a Secret of the mesh, where its users put
+    them.
+    """
     try:
         kid = str(jwt.get_unverified_header(token).get("kid") or "0")
     except jwt.InvalidTokenError as error:
@@ -168,9 +172,9 @@ def verify_claims(
     except jwt.InvalidTokenError as error:
         raise Unauthenticated(f"could not parse token. token is malformed: {error}") from None
     _check_times(claims, clock.now_ns() // 1_000_000_000)
-    revoked = secrets.get("GlobalSecret", "", revocations)
-    if revoked is not None and claims.get("jti") in secret_data(revoked).decode(errors="replace").strip().split(","):
-        raise Unauthenticated("token is revoked")
+    for lists in (secrets.get("GlobalSecret", "", revocations), secrets.get("Secret", mesh, revocations)):
+        if lists is not None and claims.get("jti") in secret_data(lists).decode(errors="replace").strip().split(","):
+            raise Unauthenticated("token is revoked")
     return claims
 
 

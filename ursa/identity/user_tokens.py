@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import jwt
@@ -31,6 +30,11 @@ class UserClaims:
     groups: tuple[str, ...] = ()
 
 
+def user_key_prefix(_mesh: str = "") -> str:
+    """Names of the signing keys without `-<serial>`."""
+    return USER_KEY
+
+
 def new_user_signing_key() -> Resource:
     """The first signing key of a control plane."""
     return secret("GlobalSecret", "", f"{USER_KEY}-{FIRST_SERIAL}", rsa_private_pem(new_rsa_key()))
@@ -57,26 +61,6 @@ def verify_user_token(secrets: Secrets, clock: Clock, token: str) -> UserClaims:
     if not name:
         raise Unauthenticated("token names nobody")
     return UserClaims(name, tuple(str(g) for g in claims.get("Groups") or ()))
-
-
-class TrustedKeys:
-    """The secrets a verifier looks at: keys from the configuration first, then (if wanted) those of the store."""
-
-    def __init__(self, secrets: Secrets, offline: Mapping[str, bytes], *, use_secrets: bool) -> None:
-        """Args: the store's secrets; PEM public keys by key id; whether signing keys in secrets are trusted too."""
-        self._secrets = secrets
-        self._offline = {f"{USER_KEY}-{kid}": secret("GlobalSecret", "", kid, pem) for kid, pem in offline.items()}
-        self._use_secrets = use_secrets
-
-    def get(self, kind: str, mesh: str, name: str) -> Resource | None:
-        if name in self._offline:
-            return self._offline[name]
-        if name.startswith(USER_KEY) and not self._use_secrets:
-            return None
-        return self._secrets.get(kind, mesh, name)
-
-    def list(self, kind: str, mesh: str | None = None) -> Iterable[Resource]:
-        return self._secrets.list(kind, mesh)
 
 
 def _sign(key: rsa.RSAPrivateKey, serial: str, clock: Clock, claims: UserClaims, valid_for: float) -> str:

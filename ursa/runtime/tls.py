@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock, to_datetime
+from ursa.runtime.files import Stamp, stamp_of
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class ReloadedPair:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        self._seen: tuple[tuple[int, int, int], ...] = ()
+        self._seen: tuple[Stamp, ...] = ()
         self._pair = Pair(0, b"", b"")
         if not self.current().generation:
             raise ConfigError(f"cannot read the TLS pair {files.cert}, {files.key}")
@@ -93,8 +95,7 @@ class ReloadedPair:
     def current(self) -> Pair:
         """The newest usable content of the files, which are read only when they changed."""
         try:
-            stats = [path.stat() for path in (self._files.cert, self._files.key)]
-            stamp = tuple((s.st_mtime_ns, s.st_ino, s.st_size) for s in stats)
+            stamp = (stamp_of(self._files.cert), stamp_of(self._files.key))
             if stamp != self._seen:
                 self._pair = self._read()
                 self._seen = stamp
@@ -112,28 +113,65 @@ class ReloadedPair:
         return Pair(self._pair.generation + 1, cert, key)
 
 
-class _FollowingContext:
-    """Hands each new connection a context made of the pair's newest content."""
+@dataclass(frozen=True, slots=True)
+class TlsRules:
+    """What a server accepts.
 
-    def __init__(self, pair: ReloadedPair, min_version: str, alpn: tuple[str, ...]) -> None:
-        self._pair, self._min_version, self._alpn = pair, min_version, alpn
-        self._generation = pair.current().generation
-        self._newest = self.first = _context(pair, min_version, alpn)
+    Attributes:
+        min_version: oldest version of TLS, as `TLSv1_2`; empty for the usual one.
+        max_version: newest version; empty for the newest there is.
+        ciphers: names of cipher suites up to TLS 1.2; empty for the usual ones.
+        alpn: protocols.
+        authorities: finds the files with the authorities that client certificates are verified with; they, too, may
+            change at any time. None when no client is asked for a certificate.
+        client_required: whether a client without a certificate is turned away.
+    """
+
+    min_version: str = ""
+    max_version: str = ""
+    ciphers: tuple[str, ...] = ()
+    alpn: tuple[str, ...] = ()
+    authorities: Callable[[], Sequence[Path]] | None = None
+    client_required: bool = False
+
+
+class _FollowingContext:
+    """Hands each new connection a context made of the files' newest content."""
+
+    def __init__(self, pair: ReloadedPair, rules: TlsRules) -> None:
+        self._pair, self._rules = pair, rules
+        self._seen = self._state()
+        self._newest = self.first = _context(pair, rules)
         self.first.sni_callback = self._on_client_hello
+
+    def _state(self) -> tuple[int, tuple[tuple[Path, Stamp], ...]]:
+        """What a context is made of: when this changes, another one is."""
+        found = self._rules.authorities() if self._rules.authorities is not None else ()
+        return self._pair.current().generation, tuple((path, stamp_of(path)) for path in found)
 
     def _on_client_hello(
         self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context_: ssl.SSLContext
     ) -> None:
-        generation = self._pair.current().generation
-        if generation != self._generation:
-            self._newest, self._generation = _context(self._pair, self._min_version, self._alpn), generation
+        try:
+            state = self._state()
+            if state != self._seen:
+                self._newest, self._seen = _context(self._pair, self._rules), state
+        except (OSError, ConfigError) as error:
+            log.warning("client authorities not usable, keeping the last ones", extra={"error": error})
         if self._newest is not self.first:
             connection.context = self._newest
 
 
-def server_context(pair: ReloadedPair, *, min_version: str = "", alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
-    """A server context that serves the pair's newest content to every new connection."""
-    return _FollowingContext(pair, min_version, alpn).first
+def server_context(
+    pair: ReloadedPair, rules: TlsRules | None = None, *, min_version: str = "", alpn: tuple[str, ...] = ()
+) -> ssl.SSLContext:
+    """A server context that serves the newest content of its files to every new connection.
+
+    Args:
+        pair: certificate and key.
+        rules: what is accepted; without them `min_version` and `alpn` are all the rules there are.
+    """
+    return _FollowingContext(pair, rules or TlsRules(min_version=min_version, alpn=alpn)).first
 
 
 def grpc_credentials(pair: ReloadedPair) -> grpc.ServerCredentials:
@@ -155,15 +193,38 @@ def _grpc_configuration(pair: Pair) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(pair.key_pem, pair.cert_pem)])
 
 
-def _context(pair: ReloadedPair, min_version: str, alpn: tuple[str, ...]) -> ssl.SSLContext:
-    if min_version not in VERSIONS:
-        raise ConfigError(f"unsupported tls version: {min_version}")
+def _context(pair: ReloadedPair, rules: TlsRules) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = VERSIONS[min_version]
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    context.load_cert_chain(pair.files.cert, pair.files.key)
+    context.minimum_version = _version(rules.min_version)
+    if rules.max_version:
+        context.maximum_version = _version(rules.max_version)
+    try:
+        if rules.ciphers:
+            context.set_ciphers(":".join(rules.ciphers))
+        context.load_cert_chain(pair.files.cert, pair.files.key)
+    except ssl.SSLError as error:
+        raise ConfigError(f"cannot serve with {pair.files.cert} and these ciphers: {error}") from None
+    if rules.alpn:
+        context.set_alpn_protocols(list(rules.alpn))
+    if rules.authorities is not None:
+        _ask_for_certificates(context, rules.authorities(), required=rules.client_required)
     return context
+
+
+def _ask_for_certificates(context: ssl.SSLContext, authorities: Sequence[Path], *, required: bool) -> None:
+    """Asks even while there are no authorities: a connection that is handed a newer context keeps this mode."""
+    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    for file in authorities:
+        try:
+            context.load_verify_locations(cafile=str(file))
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"cannot read client certificate authority {file}: {error}") from None
+
+
+def _version(name: str) -> ssl.TLSVersion:
+    if name not in VERSIONS:
+        raise ConfigError(f"unsupported tls version: {name}")
+    return VERSIONS[name]
 
 
 def _self_signed(now_ns: int) -> tuple[bytes, bytes]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from ursa.admission.manager import ResourceManager
 from ursa.admission.startup import ensure_defaults
@@ -37,6 +38,8 @@ class ControlPlane:
     client: TestClient[Any, Any]
     store: MemoryStore
     live: LiveView
+    context: Callable[[TlsFiles], ApiContext]
+    """The context that its API was built from, with this pair of TLS files."""
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """One request; answers status and parsed body (or text)."""
@@ -87,8 +90,10 @@ async def start() -> AsyncIterator[Start]:
     supervisor = Supervisor(clock)
     clients: list[TestClient[Any, Any]] = []
 
-    async def run(*, extra: tuple[Endpoint, ...] = (), defaults: bool = True, **variables: str) -> ControlPlane:
-        settings: Settings = load(None, {f"KUMA_{k}": v for k, v in variables.items()}).settings
+    async def run(
+        *, extra: tuple[Endpoint, ...] = (), defaults: bool = True, file: str | None = None, **variables: str
+    ) -> ControlPlane:
+        settings: Settings = load(file, {f"KUMA_{k}": v for k, v in variables.items()}).settings
         store, registry = MemoryStore(clock), default_registry()
         if defaults:
             await store.write([Create(resource) for resource in await start_objects(settings, clock)])
@@ -107,7 +112,7 @@ async def start() -> AsyncIterator[Start]:
         client = TestClient(TestServer(build_application(context)))
         clients.append(client)
         await client.start_server()
-        return ControlPlane(client, store, live)
+        return ControlPlane(client, store, live, lambda tls: replace(context, tls=tls, metrics=CollectorRegistry()))
 
     yield run
     for client in clients:

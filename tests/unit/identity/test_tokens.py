@@ -4,11 +4,15 @@ import base64
 import json
 from collections.abc import Iterable
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from ursa.errors import NotFound, Unauthenticated
+from ursa.errors import ConfigError, NotFound, Unauthenticated
 from ursa.identity import signing_keys, tokens
+from ursa.identity.pem import rsa_public_pem
 from ursa.identity.signing_keys import secret
+from ursa.identity.trusted_keys import TrustedKeys, offline_keys
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 
@@ -101,3 +105,52 @@ def test_zone_token_binds_zone_and_scope() -> None:
         tokens.check_zone_proxy(claims, zone="east", kind="ingress")
     with pytest.raises(Unauthenticated, match=r"egress is out of token's scope: \[ingress\]"):
         tokens.check_zone_proxy(claims, zone="west", kind="egress")
+
+
+def test_keys_rotate_by_number_however_they_are_written() -> None:
+    """A newer key signs at once, older tokens stay good until their key goes, and padding does not matter."""
+    newer = signing_keys.new_dataplane_signing_key("default")
+    padded = secret("Secret", "default", "dataplane-token-signing-key-default-0002", signing_keys.secret_data(newer))
+    old = tokens.issue_dataplane_token(SomeSecrets(KEY), CLOCK, tokens.DataplaneClaims("a", "default"), 60)
+    both = SomeSecrets(KEY, padded)
+    new = tokens.issue_dataplane_token(both, CLOCK, tokens.DataplaneClaims("b", "default"), 60)
+    assert jwt.get_unverified_header(new)["kid"] == "2"
+    for token, name in ((old, "a"), (new, "b")):
+        assert tokens.verify_dataplane_token(both, CLOCK, token, "default").name == name
+    with pytest.raises(Unauthenticated, match="KID 1"):
+        tokens.verify_dataplane_token(SomeSecrets(padded), CLOCK, old, "default")
+
+
+def test_keys_of_early_versions_are_read() -> None:
+    key = serialization.load_pem_private_key(signing_keys.secret_data(KEY), None)
+    der = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    early = SomeSecrets(secret("Secret", "default", "dataplane-token-signing-key-default", der))
+    token = tokens.issue_dataplane_token(early, CLOCK, tokens.DataplaneClaims("a", "default"), 60)
+    assert jwt.get_unverified_header(token)["kid"] == "0"
+    assert tokens.verify_dataplane_token(early, CLOCK, token, "default").name == "a"
+
+
+@pytest.mark.parametrize("place", [("GlobalSecret", ""), ("Secret", "default")])
+def test_tokens_are_revoked_where_kuma_looks_and_where_its_users_write(place: tuple[str, str]) -> None:
+    token = tokens.issue_dataplane_token(SomeSecrets(KEY), CLOCK, tokens.DataplaneClaims("a", "default"), 60)
+    listed = f"x,{payload(token)['jti']}\n".encode()
+    with pytest.raises(Unauthenticated, match="revoked"):
+        tokens.verify_dataplane_token(
+            SomeSecrets(KEY, secret(*place, "dataplane-token-revocations-default", listed)), CLOCK, token, "default"
+        )
+
+
+def test_configured_keys_are_good_for_their_mesh_alone() -> None:
+    public = rsa_public_pem(serialization.load_pem_private_key(signing_keys.secret_data(KEY), None).public_key())
+    entries = [{"kid": "1", "mesh": "default", "key": public.decode()}]
+    trusted = TrustedKeys(
+        SomeSecrets(), signing_keys.dataplane_key_prefix, offline_keys(entries, "publicKeys"), use_secrets=False
+    )
+    token = tokens.issue_dataplane_token(SomeSecrets(KEY), CLOCK, tokens.DataplaneClaims("a", "default"), 60)
+    assert tokens.verify_dataplane_token(trusted, CLOCK, token, "default").name == "a"
+    with pytest.raises(Unauthenticated, match="no signing key"):
+        tokens.verify_dataplane_token(trusted, CLOCK, token, "other")
+    with pytest.raises(ConfigError, match="publicKeys"):
+        offline_keys([{"kid": "1"}], "publicKeys")
