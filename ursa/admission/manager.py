@@ -40,6 +40,7 @@ class Written:
         changed: whether anything was written at all.
         revision: the one that brought this state: of this write, or of an earlier one when nothing changed.
         warnings: what the writer should know.
+        before: as it was, None when there was none.
     """
 
     resource: Resource
@@ -47,6 +48,15 @@ class Written:
     changed: bool
     revision: int
     warnings: tuple[str, ...] = ()
+    before: Resource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The outcome of a deletion: what is gone (for a dry run, what would be), and the revision of the store."""
+
+    before: Resource
+    revision: int
 
 
 class ResourceManager:
@@ -85,15 +95,15 @@ class ResourceManager:
         warnings = tuple(kind.warnings(resource))
         if dry_run:
             changed = before is None or not before.same_content(resource)
-            return Written(resource, before is None, changed, self._live.current.revision, warnings)
+            return Written(resource, before is None, changed, self._live.current.revision, warnings, before)
         revision, stored = await self._commit(writes, resource)
         await self._seen(revision)
         changed = before is None or stored[0].version != before.version
         holds = max(resource.version for resource in stored)
-        return Written(stored[0], before is None, changed, holds, warnings)
+        return Written(stored[0], before is None, changed, holds, warnings, before)
 
-    async def delete(self, kind: Kind, mesh: str, name: str, *, dry_run: bool = False) -> int:
-        """Deletes one resource and what belongs to it; returns the revision of the store.
+    async def delete(self, kind: Kind, mesh: str, name: str, *, dry_run: bool = False) -> Deleted:
+        """Deletes one resource and what belongs to it.
 
         Raises:
             ReadOnlyHere, MeshNotFound: see `put`.
@@ -107,13 +117,13 @@ class ResourceManager:
         view = self._live.current
         check_deletion(resource, view, self.place)
         if dry_run:
-            return view.revision
+            return Deleted(resource, view.revision)
         # What others depend on goes last, in case all of it is more than one transaction takes.
         deletes = [Delete(key) for key in (*owned_by(resource, view, self._registry, self.place), resource.key)]
         for portion in portions(deletes):
             revision, _ = await self._store.write(portion)
         await self._seen(revision)
-        return revision
+        return Deleted(resource, revision)
 
     async def _commit(self, writes: Sequence[Write], resource: Resource) -> tuple[int, tuple[Resource, ...]]:
         where = f'type="{resource.kind}" name="{resource.name}" mesh="{resource.mesh}"'

@@ -12,7 +12,7 @@ from ursa.admission.startup import CLUSTER_ID
 from ursa.api.access import Access
 from ursa.api.answers import JSON, answer
 from ursa.api.callers import caller_of
-from ursa.api.context import ApiContext, Endpoint
+from ursa.api.context import ApiContext, Endpoint, Guard
 from ursa.api.insights.overall import global_scope_totals, overall
 from ursa.api.reader import Reader
 from ursa.model.timestamps import rfc3339
@@ -34,8 +34,8 @@ class About:
     def endpoints(self) -> Iterator[Endpoint]:
         """Their routes."""
         yield Endpoint("GET", "/", self.index, "Could not get the index", public=True)
-        yield Endpoint("GET", "/config", self.config, "Could not get the configuration")
-        yield Endpoint("GET", "/who-am-i", self.who_am_i, "Could not identify the caller")
+        yield Endpoint("GET", "/config", self.config, "Could not get the configuration", guard=Guard.OWN)
+        yield Endpoint("GET", "/who-am-i", self.who_am_i, "Could not identify the caller", guard=Guard.OWN)
         yield Endpoint("GET", "/global-insight", self.global_insight, "Could not retrieve insights")
         yield Endpoint("GET", "/global-insights", self.global_insights, "Could not retrieve insights")
 

@@ -12,6 +12,9 @@ from ursa.errors import BadRequest
 from ursa.model.json import Json
 
 JSON = "application/json"
+DRY_RUN = "dryRun"
+"""Parameter of a write that is only to be checked."""
+
 CUT_OFF = "unexpected end of JSON input"
 """Kuma's words for a body that ends too early."""
 

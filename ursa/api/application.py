@@ -11,7 +11,8 @@ from aiohttp.typedefs import Handler, Middleware
 from ursa.api.about import About
 from ursa.api.access import Access
 from ursa.api.answers import JSON, plain
-from ursa.api.callers import ANONYMOUS, CALLER, Authenticator
+from ursa.api.audit import Audit
+from ursa.api.callers import CALLER, Authenticator
 from ursa.api.catalogue import Catalogue
 from ursa.api.context import ApiContext, Endpoint, Handle
 from ursa.api.cors import cors
@@ -28,6 +29,7 @@ from ursa.api.reader import Reader
 from ursa.api.resources import Resources
 from ursa.api.selected import Selected
 from ursa.api.tokens import Tokens
+from ursa.errors import Forbidden, Unauthenticated
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes. Larger than any object a store takes; what exceeds it is refused while it is being read."""
@@ -44,21 +46,22 @@ def build_application(context: ApiContext) -> web.Application:
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     authenticator = Authenticator(context)
     prefix = _prefix(context)
-    for endpoint in _endpoints(context):
-        handle = _guarded(endpoint, authenticator)
+    access, audit = Access(context.settings), Audit(context.settings.api_server.audit, context.clock)
+    for endpoint in _endpoints(context, access, audit):
+        handle = _guarded(endpoint, authenticator, access, audit)
         application.router.add_route(endpoint.method, prefix + endpoint.path, handle)
         if endpoint.unprefixed and prefix:
             application.router.add_route(endpoint.method, endpoint.path, handle)
     return application
 
 
-def _endpoints(context: ApiContext) -> Iterator[Endpoint]:
+def _endpoints(context: ApiContext, access: Access, audit: Audit) -> Iterator[Endpoint]:
     """All calls; where two routes match the same path the earlier one wins."""
-    access, reader = Access(context.settings), Reader(context)
+    reader = Reader(context)
     yield from context.extra
     yield from About(context, reader, access).endpoints()
     yield from Catalogue(context).endpoints()
-    yield from Tokens(context, access).endpoints()
+    yield from Tokens(context, access, audit).endpoints()
     yield from Kris(context, access).endpoints()
     yield from Overviews(context, reader, access).endpoints()
     yield from Selected(context, reader).endpoints()
@@ -67,11 +70,11 @@ def _endpoints(context: ApiContext) -> Iterator[Endpoint]:
     yield from ProxyRules(context, reader).endpoints()
     yield from ProxyConfig(context, reader).endpoints()
     yield from Attachments(context, reader).endpoints()
-    yield from Resources(context, reader, access).endpoints()
+    yield from Resources(context, reader, access, audit).endpoints()
 
 
-def _guarded(endpoint: Endpoint, authenticator: Authenticator) -> Handle:
-    """The endpoint's handler behind what the router and the authenticator of Kuma check, in that order."""
+def _guarded(endpoint: Endpoint, authenticator: Authenticator, access: Access, audit: Audit) -> Handle:
+    """The endpoint's handler behind what is checked of every request, in Kuma's order; who is turned away is noted."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[TITLE] = endpoint.title
@@ -79,8 +82,15 @@ def _guarded(endpoint: Endpoint, authenticator: Authenticator) -> Handle:
             return plain(406, f"406: Not Acceptable\n\nAvailable representations: {JSON}")
         if endpoint.method in _WITH_BODY and request.headers.get("Content-Type", "").split(";")[0].strip() != JSON:
             return plain(415, "415: Unsupported Media Type")
-        request[CALLER] = ANONYMOUS if endpoint.public else authenticator.identify(request)
-        return await endpoint.handle(request)
+        if endpoint.public:
+            return await endpoint.handle(request)
+        try:
+            request[CALLER] = authenticator.identify(request)
+            access.route(request, endpoint.guard)
+            return await endpoint.handle(request)
+        except (Forbidden, Unauthenticated) as error:
+            audit.refused(request, str(error))
+            raise
 
     return handle
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,17 @@ Configure = Callable[[Resource, JsonObject, bool], Awaitable[JsonObject]]
 says whether policies with the shadow effect count."""
 
 
+class Guard(enum.Enum):
+    """Who may call an endpoint when roles are on."""
+
+    ROLES = "roles"
+    """Whoever may read where it reads (GET), or write where it writes (other methods)."""
+    READS = "reads"
+    """Whoever may read there, whatever the method is."""
+    OWN = "own"
+    """Whoever its own access list names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One call of the API.
@@ -38,6 +50,7 @@ class Endpoint:
         json: whether the answer is JSON, so that `Accept` must allow that.
         public: whether anybody may call, even with a bad token.
         unprefixed: whether the call is also served outside the base path.
+        guard: who may call.
     """
 
     method: str
@@ -47,6 +60,7 @@ class Endpoint:
     json: bool = True
     public: bool = False
     unprefixed: bool = False
+    guard: Guard = Guard.ROLES
 
 
 def _always() -> bool:

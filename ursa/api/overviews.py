@@ -55,7 +55,10 @@ class Overviews:
             self._reader.check_mesh(mesh)
         span = span_of(request)
         prefix = f"/meshes/{{mesh}}/{kind.path}" if mesh is not None else f"/{kind.path}"
-        found = matching(self._reader.list(kind, mesh), kind, Query(request.query, f"{prefix}/_overview"))
+        listed = self._reader.list(kind, mesh)
+        if mesh is None:
+            listed = self._access.visible(request, listed)
+        found = matching(listed, kind, Query(request.query, f"{prefix}/_overview"))
         items = [self._join(kind, resource, self._insight(kind, resource)) for resource in span.of(found)]
         return answer(page(request, items, len(found), span))
 

@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from ursa.api.access import Access
-from ursa.api.answers import REVISION, answer, body_of, is_true
+from ursa.api.answers import DRY_RUN, REVISION, answer, body_of, is_true
+from ursa.api.audit import Audit
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.filters import Query, matching
 from ursa.api.paging import page, span_of
@@ -29,10 +30,11 @@ SERVICE_INSIGHT = "ServiceInsight"
 class Resources:
     """The calls on objects."""
 
-    def __init__(self, context: ApiContext, reader: Reader, access: Access) -> None:
+    def __init__(self, context: ApiContext, reader: Reader, access: Access, audit: Audit) -> None:
         self._context = context
         self._reader = reader
         self._access = access
+        self._audit = audit
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Routes of all kinds with a path."""
@@ -54,7 +56,10 @@ class Resources:
             self._reader.check_mesh(mesh)
         span = span_of(request)
         route = f"/meshes/{{mesh}}/{kind.path}" if mesh is not None else f"/{kind.path}"
-        found = matching(self._reader.list(kind, mesh), kind, Query(request.query, route))
+        listed = self._reader.list(kind, mesh)
+        if mesh is None:
+            listed = self._access.visible(request, listed)
+        found = matching(listed, kind, Query(request.query, route))
         items = [to_rest(r, self._context.registry) for r in span.of(found)]
         return answer(page(request, items, len(found), span))
 
@@ -69,8 +74,10 @@ class Resources:
         """Create or replace."""
         kind, mesh, name = self._target(request)
         document = await body_of(request, kind.name)
-        dry_run = is_true(request, "dryRun")
+        dry_run = is_true(request, DRY_RUN)
         written = await self._context.resources.put(kind, mesh, name, document, dry_run=dry_run)
+        if not dry_run:
+            self._audit.written(request, written.before, written.resource, written.revision)
         body: dict[str, Any] = {"warnings": list(written.warnings)} if written.warnings else {}
         headers = {REVISION: str(written.revision), "X-Ursa-Changed": str(written.changed).lower()}
         return answer(body, status=201 if written.created else 200, headers=headers)
@@ -78,9 +85,11 @@ class Resources:
     async def delete(self, request: web.Request) -> web.Response:
         """Delete."""
         kind, mesh, name = self._target(request)
-        dry_run = is_true(request, "dryRun")
-        revision = await self._context.resources.delete(kind, mesh, name, dry_run=dry_run)
-        return answer({}, headers={REVISION: str(revision)})
+        dry_run = is_true(request, DRY_RUN)
+        deleted = await self._context.resources.delete(kind, mesh, name, dry_run=dry_run)
+        if not dry_run:
+            self._audit.written(request, deleted.before, None, deleted.revision)
+        return answer({}, headers={REVISION: str(deleted.revision)})
 
     def form(self, request: web.Request, resource: Resource) -> dict[str, Any]:
         """The form that `?format=` asks for. Raises InvalidResource when it is not one."""

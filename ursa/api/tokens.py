@@ -10,7 +10,8 @@ import orjson
 from aiohttp import web
 
 from ursa.api.access import Access
-from ursa.api.context import ApiContext, Endpoint
+from ursa.api.audit import Audit
+from ursa.api.context import ApiContext, Endpoint, Guard
 from ursa.api.failures import Failure
 from ursa.errors import InvalidResource, NotFound, Violation
 from ursa.identity.tokens import DataplaneClaims, ZoneClaims, issue_dataplane_token, issue_zone_token
@@ -25,17 +26,18 @@ _SECOND = 1_000_000_000
 class Tokens:
     """The calls that issue tokens."""
 
-    def __init__(self, context: ApiContext, access: Access) -> None:
+    def __init__(self, context: ApiContext, access: Access, audit: Audit) -> None:
         self._context = context
         self._access = access
+        self._audit = audit
         self._dp_server = context.settings.dp_server.authn
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Their routes; the one for users is also served outside the base path, where Kuma has it."""
-        yield Endpoint("POST", "/tokens/dataplane", self.dataplane, INVALID, json=False)
-        yield Endpoint("POST", "/tokens/zone", self.zone, INVALID, json=False)
+        yield Endpoint("POST", "/tokens/dataplane", self.dataplane, INVALID, json=False, guard=Guard.OWN)
+        yield Endpoint("POST", "/tokens/zone", self.zone, INVALID, json=False, guard=Guard.OWN)
         if self._context.settings.api_server.authn.type == "tokens":
-            yield Endpoint("POST", "/tokens/user", self.user, INVALID, json=False, unprefixed=True)
+            yield Endpoint("POST", "/tokens/user", self.user, INVALID, json=False, unprefixed=True, guard=Guard.OWN)
 
     async def dataplane(self, request: web.Request) -> web.Response:
         """A token for proxies of a mesh."""
@@ -50,7 +52,9 @@ class Tokens:
         _check_issuer(self._dp_server.dp_proxy.dp_token.enable_issuer)
         tags = {str(k): tuple(map(str, v)) for k, v in (body.get("tags") or {}).items()}
         claims = DataplaneClaims(str(body.get("name") or ""), mesh, tags, kind, str(body.get("workload") or ""))
-        return await _issue(issue_dataplane_token, self._context.view, self._context.clock, claims, valid_for)
+        token = await self._issue(issue_dataplane_token, claims, valid_for)
+        self._audit.issued(request, "dataplane token", {"mesh": mesh, "resource": claims.name})
+        return token
 
     async def zone(self, request: web.Request) -> web.Response:
         """A token for zone proxies."""
@@ -64,9 +68,9 @@ class Tokens:
         valid_for = _valid_for(body, found, required=False)
         _check(found)
         _check_issuer(self._dp_server.zone_proxy.zone_token.enable_issuer)
-        return await _issue(
-            issue_zone_token, self._context.view, self._context.clock, ZoneClaims(zone, scope), valid_for
-        )
+        token = await self._issue(issue_zone_token, ZoneClaims(zone, scope), valid_for)
+        self._audit.issued(request, "zone token", {"resource": zone, "scope": list(scope)})
+        return token
 
     async def user(self, request: web.Request) -> web.Response:
         """A token for a user of the API."""
@@ -80,16 +84,17 @@ class Tokens:
         valid_for = _valid_for(body, found, required=True)
         _check(found)
         claims = UserClaims(name, tuple(map(str, body.get("groups") or ())))
-        return await _issue(issue_user_token, self._context.view, self._context.clock, claims, valid_for)
+        token = await self._issue(issue_user_token, claims, valid_for)
+        self._audit.issued(request, "user token", {"resource": name, "of": list(claims.groups)})
+        return token
 
-
-async def _issue(issue: Any, *arguments: Any) -> web.Response:
-    """Signs in a thread: RSA signatures take a millisecond and many may be asked for at once."""
-    try:
-        token: str = await asyncio.to_thread(issue, *arguments)
-    except NotFound as error:
-        raise Failure(404, "Signing Key not found", str(error)) from None
-    return web.Response(text=token, headers={"Content-Type": "text/plain"})
+    async def _issue(self, issue: Any, *arguments: Any) -> web.Response:
+        """Signs in a thread: RSA signatures take a millisecond and many may be asked for at once."""
+        try:
+            token: str = await asyncio.to_thread(issue, self._context.view, self._context.clock, *arguments)
+        except NotFound as error:
+            raise Failure(404, "Signing Key not found", str(error)) from None
+        return web.Response(text=token, headers={"Content-Type": "text/plain"})
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Desk:
         return await self.manager.put(default_registry()[kind], mesh, name, body)
 
     async def delete(self, kind: str, name: str, mesh: str = "") -> int:
-        return await self.manager.delete(default_registry()[kind], mesh, name)
+        return (await self.manager.delete(default_registry()[kind], mesh, name)).revision
 
 
 @pytest.fixture

@@ -5,6 +5,10 @@ Keys, variables and defaults are those of the Kuma 2.13 line unless a text says 
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
 from ursa.runtime.config.setting import Group, KeyList, StrList, group, setting
 
 
@@ -72,6 +76,15 @@ class ApiServerAuthn(Group):
     tokens: ApiServerAuthnTokens = group(ApiServerAuthnTokens)
 
 
+class ApiServerAudit(Group):
+    """Settings below `apiServer.audit`; ours."""
+
+    enabled: bool = setting(
+        True, env="API_SERVER_AUDIT_ENABLED", doc="ours: log who wrote what, with which revision, and who was refused"
+    )
+    file: str = setting("", env="API_SERVER_AUDIT_FILE", doc="ours: a file that gets these lines too, as JSON")
+
+
 class ApiServerGui(Group):
     """Settings below `apiServer.gui`."""
 
@@ -100,6 +113,7 @@ class ApiServer(Group):
     )
     root_url: str = setting("", env="API_SERVER_ROOT_URL", doc="external URL put into the GUI page")
     gui: ApiServerGui = group(ApiServerGui)
+    audit: ApiServerAudit = group(ApiServerAudit)
 
 
 class AccessStaticAdminResources(Group):
@@ -179,11 +193,35 @@ class AccessStatic(Group):
     control_plane_metadata: AccessStaticControlPlaneMetadata = group(AccessStaticControlPlaneMetadata)
 
 
+class RoleBinding(BaseModel):
+    """Gives users and groups a role in meshes; ours."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["reader", "editor", "admin"]
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    meshes: tuple[str, ...] = ("*",)
+    """Names or patterns; only a binding for `*` reaches what stands outside meshes."""
+
+
+class AccessRoles(Group):
+    """Settings below `access.roles`; ours."""
+
+    enabled: bool = setting(
+        False, env="ACCESS_ROLES_ENABLED", doc="ours: ordinary resources need a role; off, anybody may write as in Kuma"
+    )
+    bindings: tuple[RoleBinding, ...] = setting(
+        (), doc="ours, file only: list of {role: reader | editor | admin, users, groups, meshes (names or patterns)}"
+    )
+
+
 class Access(Group):
     """Settings below `access`."""
 
     type: str = setting("static", env="ACCESS_TYPE", doc="only static")
     static: AccessStatic = group(AccessStatic)
+    roles: AccessRoles = group(AccessRoles)
 
 
 class Diagnostics(Group):
