@@ -1,4 +1,4 @@
-"""A full disk refuses writes in words and loses none that was acknowledged; room on the disk is all it takes to go on."""
+"""A full disk refuses writes in words and loses none that was acknowledged; room is all it takes to go on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def started(folder: Path) -> Plane:
     """A zone that has made its default mesh."""
     plane = await start_zone(folder, "east", None)
     async with asyncio.timeout(30):
-        while not (await asyncio.to_thread(plane.get, "/meshes"))["total"]:
+        while not (await asyncio.to_thread(plane.get, "/meshes"))["total"]:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.1)
     return plane
 
