@@ -79,7 +79,7 @@ def from_rest(document: JsonObject, registry: Registry, *, keep_status: bool = T
 
 
 def to_kubernetes(resource: Resource, registry: Registry, namespace: str = SYSTEM_NAMESPACE) -> dict[str, Any]:
-    """The Kubernetes form."""
+    """The Kubernetes form; as in Kuma it carries no labels but, for JSON kinds, the one that names the mesh."""
     kind = registry[resource.kind]
     metadata: dict[str, Any] = {"name": resource.name}
     if kind.namespaced:
@@ -91,8 +91,6 @@ def to_kubernetes(resource: Resource, registry: Registry, namespace: str = SYSTE
     if kind.codec.flat:
         if not kind.global_scope:
             document["mesh"] = resource.mesh
-        if resource.labels:
-            metadata["labels"] = dict(resource.labels)
     else:
         metadata["labels"] = {MESH: resource.mesh}
     document["status" if kind.name == DATAPLANE_INSIGHT else "spec"] = resource.spec
