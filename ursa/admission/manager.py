@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ursa.admission import dataplanes, meshes
+from ursa.admission import dataplanes, external_services, meshes
 from ursa.admission.deletion import check_deletion, owned_by
 from ursa.admission.place import Place, place_of
 from ursa.admission.reading import Target, read
@@ -91,6 +91,7 @@ class ResourceManager:
         resource = read(document, Target(kind, mesh, name), self._registry, self.place)
         before = await self._find(kind.name, mesh, name)
         resource = self._prepared(resource, kind, owner, before)
+        await self._check_neighbours(resource, before)
         writes = [await self._write(resource, kind, before), *await self._companions(resource, before)]
         warnings = tuple(kind.warnings(resource))
         if dry_run:
@@ -164,6 +165,13 @@ class ResourceManager:
         elif self.place.is_global and WORKLOAD in resource.labels and kind.name == "Workload":
             raise BadRequest(f'labels["{WORKLOAD}"]: not allowed on a global control plane')
         return resource.with_labels(compute_labels(resource, kind, self.place.locality))
+
+    async def _check_neighbours(self, resource: Resource, before: Resource | None) -> None:
+        """Checks a resource against others of its mesh, as the store has them now."""
+        if resource.kind in external_services.KINDS:
+            await self._seen(await self._store.revision())
+            stage = Stage.CREATING if before is None else Stage.UPDATING
+            refuse(stage, list(external_services.limit_violations(resource, self._live.current)))
 
     async def _write(self, resource: Resource, kind: Kind, before: Resource | None) -> Write:
         if before is None:

@@ -121,6 +121,33 @@ async def test_provided_authorities_are_looked_at(desk: Desk) -> None:
     assert caught.value.stage is Stage.DELETING
 
 
+EXTERNAL = {"networking": {"address": "api.com:443"}, "tags": {"kuma.io/service": "api"}}
+
+
+def limit(**destination: str) -> dict[str, Any]:
+    return {
+        "sources": [{"match": {"kuma.io/service": "*"}}],
+        "destinations": [{"match": {"kuma.io/service": "api", **destination}}],
+        "conf": {"http": {"requests": 1, "interval": "1s"}},
+    }
+
+
+async def test_limits_know_external_services_by_name_only(desk: Desk) -> None:
+    await desk.put("Mesh", "m")
+    await desk.put("ExternalService", "api", "m", **EXTERNAL)
+    with pytest.raises(Refused) as caught:
+        await desk.put("RateLimit", "narrow", "m", **limit(version="v1"))
+    assert (caught.value.stage, caught.value.violations[0].field) == (Stage.CREATING, "ratelimit")
+    assert (await desk.put("RateLimit", "wide", "m", **limit())).created
+
+
+async def test_an_external_service_does_not_come_below_a_narrower_limit(desk: Desk) -> None:
+    await desk.put("Mesh", "m")
+    await desk.put("RateLimit", "narrow", "m", **limit(version="v1"))
+    with pytest.raises(Refused):
+        await desk.put("ExternalService", "api", "m", **EXTERNAL)
+
+
 async def test_all_violations_of_a_stage_are_named(desk: Desk) -> None:
     await desk.put("Mesh", "m")
     with pytest.raises(InvalidResource) as caught:

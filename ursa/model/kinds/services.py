@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ursa.errors import Violation
 from ursa.model.codec import JsonSpec
 from ursa.model.json import JsonObject
 from ursa.model.kind import Family, Kind, Scope, Sync, Writable
 from ursa.model.resource import Resource
 from ursa.model.schema import load_schema
 from ursa.model.validation.dns_names import dns_name_warnings
+from ursa.model.validation.identity import identity_violations
+from ursa.model.validation.templates import hostname_generator_violations
 
 WITH_STATUS = JsonSpec()
+
+
+def _by_schema(_: Resource) -> Sequence[Violation]:
+    """No rules beyond the schema."""
+    return ()
 
 
 def _kind(
@@ -25,6 +33,7 @@ def _kind(
     scope: Scope = Scope.MESH,
     status: bool = True,
     titles: str = "",
+    validate: Callable[[Resource], Sequence[Violation]] = _by_schema,
     schema: bool = True,
     named_in_dns: bool = False,
     empty_status: JsonObject | None = None,
@@ -41,6 +50,7 @@ def _kind(
         status_codec=WITH_STATUS if status else None,
         schema=load_schema(name) if schema else {"type": "object", "properties": {}},
         empty_status=empty_status or {},
+        validate=validate,
         warnings=dns_name_warnings if named_in_dns else _no_warnings,
         cli=(name.lower(), path),
         singular=title,
@@ -69,11 +79,14 @@ KINDS = (
         "MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS,
         named_in_dns=True, empty_status={"vip": {}},
     ),
-    _kind("MeshIdentity", "meshidentities", "mid", "Mesh Identity", _BOTH_WAYS, titles="Mesh Identities"),
+    _kind(
+        "MeshIdentity", "meshidentities", "mid", "Mesh Identity", _BOTH_WAYS,
+        titles="Mesh Identities", validate=identity_violations,
+    ),
     _kind("MeshTrust", "meshtrusts", "mtrust", "Mesh Trust", _BOTH_WAYS),
     _kind(
         "HostnameGenerator", "hostnamegenerators", "hg", "Hostname Generator", _BOTH_WAYS,
-        scope=Scope.GLOBAL, status=False,
+        scope=Scope.GLOBAL, status=False, validate=hostname_generator_violations,
     ),
     _kind(
         "Workload", "workloads", "wl", "Workload", Sync.UP, writable=_IN_ZONES, schema=False,
