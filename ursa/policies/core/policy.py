@@ -155,6 +155,17 @@ def effective(parts: Iterable[tuple[Origin, JsonObject]]) -> Effective | None:
     return Effective(merge_routes([conf for _, conf in found]), origins, by_matches)
 
 
+def stacked(weaker: Effective | None, origin: Origin, conf: JsonObject) -> Effective:
+    """What was merged so far with one more conf on top."""
+    on_top = effective([(origin, conf)])
+    assert on_top is not None
+    if weaker is None:
+        return on_top
+    confs = (*weaker.confs, *on_top.confs)
+    merged = merge_routes(confs) if origin.policy.item_conf is ItemConf.ROUTES else (merge_all(confs),)
+    return Effective(merged, (*weaker.origins, origin), {**weaker.by_matches, **on_top.by_matches})
+
+
 def effective_items(items: Iterable[tuple[Policy, Item]]) -> Effective | None:
     """Merges the confs of items in ascending strength; None when there are none."""
     return effective((Origin(policy, item.index), item.conf) for policy, item in items)

@@ -6,7 +6,7 @@ carries, in list order; that is `SubsetRules.lookup`, linear in the entries, and
 Kuma shows the same as a list of rules over disjoint combinations of tags, each with its merged conf. The list is
 needed for Kuma's inspection API and its wire shape, but it can be exponential: n unrelated tags have 2^n combinations.
 So it is made group by group, where a group is a maximal set of entries that one client could match together, and
-given up beyond a budget that is linear in the entries. Invariants:
+given up beyond a budget of work that is linear in the entries. Invariants:
 
 * within a group the combinations are disjoint and cover all clients, so at most one rule of a group fits a client;
 * the group that holds all entries a client matches contains a rule with exactly the client's effective conf;
@@ -16,17 +16,19 @@ given up beyond a budget that is linear in the entries. Invariants:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ursa.model.json import JsonObject
 from ursa.policies.core.groups import maximal_groups
-from ursa.policies.core.policy import Effective, Origin, effective
+from ursa.policies.core.policy import Effective, Origin, effective, stacked
 from ursa.policies.core.subject import Tags
 
-_FREE_RULES = 512
-_RULES_PER_ENTRY = 8
+_FREE_WORK = 2048
+_WORK_PER_ENTRY = 32
+"""The budget of `maximal_groups`; what goes beyond it is shown in short form."""
 
 
 class Tag(NamedTuple):
@@ -94,8 +96,9 @@ def compile_subsets(entries: Sequence[Entry], *, negations: bool = True) -> Subs
     kept = tuple(entries)
     if not negations and len({key for entry in kept for key, _ in entry.tags}) <= 1:
         return SubsetRules(kept, _by_strength(_one_per_subset(kept)))
-    groups = maximal_groups([entry.tags for entry in kept], limit=_FREE_RULES + len(kept))
-    if groups is None or sum(_combinations(kept, group) for group in groups) > _budget(kept):
+    budget = _FREE_WORK + _WORK_PER_ENTRY * len(kept)
+    groups = maximal_groups([entry.tags for entry in kept], budget=budget)
+    if groups is None:
         return SubsetRules(kept, _condensed(kept), expanded=False)
     rules = [rule for number, group in enumerate(groups) for rule in _expand(kept, group, number)]
     return SubsetRules(kept, _by_strength(rules), groups=groups)
@@ -103,14 +106,6 @@ def compile_subsets(entries: Sequence[Entry], *, negations: bool = True) -> Subs
 
 def _merged(entries: Iterable[Entry]) -> Effective | None:
     return effective((entry.origin, entry.conf) for entry in entries)
-
-
-def _budget(entries: Sequence[Entry]) -> int:
-    return _FREE_RULES + _RULES_PER_ENTRY * len(entries)
-
-
-def _combinations(entries: Sequence[Entry], group: Sequence[int]) -> int:
-    return 1 << len({tag for position in group for tag in entries[position].tags})
 
 
 def _by_strength(rules: Sequence[SubsetRule]) -> tuple[SubsetRule, ...]:
@@ -149,18 +144,27 @@ def _one_per_subset(entries: Sequence[Entry]) -> list[SubsetRule]:
 
 
 def _condensed(entries: Sequence[Entry]) -> tuple[SubsetRule, ...]:
-    """One rule per distinct tags, at the place of its strongest entry, down to the strongest entry for everybody."""
-    by_tags: dict[Tags, list[int]] = {}
+    """One rule per distinct tags, at the place of its strongest entry, down to the strongest entry for everybody.
+
+    What the weaker entries for everybody say is merged once and shared.
+    """
+    everyone: Effective | None = None
+    of_everyone: list[int] = []
+    found: dict[Tags, tuple[Effective, tuple[int, ...]]] = {}
     for position, entry in enumerate(entries):
-        by_tags.setdefault(entry.tags, []).append(position)
-    everyone = by_tags.get(frozenset(), [])
-    rules = []
-    for tags, positions in sorted(by_tags.items(), key=lambda item: item[1][-1], reverse=True):
-        weaker = [position for position in everyone if position < positions[-1]]
-        found = tuple(sorted({*positions, *weaker}))
-        merged = _merged([entries[position] for position in found])
-        if merged is not None:
-            rules.append(SubsetRule(tuple(Tag(*tag) for tag in sorted(tags)), merged, found, positions[-1]))
-        if not tags:
-            break
-    return tuple(rules)
+        merged, positions = found.get(entry.tags, (everyone, tuple(of_everyone)))
+        between = of_everyone[bisect_right(of_everyone, positions[-1]) :] if positions else ()
+        for other in (*between, position):
+            merged = stacked(merged, entries[other].origin, entries[other].conf)
+            positions = (*positions, other)
+        assert merged is not None
+        found[entry.tags] = (merged, positions)
+        if not entry.tags:
+            everyone = merged
+            of_everyone.append(position)
+    by_strength = sorted(found.items(), key=lambda item: item[1][1][-1], reverse=True)
+    last = next((n for n, (tags, _) in enumerate(by_strength) if not tags), len(by_strength))
+    return tuple(
+        SubsetRule(tuple(Tag(*tag) for tag in sorted(tags)), merged, positions, positions[-1])
+        for tags, (merged, positions) in by_strength[: last + 1]
+    )
