@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 
 
-def blamed(names: Iterable[str], reason: str) -> tuple[str, ...]:
-    """Those of the names that the reason mentions as whole words; all when it mentions none."""
-    everything = tuple(names)
-    return tuple(name for name in everything if _mentions(reason, name)) or everything
+def mentioned(names: Iterable[str], reason: str) -> tuple[str, ...]:
+    """Those of the names that the reason mentions as whole words."""
+    return tuple(name for name in names if _mentions(reason, name))
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -16,7 +16,7 @@ from ursa.discovery.messages import Effect, Send
 from ursa.discovery.snapshot import Snapshot
 
 
-class Watch:
+class Watch(ABC):
     """Where a client stands with one type."""
 
     __slots__ = ("held_by", "in_flight", "offered", "subscribed")
@@ -29,6 +29,15 @@ class Watch:
         """Nonce of the response that is not answered yet."""
         self.held_by = ""
         """Nonce of the response of another type that held a change of this one back."""
+
+    @property
+    @abstractmethod
+    def has_refused(self) -> bool:
+        """Whether the client does without something that it refused."""
+
+    @abstractmethod
+    def offer_refused(self) -> None:
+        """Makes everything due that the client refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,17 @@ class Session(ABC, Generic[W, P]):
             return []
         self._snapshot = snapshot
         return self._flush()
+
+    def retry(self) -> list[Effect]:
+        """Offers once more what the client refused: what stood in the way may be gone by now."""
+        for watch in self._watches.values():
+            watch.offer_refused()
+        return self._flush()
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether the client does without something that it refused."""
+        return any(watch.has_refused for watch in self._watches.values())
 
     @abstractmethod
     def _new_watch(self) -> W: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ursa.discovery import layers as stacked
-from ursa.discovery.blame import blamed
+from ursa.discovery.blame import mentioned
 from ursa.discovery.framing import sotw_response
 from ursa.discovery.layers import Layers
 from ursa.discovery.messages import WILDCARD, Acknowledged, Effect, Rejected, Send, SotwRequest
@@ -36,6 +36,13 @@ class SotwWatch(Watch):
         self.nonce = ""
         self.rewarm = False
         """The client waits for these resources again, although they may not have changed."""
+
+    @property
+    def has_refused(self) -> bool:
+        return bool(self.rejected)
+
+    def offer_refused(self) -> None:
+        self.rejected, self.checked = "", None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,8 @@ class SotwSession(Session[SotwWatch, FullState]):
             return Acknowledged(request.type_url, version)
         # Envoy keeps the good part of a refused response, so nobody can say any more what exactly it has.
         watch.held, watch.rejected = "", version
-        names = blamed((e.name for e in stacked.entries(watch.base)), request.error)
-        return Rejected(request.type_url, version, request.error, names)
+        names = tuple(e.name for e in stacked.entries(watch.base))
+        return Rejected(request.type_url, version, request.error, mentioned(names, request.error) or names)
 
     def _subscribe(self, request: SotwRequest, watch: SotwWatch) -> None:
         names = frozenset(request.names) - {WILDCARD}
@@ -96,7 +103,8 @@ class SotwSession(Session[SotwWatch, FullState]):
             return None
         full = self._with_outgoing(type_url, watch, self._known_to_warmer(type_url, layers))
         version = stacked.version(full)
-        if version == watch.rejected or not _covers(watch, full):
+        # A client that waits for the resources takes even what it has refused: that ends its wait as well.
+        if (version == watch.rejected and not watch.rewarm) or not _covers(watch, full):
             return None
         has_news = any(name in layer for name in watch.names - watch.known for layer in full)
         return FullState(full, version != watch.held or has_news or watch.rewarm, version)

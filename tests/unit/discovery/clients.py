@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from envoy.service.discovery.v3 import discovery_pb2
 
@@ -89,11 +89,21 @@ class DeltaClient(Client):
         self.dialect = dialect
         self.session = DeltaSession(dialect, "cp")
         self.versions: dict[str, dict[str, str]] = {}
+        self.accepted: State = {}
+        """What belongs to these versions; `state` may differ from it after a refusal."""
         self.names: dict[str, set[str]] = {}
         self.expected: set[tuple[str, str]] = set()
         """Resources that may come although the client has the same content."""
         if resume is not None:
-            self.state, self.versions, self.names = resume.state, resume.versions, resume.names
+            self.names = resume.names
+            # What came of a refused response is forgotten: Envoy tells nobody, so nobody could mend it.
+            self.versions, self.accepted = resume.versions, resume.accepted
+            self.state = {type_url: dict(bodies) for type_url, bodies in resume.accepted.items()}
+            if CDS in self.names:
+                self.names[EDS] = set(self.state.get(CDS, {}))
+                for kept in (self.versions, self.accepted, self.state):
+                    for name in kept.get(EDS, {}).keys() - self.names[EDS]:
+                        del kept[EDS][name]
 
     def request(self, type_url: str, *subscribe: str, drop: Iterable[str] = (), nonce: str = "") -> None:
         drop = tuple(drop)
@@ -102,8 +112,8 @@ class DeltaClient(Client):
         self.names[type_url].difference_update(drop)
         for name in drop:
             if "*" not in self.names[type_url]:
-                self.versions.get(type_url, {}).pop(name, None)
-                self.state.get(type_url, {}).pop(name, None)
+                for kept in (self.versions, self.accepted, self.state):
+                    kept.get(type_url, {}).pop(name, None)
         self.expected.update((type_url, name) for name in (*subscribe, *drop))
         if first and not subscribe:
             self.names[type_url].add("*")
@@ -116,6 +126,7 @@ class DeltaClient(Client):
                 continue
             subscribe = () if names == {"*"} else tuple(sorted(names))
             held = dict(self.versions.get(type_url, {}))
+            self.expected.update((type_url, name) for name in subscribe if name not in held)
             self.feed(self.session.receive(DeltaRequest(type_url, subscribe, held=held)))
 
     def take(self) -> discovery_pb2.DeltaDiscoveryResponse:
@@ -127,39 +138,77 @@ class DeltaClient(Client):
         names = [r.name for r in response.resources]
         assert len(set(names)) == len(names)
         assert not set(names) & set(response.removed_resources)
+        self._check_news(response)
         self.log.append((response.type_url, tuple(names), tuple(response.removed_resources)))
         return response
 
-    def accept(self, response: discovery_pb2.DeltaDiscoveryResponse, *, once: bool = True) -> None:
+    def accept(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
         """Applies a response and acknowledges it."""
         type_url = response.type_url
-        state = self.state.setdefault(type_url, {})
-        versions = self.versions.setdefault(type_url, {})
+        names = {r.name for r in response.resources}
+        self._apply(response, names | set(response.removed_resources))
+        versions, accepted = self.versions.setdefault(type_url, {}), self.accepted.setdefault(type_url, {})
         for resource in response.resources:
-            key = (type_url, resource.name)
-            if once and key not in self.expected:
-                assert versions.get(resource.name) != resource.version, f"{key} was sent twice"
-            self.expected.discard(key)
-            state[resource.name] = resource.resource.value
-            versions[resource.name] = resource.version
+            if self._wants(type_url, resource.name):
+                versions[resource.name], accepted[resource.name] = resource.version, resource.resource.value
         for name in response.removed_resources:
-            state.pop(name, None)
             versions.pop(name, None)
-        self._follow_clusters(response)
+            accepted.pop(name, None)
         self.acknowledge(type_url)
+
+    def _check_news(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+        """Nothing is sent twice: neither what the client has nor the removal of what it does not have."""
+        versions = self.versions.get(response.type_url, {})
+        for resource in response.resources:
+            key = (response.type_url, resource.name)
+            assert key in self.expected or versions.get(resource.name) != resource.version, f"{key} was sent twice"
+            self.expected.discard(key)
+        for name in response.removed_resources:
+            key = (response.type_url, name)
+            assert key in self.expected or name in versions, f"{key} was removed twice"
+            self.expected.discard(key)
+
+    def _apply(self, response: discovery_pb2.DeltaDiscoveryResponse, names: Collection[str]) -> None:
+        """Applies the part of a response that concerns these names; what it does not want any more it ignores."""
+        type_url = response.type_url
+        state = self.state.setdefault(type_url, {})
+        wanted = [r for r in response.resources if r.name in names and self._wants(type_url, r.name)]
+        changed = {r.name: r.resource.value for r in wanted}
+        removed = {name for name in response.removed_resources if name in names}
+        state.update(changed)
+        for name in removed:
+            state.pop(name, None)
+        self._follow_clusters(type_url, changed.keys(), removed)
+
+    def _wants(self, type_url: str, name: str) -> bool:
+        return not self.names.get(type_url, set()).isdisjoint((name, "*"))
 
     def acknowledge(self, type_url: str) -> None:
         """Acknowledges; clusters only when they are warm, as Envoy does."""
         if type_url == CDS and self.warming:
             return
         self.feed(self.session.receive(DeltaRequest(type_url, nonce=self.unanswered.pop(type_url))))
-        if not self.warming and type_url == EDS and CDS in self.unanswered and not self._on_the_wire(CDS):
-            self.acknowledge(CDS)
+        self._acknowledge_warm_clusters(type_url)
 
-    def refuse(self, response: discovery_pb2.DeltaDiscoveryResponse, reason: str) -> None:
-        """Applies nothing."""
-        nonce = self.unanswered.pop(response.type_url)
-        self.feed(self.session.receive(DeltaRequest(response.type_url, nonce=nonce, error=reason)))
+    def refuse(
+        self, response: discovery_pb2.DeltaDiscoveryResponse, reason: str, *, applied: Collection[str] = ()
+    ) -> None:
+        """Applies only these, without taking note of their versions, as Envoy does."""
+        type_url = response.type_url
+        names = {*(r.name for r in response.resources), *response.removed_resources}
+        self.expected.update((type_url, name) for name in names)
+        # The session could not know that these clusters would be refused when it sent their endpoints along.
+        self.expected.update((EDS, name) for name in names if type_url == CDS)
+        self._apply(response, applied)
+        if type_url == EDS:
+            self.warming -= names  # a refusal ends the wait as well
+        nonce = self.unanswered.pop(type_url)
+        self.feed(self.session.receive(DeltaRequest(type_url, nonce=nonce, error=reason)))
+        self._acknowledge_warm_clusters(type_url)
+
+    def _acknowledge_warm_clusters(self, changed: str) -> None:
+        if not self.warming and changed == EDS and CDS in self.unanswered and not self._on_the_wire(CDS):
+            self.acknowledge(CDS)
 
     def settle(self) -> None:
         """Accepts everything until nothing comes any more."""
@@ -169,18 +218,16 @@ class DeltaClient(Client):
     def _on_the_wire(self, type_url: str) -> bool:
         return any(send.type_url == type_url for send in self.wire)
 
-    def _follow_clusters(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def _follow_clusters(self, type_url: str, changed: Collection[str], removed: Collection[str]) -> None:
         if EDS not in self.dialect.order:
             return
-        if response.type_url == EDS:
-            self.warming -= {r.name for r in response.resources} | set(response.removed_resources)
-        elif response.type_url == CDS:
-            changed = {r.name for r in response.resources}
-            gone = set(response.removed_resources)
+        if type_url == EDS:
+            self.warming.difference_update(changed, removed)
+        elif type_url == CDS:
             known = self.names.get(EDS, set())
-            self.warming = (self.warming | changed) - gone
+            self.warming = self.warming.union(changed).difference(removed)
             self.expected.update((EDS, name) for name in changed)
-            new, dropped = sorted(changed - known), sorted(gone & known)
+            new, dropped = sorted(set(changed) - known), sorted(known.intersection(removed))
             if new or dropped:
                 self.request(EDS, *new, drop=dropped)
 
