@@ -92,7 +92,7 @@ async def serve(settings: Settings) -> None:
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
-        ads=AdsServer(lifecycle.attach, instance),
+        ads=AdsServer(lifecycle.attach, instance, nack_backoff=xds.nack_backoff),
         http=bootstrap_application(settings, live, registry, dp_pair),
         services=[hds.handler()] if settings.dp_server.hds.enabled else [],
     )

@@ -97,9 +97,7 @@ def check_silence(publish: Callable[[Snapshot], None], client: DeltaClient | Sot
     assert not client.wire
 
 
-@given(
-    moves=st.lists(st.tuples(st.sampled_from((*MOVES, "retry")), worlds, st.booleans(), st.booleans()), max_size=25)
-)
+@given(moves=st.lists(st.tuples(st.sampled_from((*MOVES, "retry")), worlds, st.booleans(), st.booleans()), max_size=25))
 @settings(max_examples=300, deadline=None)
 def test_delta_recovers_from_refusals(moves: list[tuple[str, tuple, bool, bool]]) -> None:
     client, current, clusters_refused = connect_delta(), Snapshot.EMPTY, False
@@ -129,6 +127,68 @@ def test_delta_recovers_from_refusals(moves: list[tuple[str, tuple, bool, bool]]
         assert without_empty_types(client.state) == without_empty_types(content(current))
     assert not client.unanswered and not client.warming
     check_silence(client.publish, client, current)
+
+
+TYPES = (CDS, EDS, LDS)
+
+
+def refuse_the_bad(client: DeltaClient, bad: set[tuple[str, str]], *, names_culprit: bool, applies_rest: bool) -> None:
+    """Answers everything; refuses whatever holds one of these resources."""
+    while client.wire:
+        response = client.take()
+        names = {r.name for r in response.resources}
+        culprits = {name for name in names if (response.type_url, name) in bad}
+        if not culprits:
+            client.accept(response)
+            continue
+        reason = f"cannot use {', '.join(sorted(culprits))}: bad" if names_culprit else "bad"
+        rest = {*names, *response.removed_resources} - culprits if applies_rest else ()
+        client.refuse(response, reason, applied=rest)
+
+
+@given(
+    moves=st.lists(st.tuples(st.sampled_from(("publish", "answer")), worlds), max_size=20),
+    bad=st.sampled_from(TYPES),
+    names_culprit=st.booleans(),
+    applies_rest=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_one_bad_resource_never_holds_the_others(
+    moves: list[tuple[str, tuple]], bad: str, names_culprit: bool, applies_rest: bool
+) -> None:
+    client, current = connect_delta(), Snapshot.EMPTY
+    refused = {(bad, "a"), (bad, "b"), (bad, "x")}
+    for move, world in moves:
+        if move == "publish":
+            current = make_snapshot(world)
+            client.publish(current)
+        else:
+            refuse_the_bad(client, refused, names_culprit=names_culprit, applies_rest=applies_rest)
+    refuse_the_bad(client, refused, names_culprit=names_culprit, applies_rest=applies_rest)
+    if current is not Snapshot.EMPTY:
+        check_all_but(client, current, refused)
+    settled = len(client.log)
+    check_silence(client.publish, client, current)
+    assert len(client.log) == settled
+    client.feed(client.session.retry())
+    refuse_the_bad(client, refused, names_culprit=names_culprit, applies_rest=applies_rest)
+    assert len(client.log) - settled <= 6, "refused resources are sent in a loop"
+    client.feed(client.session.retry())
+    client.settle()
+    if current is not Snapshot.EMPTY:
+        assert without_empty_types(client.state) == without_empty_types(content(current))
+    assert not client.unanswered and not client.warming
+
+
+def check_all_but(client: DeltaClient, current: Snapshot, refused: set[tuple[str, str]]) -> None:
+    """All that is wanted is there, except what was refused; what is not wanted is gone unless it may be in use."""
+    for type_url, bodies in content(current).items():
+        have = client.state.get(type_url, {})
+        for name, body in bodies.items():
+            is_asked = type_url != EDS or name in client.names.get(EDS, set())
+            assert have.get(name) == body or (type_url, name) in refused or not is_asked
+    if not client.session.has_refused:
+        assert without_empty_types(client.state) == without_empty_types(content(current))
 
 
 PLAIN = Dialect(order=(RDS, SDS), wildcard_types=frozenset())
@@ -170,7 +230,7 @@ def test_delta_follows_subscriptions(moves: list[tuple[str, dict[str, int], set[
         assert kept == expected
 
 
-@given(moves=st.lists(st.tuples(st.sampled_from(MOVES), worlds), max_size=25), refusals=st.booleans())
+@given(moves=st.lists(st.tuples(st.sampled_from((*MOVES, "retry")), worlds), max_size=25), refusals=st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_sotw_ends_in_the_newest_state(moves: list[tuple[str, tuple]], refusals: bool) -> None:
     client, current, names = SotwClient(), Snapshot.EMPTY, BodyNames()
@@ -188,6 +248,8 @@ def test_sotw_ends_in_the_newest_state(moves: list[tuple[str, tuple]], refusals:
             for type_url in (CDS, EDS, LDS):
                 if type_url in client.names:
                     client.request(type_url, *sorted(client.names[type_url]))
+        elif move == "retry":
+            client.feed(client.session.retry())
         elif client.wire:
             response = client.take()
             if move == "refuse" and refusals:
@@ -196,26 +258,16 @@ def test_sotw_ends_in_the_newest_state(moves: list[tuple[str, tuple]], refusals:
             else:
                 client.accept(response, names)
         assert client.listeners_work() or not clean
-    sotw_settle(client, names)
-    if not clean:
-        for number in (7, 8):
-            current = fresh(number)
-            client.publish(current)
-            sotw_settle(client, names)
+    client.settle(names)
+    client.feed(client.session.retry())
+    client.settle(names)
+    assert not client.session.has_refused
     if current is not Snapshot.EMPTY:
         assert client.state[CDS] == content(current)[CDS]
         assert client.state[LDS] == content(current)[LDS]
         assert client.state.get(EDS, {}) == content(current)[EDS]
+    assert not client.unanswered and not client.warming
     check_silence(client.publish, client, current)
-
-
-def sotw_settle(client: SotwClient, names: BodyNames) -> None:
-    while client.wire or client.unanswered:
-        while client.wire:
-            client.accept(client.take(), names)
-        if CDS in client.unanswered:
-            client.warming.clear()
-            client.acknowledge(CDS)
 
 
 stacks = st.lists(bodies, max_size=3)

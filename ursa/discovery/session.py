@@ -19,12 +19,14 @@ from ursa.discovery.snapshot import Snapshot
 class Watch(ABC):
     """Where a client stands with one type."""
 
-    __slots__ = ("held_by", "in_flight", "offered", "subscribed")
+    __slots__ = ("held_by", "in_flight", "latest", "offered", "subscribed")
 
     def __init__(self) -> None:
         self.subscribed = False
         self.offered = False
         """The client has what was last offered, or it is on its way."""
+        self.latest: Layers = ()
+        """What the snapshot had when that was offered."""
         self.in_flight = ""
         """Nonce of the response that is not answered yet."""
         self.held_by = ""
@@ -113,9 +115,12 @@ class Session(ABC, Generic[W, P]):
             if layers is None:
                 continue
             plan = self._plan(type_url, watch, layers)
-            if plan is None or (plan.send and self._must_wait(type_url, watch)):
+            if plan is not None and plan.send and self._must_wait(type_url, watch):
                 continue
             watch.held_by = ""
+            if plan is None:
+                continue
+            watch.latest = layers
             send = self._send(type_url, watch, plan)
             if send is not None:
                 watch.in_flight = send.nonce
@@ -123,12 +128,15 @@ class Session(ABC, Generic[W, P]):
         return effects
 
     def _must_wait(self, type_url: str, watch: W) -> bool:
-        """Make before break; but one response holds a change back at most, lest steady changes starve a type."""
+        """Make before break; but one response holds a change back at most, lest steady changes starve a type.
+
+        What the newest state of a type refers to has to be on its way in any case, so the change can only go with it.
+        """
         before = self._dialect.waits_for.get(type_url)
         if before is None or not watch.offered:
             return False
-        blocker = self._watches[before].in_flight
-        if not blocker or watch.held_by not in ("", blocker):
+        blocker, is_newest = self._watches[before].in_flight, self._watches[before].latest == self._layers(before)
+        if not blocker or (watch.held_by not in ("", blocker) and is_newest):
             return False
         watch.held_by = blocker
         return True

@@ -20,7 +20,10 @@ from ursa.discovery.session import Plan, Session, Watch
 class SotwWatch(Watch):
     """Where a client stands with one type."""
 
-    __slots__ = ("base", "checked", "held", "known", "names", "nonce", "outgoing", "rejected", "rewarm", "wildcard")
+    __slots__ = (
+        *("applied", "base", "checked", "held", "known", "names", "nonce", "outgoing", "promised", "rejected"),
+        *("rewarm", "wildcard"),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,11 +32,16 @@ class SotwWatch(Watch):
         self.known: frozenset[str] = frozenset()
         """Names that were asked for when the last response was made."""
         self.base: Layers = ()
+        """What was last offered."""
+        self.applied: Layers = ()
+        """What was last acknowledged."""
         self.checked: Layers | None = None
         """The layers of which it is known that nothing is due."""
         self.held = self.rejected = self.outgoing = ""
         """Versions that the client has, that it refused, and that is on its way."""
         self.nonce = ""
+        self.promised: Layers = ()
+        """What was there when the client was told to ask for it; it waits for that even if it is gone."""
         self.rewarm = False
         """The client waits for these resources again, although they may not have changed."""
 
@@ -77,9 +85,11 @@ class SotwSession(Session[SotwWatch, FullState]):
 
     def _answered(self, request: SotwRequest, watch: SotwWatch) -> Effect:
         watch.in_flight = ""
+        for warmed in self._dialect.warms(request.type_url):
+            self._watches[warmed].promised = ()
         version = watch.outgoing
         if request.error is None:
-            watch.held, watch.rejected = version, ""
+            watch.held, watch.rejected, watch.applied = version, "", watch.base
             return Acknowledged(request.type_url, version)
         # Envoy keeps the good part of a refused response, so nobody can say any more what exactly it has.
         watch.held, watch.rejected = "", version
@@ -110,14 +120,16 @@ class SotwSession(Session[SotwWatch, FullState]):
         return FullState(full, version != watch.held or has_news or watch.rewarm, version)
 
     def _send(self, type_url: str, watch: SotwWatch, plan: FullState) -> Send | None:
-        before, watch.base = watch.base, plan.layers
+        watch.base = plan.layers
         watch.known, watch.offered, watch.rewarm = watch.names, True, False
         watch.checked = plan.layers if plan.layers == self._layers(type_url) else None
         if not plan.send:
+            watch.applied = plan.layers
             return None
-        if any(True for _ in stacked.difference(before, plan.layers).changed):
+        if any(True for _ in stacked.difference(watch.applied, plan.layers).changed):
             for warmed in self._dialect.warms(type_url):
-                self._watches[warmed].rewarm = self._watches[warmed].offered
+                self._watches[warmed].rewarm = True
+                self._watches[warmed].promised = self._snapshot.layers.get(warmed, ())
         watch.outgoing, watch.nonce = plan.version, self._next_nonce()
         payload = stacked.payload(plan.layers)
         data = sotw_response(type_url, plan.version, payload, nonce=watch.nonce, identifier=self._identifier)
@@ -139,12 +151,17 @@ class SotwSession(Session[SotwWatch, FullState]):
 
     def _with_outgoing(self, type_url: str, watch: SotwWatch, layers: Layers) -> Layers:
         """The layers, and as a last one what the client still uses and nothing may refer to any more."""
-        if not watch.offered or type_url not in self._dialect.used_by:
+        if type_url not in self._dialect.used_by:
             return layers
-        gone = [stacked.lookup(watch.base, name) for name in stacked.difference(watch.base, layers).removed]
+        gone = {
+            name: stacked.lookup(before, name)
+            for before in (watch.promised, watch.applied)
+            for name in stacked.difference(before, layers).removed
+            if watch.wildcard or name in watch.names
+        }
         if not gone or self._users_are_settled(type_url):
             return layers
-        return (*layers, ResourceSet.of(e for e in gone if e is not None))
+        return (*layers, ResourceSet.of(e for e in gone.values() if e is not None))
 
     def _is_settled(self, type_url: str) -> bool:
         watch = self._watches[type_url]

@@ -40,9 +40,15 @@ class ShuttingDown(Unavailable):
 class AdsServer:
     """Serves `StreamAggregatedResources` and `DeltaAggregatedResources`."""
 
-    def __init__(self, attach: Attach, instance_id: str) -> None:
-        """Serves streams that `attach` accepts; `instance_id` names this control plane to proxies."""
-        self._attach, self._instance_id = attach, instance_id
+    def __init__(self, attach: Attach, instance_id: str, *, nack_backoff: float) -> None:
+        """Serves streams that `attach` accepts.
+
+        Args:
+            attach: authenticates proxies and registers their streams.
+            instance_id: names this control plane to proxies.
+            nack_backoff: seconds after which a proxy is offered again what it refused; more after every refusal.
+        """
+        self._attach, self._instance_id, self._nack_backoff = attach, instance_id, nack_backoff
         self._conversations: set[Conversation[SotwRequest] | Conversation[DeltaRequest]] = set()
 
     @property
@@ -109,7 +115,7 @@ class AdsServer:
         received = read(data)
         node = read_node(received.node)
         proxy = await self._attach(node, _authorization(context), delta=delta)
-        conversation = Conversation(node.id, proxy, session, read=read)
+        conversation = Conversation(node.id, proxy, session, read=read, nack_backoff=self._nack_backoff)
         self._conversations.add(conversation)
         try:
             await conversation.run(received.request, requests, context.write)

@@ -35,20 +35,39 @@ class Talker(Protocol[R_contra]):
     def publish(self, snapshot: Snapshot) -> list[Effect]:
         """Takes what the proxy should have from now on."""
 
+    def retry(self) -> list[Effect]:
+        """Offers what was refused once more."""
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether the proxy does without something that it refused."""
+
 
 class Conversation(Generic[R]):
     """A stream of an accepted proxy."""
 
     def __init__(
-        self, node_id: str, proxy: ProxyStream, session: Talker[R], *, read: Callable[[bytes], Received[R]]
+        self,
+        node_id: str,
+        proxy: ProxyStream,
+        session: Talker[R],
+        *,
+        read: Callable[[bytes], Received[R]],
+        nack_backoff: float,
     ) -> None:
-        """Nothing moves before `run`."""
+        """Nothing moves before `run`; `nack_backoff` are the seconds after which a refused resource is offered again.
+
+        The pause doubles with every refusal that follows, so what stays refused is not sent in a loop, and yet a proxy
+        recovers by itself when what stood in the way is gone.
+        """
         self._node_id, self._proxy = node_id, proxy
         self._session: Talker[R] = session
         self._read: Callable[[bytes], Received[R]] = read
         self._outbox: deque[Send] = deque()
         self._newest: Snapshot | None = None
         self._wake = asyncio.Event()
+        self._nack_backoff = self._pause = nack_backoff
+        self._retrial: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def end(self, error: UrsaError) -> None:
@@ -75,6 +94,8 @@ class Conversation(Generic[R]):
                 finished.result()
         finally:
             self._ended.cancel()
+            if self._retrial is not None:
+                self._retrial.cancel()
             await cancel_and_wait(*tasks)
 
     async def _receive(self, requests: AsyncIterator[bytes]) -> None:
@@ -117,5 +138,13 @@ class Conversation(Generic[R]):
                 self._wake.set()
             elif isinstance(effect, Acknowledged):
                 self._proxy.acknowledged(effect.type_url, effect.version)
+                if self._pause != self._nack_backoff and not self._session.has_refused:
+                    self._pause = self._nack_backoff
             elif isinstance(effect, Rejected):
                 self._proxy.rejected(effect.type_url, effect.version, effect.reason, effect.names)
+                if self._retrial is None:
+                    self._retrial = asyncio.get_running_loop().call_later(self._pause, self._retry)
+
+    def _retry(self) -> None:
+        self._retrial, self._pause = None, self._pause * 2
+        self._apply(self._session.retry())

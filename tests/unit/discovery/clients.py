@@ -92,8 +92,8 @@ class DeltaClient(Client):
         self.accepted: State = {}
         """What belongs to these versions; `state` may differ from it after a refusal."""
         self.names: dict[str, set[str]] = {}
-        self.expected: set[tuple[str, str]] = set()
-        """Resources that may come although the client has the same content."""
+        self.expected: dict[tuple[str, str], int] = {}
+        """How many responses until resources may not come any more unless their content is new."""
         if resume is not None:
             self.names = resume.names
             # What came of a refused response is forgotten: Envoy tells nobody, so nobody could mend it.
@@ -101,20 +101,16 @@ class DeltaClient(Client):
             self.state = {type_url: dict(bodies) for type_url, bodies in resume.accepted.items()}
             if CDS in self.names:
                 self.names[EDS] = set(self.state.get(CDS, {}))
-                for kept in (self.versions, self.accepted, self.state):
-                    for name in kept.get(EDS, {}).keys() - self.names[EDS]:
-                        del kept[EDS][name]
+                self._forget_unwanted(EDS)
 
     def request(self, type_url: str, *subscribe: str, drop: Iterable[str] = (), nonce: str = "") -> None:
         drop = tuple(drop)
         first = type_url not in self.names
         self.names.setdefault(type_url, set()).update(subscribe)
         self.names[type_url].difference_update(drop)
-        for name in drop:
-            if "*" not in self.names[type_url]:
-                for kept in (self.versions, self.accepted, self.state):
-                    kept.get(type_url, {}).pop(name, None)
-        self.expected.update((type_url, name) for name in (*subscribe, *drop))
+        if drop:
+            self._forget_unwanted(type_url)
+        self._expect(type_url, (*subscribe, *drop))
         if first and not subscribe:
             self.names[type_url].add("*")
         self.feed(self.session.receive(DeltaRequest(type_url, subscribe, drop, nonce=nonce)))
@@ -124,9 +120,10 @@ class DeltaClient(Client):
         for type_url in self.dialect.order:
             if (names := self.names.get(type_url)) is None:
                 continue
-            subscribe = () if names == {"*"} else tuple(sorted(names))
+            is_plain = names == {"*"} and type_url in self.dialect.wildcard_types
+            subscribe = () if is_plain else tuple(sorted(names))
             held = dict(self.versions.get(type_url, {}))
-            self.expected.update((type_url, name) for name in subscribe if name not in held)
+            self._expect(type_url, set(subscribe) - held.keys())
             self.feed(self.session.receive(DeltaRequest(type_url, subscribe, held=held)))
 
     def take(self) -> discovery_pb2.DeltaDiscoveryResponse:
@@ -159,14 +156,27 @@ class DeltaClient(Client):
     def _check_news(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
         """Nothing is sent twice: neither what the client has nor the removal of what it does not have."""
         versions = self.versions.get(response.type_url, {})
+        anything = self._expects((response.type_url, "*"))
         for resource in response.resources:
             key = (response.type_url, resource.name)
-            assert key in self.expected or versions.get(resource.name) != resource.version, f"{key} was sent twice"
-            self.expected.discard(key)
+            is_news = self._expects(key) or versions.get(resource.name) != resource.version
+            assert is_news or anything, f"{key} was sent twice"
         for name in response.removed_resources:
             key = (response.type_url, name)
-            assert key in self.expected or name in versions, f"{key} was removed twice"
-            self.expected.discard(key)
+            is_news = self._expects(key) or name in versions
+            is_wanted = self._wants(*key)  # otherwise it has dropped the name in the meantime
+            assert is_news or anything or not is_wanted, f"{key} was removed twice"
+
+    def _expect(self, type_url: str, names: Iterable[str]) -> None:
+        """The next response may hold these; one that is on its way does not know of that yet."""
+        self.expected.update(((type_url, name), 2 if type_url in self.unanswered else 1) for name in names)
+
+    def _expects(self, key: tuple[str, str]) -> bool:
+        """Whether the client may get this again; counts down."""
+        left = self.expected.pop(key, 0)
+        if left > 1:
+            self.expected[key] = left - 1
+        return left > 0
 
     def _apply(self, response: discovery_pb2.DeltaDiscoveryResponse, names: Collection[str]) -> None:
         """Applies the part of a response that concerns these names; what it does not want any more it ignores."""
@@ -179,6 +189,11 @@ class DeltaClient(Client):
         for name in removed:
             state.pop(name, None)
         self._follow_clusters(type_url, changed.keys(), removed)
+
+    def _forget_unwanted(self, type_url: str) -> None:
+        for kept in (self.versions, self.accepted, self.state):
+            for name in [name for name in kept.get(type_url, {}) if not self._wants(type_url, name)]:
+                del kept[type_url][name]
 
     def _wants(self, type_url: str, name: str) -> bool:
         return not self.names.get(type_url, set()).isdisjoint((name, "*"))
@@ -196,9 +211,9 @@ class DeltaClient(Client):
         """Applies only these, without taking note of their versions, as Envoy does."""
         type_url = response.type_url
         names = {*(r.name for r in response.resources), *response.removed_resources}
-        self.expected.update((type_url, name) for name in names)
+        self._expect(type_url, names)
         # The session could not know that these clusters would be refused when it sent their endpoints along.
-        self.expected.update((EDS, name) for name in names if type_url == CDS)
+        self._expect(EDS, names if type_url == CDS else ())
         self._apply(response, applied)
         if type_url == EDS:
             self.warming -= names  # a refusal ends the wait as well
@@ -226,7 +241,7 @@ class DeltaClient(Client):
         elif type_url == CDS:
             known = self.names.get(EDS, set())
             self.warming = self.warming.union(changed).difference(removed)
-            self.expected.update((EDS, name) for name in changed)
+            self._expect(EDS, changed)
             new, dropped = sorted(set(changed) - known), sorted(known.intersection(removed))
             if new or dropped:
                 self.request(EDS, *new, drop=dropped)
@@ -241,11 +256,15 @@ class SotwClient(Client):
         self.versions: dict[str, str] = {}
         self.nonces: dict[str, str] = {}
         self.names: dict[str, set[str]] = {}
+        self.expected: set[str] = set()
+        """Types of which a response may come although the client has that version."""
         if resume is not None:
             self.state, self.versions, self.names = resume.state, resume.versions, resume.names
 
     def request(self, type_url: str, *names: str, error: str | None = None) -> None:
         """Says what it wants, which also answers the last response."""
+        if error is not None or not self.names.get(type_url, set()).issuperset(names):
+            self.expected.add(type_url)
         self.names[type_url] = set(names)
         self.unanswered_by_nonce(type_url)
         self.feed(
@@ -264,7 +283,10 @@ class SotwClient(Client):
         response = discovery_pb2.DiscoveryResponse.FromString(send.data)
         assert (response.type_url, response.nonce) == (send.type_url, send.nonce)
         assert response.control_plane.identifier == "cp"
-        self.log.append((response.type_url, (response.version_info,), ()))
+        type_url, version = response.type_url, response.version_info
+        assert type_url in self.expected or self.versions.get(type_url) != version, f"{type_url} was sent twice"
+        self.expected.discard(type_url)
+        self.log.append((type_url, (version,), ()))
         return response
 
     def accept(self, response: discovery_pb2.DiscoveryResponse, names: Mapping[bytes, str]) -> None:
@@ -273,8 +295,13 @@ class SotwClient(Client):
         self.nonces[type_url], self.versions[type_url] = response.nonce, response.version_info
         bodies = {names[r.value]: r.value for r in response.resources}
         before = self.state.get(type_url, {})
-        self.state[type_url] = bodies if type_url in DIALECT.wildcard_types else {**before, **bodies}
+        if type_url in DIALECT.wildcard_types:
+            self.state[type_url] = bodies
+        else:  # what it does not want any more it ignores
+            bodies = {name: body for name, body in bodies.items() if name in self.names[type_url]}
+            self.state[type_url] = {**before, **bodies}
         if type_url == CDS:
+            self.expected.add(EDS)
             changed = {n for n, body in bodies.items() if before.get(n) != body}
             self.warming = (self.warming | changed) & bodies.keys()
             if bodies.keys() != self.names.get(EDS):
@@ -290,11 +317,25 @@ class SotwClient(Client):
         if type_url == CDS and self.warming:
             return
         self.request(type_url, *sorted(self.names.get(type_url, ())))
+        self._acknowledge_warm_clusters(type_url)
+
+    def _acknowledge_warm_clusters(self, changed: str) -> None:
         pending = self.unanswered.get(CDS)
-        if type_url == EDS and not self.warming and pending is not None and pending == self.nonces.get(CDS):
+        if changed == EDS and not self.warming and pending is not None and pending == self.nonces.get(CDS):
             self.acknowledge(CDS)
 
     def refuse(self, response: discovery_pb2.DiscoveryResponse, reason: str) -> None:
         """Applies nothing."""
-        self.nonces[response.type_url] = response.nonce
-        self.request(response.type_url, *sorted(self.names.get(response.type_url, ())), error=reason)
+        type_url = response.type_url
+        self.nonces[type_url] = response.nonce
+        if type_url == CDS:
+            self.expected.add(EDS)  # the session sent endpoints along before it could know of the refusal
+        elif type_url == EDS:
+            self.warming.clear()  # a refusal ends the wait as well
+        self.request(type_url, *sorted(self.names.get(type_url, ())), error=reason)
+        self._acknowledge_warm_clusters(type_url)
+
+    def settle(self, names: Mapping[bytes, str]) -> None:
+        """Accepts everything until nothing comes any more."""
+        while self.wire:
+            self.accept(self.take(), names)

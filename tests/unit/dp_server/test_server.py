@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class Lab:
         self.snapshot = snapshot_of(CLUSTER, backend=b"one")
         self.proxies: list[FakeProxy] = []
         self.files = ensure_self_signed(folder, SystemClock())
-        self.ads = AdsServer(self.attach, "cp-1")
+        self.ads = AdsServer(self.attach, "cp-1", nack_backoff=0.1)
         settings = DpServerSettings(host="127.0.0.1", port=0, read_header_timeout=0.5)
         http = web.Application()
         http.router.add_post("/bootstrap", self.bootstrap)
@@ -162,6 +163,25 @@ async def test_delta_with_node_only_in_the_first_request(lab: Lab) -> None:
         assert [r.name for r in response.resources] == ["other"]
         assert list(response.removed_resources) == ["backend"]
         assert ("rejected", CLUSTER, "no such cluster type", ("backend",)) in lab.proxies[0].told
+
+
+async def test_what_was_refused_is_offered_again(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.sotw(channel)
+        await call.write(first_sotw())
+        first = await call.read()
+        pauses = []
+        for nonce in ("1", "2", "3"):
+            refusal = discovery_pb2.DiscoveryRequest(type_url=CLUSTER, response_nonce=nonce)
+            refusal.error_detail.message = "address already in use"
+            await call.write(refusal)
+            asked = time.monotonic()
+            again = await call.read()
+            pauses.append(time.monotonic() - asked)
+            assert (again.version_info, again.resources) == (first.version_info, first.resources)
+        assert pauses[0] >= 0.1
+        assert pauses[1] >= 0.2
+        assert pauses[2] >= 0.4
 
 
 async def test_http_on_the_same_port(lab: Lab) -> None:
