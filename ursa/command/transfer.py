@@ -34,10 +34,15 @@ class Count:
 
 
 def run_import(settings: Settings, files: Sequence[Path]) -> Count:
-    """Loads all documents of `files`; raises InvalidResource or BadRequest before anything is written."""
+    """Loads all documents of `files`; of several about one object the last counts.
+
+    Raises:
+        InvalidResource, BadRequest: a document cannot be read; nothing was written.
+    """
     registry = default_registry()
-    resources = [from_rest(document, registry) for file in files for document in load_documents(file.read_text())]
-    return asyncio.run(_import(settings, resources))
+    documents = [document for file in files for document in load_documents(file.read_text())]
+    resources = {r.key: r for r in (from_rest(document, registry) for document in documents)}
+    return asyncio.run(_import(settings, list(resources.values())))
 
 
 def run_export(settings: Settings) -> Iterator[str]:

@@ -200,7 +200,6 @@ _HOST = "differs from host to host"
 
 CONFIGURED = {
     "store.type": "our default is durable",
-    "defaults.SkipHostnameGenerators": "written like its neighbours; files may write either",
     "general.workDir": _HOST,
     "interCp.catalog.instanceAddress": _HOST,
     "multizone.zone.globalAddress": _HOST,

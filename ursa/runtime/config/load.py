@@ -17,11 +17,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ursa.errors import ConfigError
-from ursa.runtime.config.setting import Group, variable_of
+from ursa.runtime.config.checks import CHOICES, problems
+from ursa.runtime.config.setting import Group, other_variables_of, variable_of
 from ursa.runtime.config.tree import Settings
-
-PREFIXES = ("KUMA_", "URSA_")
-"""Prefixes of variables, the later one wins."""
+from ursa.runtime.config.variables import PREFIXES, unknown_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,11 @@ class Described:
     key: str
     variable: str
     field: FieldInfo
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All its variables without prefix: the one that is documented last, so that it wins over misspelt ones."""
+        return (*other_variables_of(self.field), self.variable) if self.variable else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +69,20 @@ def load(file: str | None, environ: Mapping[str, str], overrides: Mapping[str, o
     warnings: list[str] = []
     document = _read(file) if file else {}
     values = _known(document, Settings, "", warnings)
-    for described in describe():
-        for prefix in PREFIXES if described.variable else ():
-            if (text := environ.get(prefix + described.variable)) is not None:
-                _put(values, described.key, text)
+    settings_by_variable = {variable: d.key for d in describe() for variable in d.variables}
+    for prefix in PREFIXES:
+        for variable, key in settings_by_variable.items():
+            if (text := environ.get(prefix + variable)) is not None:
+                _put(values, key, text)
+    warnings += unknown_variables(environ, settings_by_variable)
     for key, value in (overrides or {}).items():
         _put(values, key, value)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigError("configuration validation failed: " + _explain(error, file)) from None
-    if problems := settings.problems():
-        raise ConfigError("configuration validation failed: " + "; ".join(problems))
+    if found := list(problems(settings)):
+        raise ConfigError("configuration validation failed: " + "; ".join(found))
     if settings.mode == "standalone":
         warnings.append("mode: standalone is an old word for zone without a global; it is treated as zone")
     return Loaded(settings, tuple(warnings))
@@ -136,6 +142,9 @@ def _explain(error: ValidationError, file: str | None) -> str:
     texts = []
     for problem in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in problem["loc"])
+        if key in CHOICES:
+            texts.append(CHOICES[key])
+            continue
         variable = f" (KUMA_{variables[key]})" if variables.get(key) else ""
         texts.append(f"{key}{variable}: {problem['msg'].lower()}")
     return "; ".join(texts)

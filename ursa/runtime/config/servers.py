@@ -34,7 +34,12 @@ class ApiServerHttps(Group):
     require_client_cert: bool = setting(
         False, env="API_SERVER_HTTPS_REQUIRE_CLIENT_CERT", doc="handshake fails without a client certificate"
     )
-    tls_ca_file: str = setting("", env="API_SERVER_HTTPS_TLS_CA_FILE", doc="CA for client certificates")
+    tls_ca_file: str = setting(
+        "",
+        env="API_SERVER_HTTPS_TLS_CA_FILE",
+        doc="CA for client certificates",
+        also="API_SERVER_HTTPS_CLIENT_CERTS_CA_FILE",
+    )
 
 
 class ApiServerAuth(Group):

@@ -17,7 +17,10 @@ class DnsServer(Group):
     cidr: str = setting("240.0.0.0/4", env="DNS_SERVER_CIDR", doc="VIP range of tag-based services", key="CIDR")
     service_vip_enabled: bool = setting(True, env="DNS_SERVER_SERVICE_VIP_ENABLED")
     service_vip_port: int = setting(
-        80, env="DNS_SERVER_SERVICE_VIP_PORT", doc="port of the virtual address of a tag-based service"
+        80,
+        env="DNS_SERVER_SERVICE_VIP_PORT",
+        doc="port of the virtual address of a tag-based service",
+        also="DNS_SERVICE_SERVICE_VIP_PORT",
     )
 
 
@@ -140,5 +143,8 @@ class Defaults(Group):
         doc="ours: policies of a new mesh; targetRef as in Kuma 2.13, legacy as in Kuma 2.2 (source/destination)",
     )
     skip_hostname_generators: bool = setting(
-        False, env="DEFAULTS_SKIP_HOSTNAME_GENERATORS", doc="do not create the default HostnameGenerators"
+        False,
+        env="DEFAULTS_SKIP_HOSTNAME_GENERATORS",
+        doc="do not create the default HostnameGenerators",
+        key="SkipHostnameGenerators",
     )

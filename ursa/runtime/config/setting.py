@@ -73,7 +73,7 @@ class Group(BaseModel):
     )
 
 
-def setting(default: Any, *, env: str = "", doc: str = "", key: str | None = None) -> Any:
+def setting(default: Any, *, env: str = "", doc: str = "", key: str | None = None, also: str = "") -> Any:
     """Declares one setting.
 
     Args:
@@ -81,8 +81,9 @@ def setting(default: Any, *, env: str = "", doc: str = "", key: str | None = Non
         env: name of its variable without prefix; empty when only files can set it.
         doc: what it means, with unit.
         key: its key in files where that is not the camelCase form of the attribute.
+        also: another name of its variable, which Kuma's public documents give though Kuma does not read it.
     """
-    return Field(default, description=doc, alias=key, json_schema_extra={"env": env})
+    return Field(default, description=doc, alias=key, json_schema_extra={"env": env, "also": also})
 
 
 def group(cls: type[Group], *, key: str | None = None) -> Any:
@@ -94,3 +95,10 @@ def variable_of(field: FieldInfo) -> str:
     """The variable of a setting without prefix, empty when it has none."""
     extra = field.json_schema_extra
     return str(extra.get("env", "")) if isinstance(extra, dict) else ""
+
+
+def other_variables_of(field: FieldInfo) -> tuple[str, ...]:
+    """Other names of a setting's variable, without prefix."""
+    extra = field.json_schema_extra
+    also = str(extra.get("also", "")) if isinstance(extra, dict) else ""
+    return (also,) if also else ()

@@ -18,7 +18,9 @@ class StorePostgresTls(Group):
     )
     cert_path: str = setting("", env="STORE_POSTGRES_TLS_CERT_PATH", doc="client certificate")
     key_path: str = setting("", env="STORE_POSTGRES_TLS_KEY_PATH", doc="client key")
-    ca_path: str = setting("", env="STORE_POSTGRES_TLS_CA_PATH", doc="root CA")
+    ca_path: str = setting(
+        "", env="STORE_POSTGRES_TLS_CA_PATH", doc="root CA", also="STORE_POSTGRES_TLS_ROOT_CERT_PATH"
+    )
     disable_sslsni: bool = setting(
         False, env="STORE_POSTGRES_TLS_DISABLE_SSLSNI", doc="do not send SNI", key="disableSSLSNI"
     )
