@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.contract.places import EtcdPlace, MemoryPlace, Place, SharedPlace, SqlitePlace
+from tests.contract.places import EtcdPlace, MemoryPlace, Place, PostgresPlace, SharedPlace, SqlitePlace
 from tests.servers.etcd import Etcd
+from tests.servers.postgres import Postgres
 from ursa.store.contract import Store
 
-SHARED = ("etcd",)
+SHARED = ("etcd", "postgres")
 ENGINES = ("memory", "sqlite", *SHARED)
 
 
@@ -24,12 +26,23 @@ def etcd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
     asyncio.run(server.stop())
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with TemporaryDirectory(prefix="ursa-postgres-") as folder:
+        server = Postgres(Path(folder))
+        asyncio.run(server.start())
+        yield server
+        asyncio.run(server.stop())
+
+
 def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
     match engine:
         case "memory":
             return MemoryPlace()
         case "sqlite":
             return SqlitePlace(folder)
+        case "postgres":
+            return PostgresPlace(request.getfixturevalue("postgres_server"))
         case _:
             return EtcdPlace(request.getfixturevalue("etcd_server"))
 

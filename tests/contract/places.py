@@ -10,11 +10,15 @@ from typing import Protocol
 import pytest
 
 from tests.servers.etcd import Etcd
+from tests.servers.postgres import Postgres
+from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock, SystemClock
-from ursa.store.contract import Store
+from ursa.store.contract import Store, create
 from ursa.store.etcd import EtcdStore
 from ursa.store.etcd_client import EtcdAccess
 from ursa.store.memory import MemoryStore
+from ursa.store.postgres import PostgresStore
+from ursa.store.postgres_pool import PostgresAccess
 from ursa.store.sqlite import SqliteStore
 
 _numbers = itertools.count()
@@ -60,6 +64,36 @@ class SqlitePlace:
 
     def make(self, clock: Clock | None = None) -> Store:
         return SqliteStore(self._path, clock or SystemClock())
+
+
+class PostgresPlace:
+    def __init__(self, server: Postgres) -> None:
+        self._server, self._database = server, f"test-{next(_numbers)}"
+        server.create_database(self._database)
+
+    def make(self, clock: Clock | None = None) -> Store:
+        access = PostgresAccess("127.0.0.1", self._server.port, "ursa", "ursa", self._database, connection_timeout=2.0)
+        return PostgresStore(access, clock or SystemClock())
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def kill(self) -> None:
+        await self._server.kill()
+
+    def freeze(self) -> None:
+        self._server.server.freeze()
+
+    def thaw(self) -> None:
+        self._server.server.thaw()
+
+    async def wipe(self) -> None:
+        self._server.psql("DROP TABLE ursa_head, ursa_resources, ursa_changes, ursa_leases", self._database)
+
+    async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ursa.store.postgres.KEPT_CHANGES", 5)
+        monkeypatch.setattr("ursa.store.postgres.TRIM_EVERY", 1)
+        await create(store, Resource("Config", "", "one-more"))
 
 
 class EtcdPlace:

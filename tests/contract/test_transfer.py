@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.etcd import Etcd
+from tests.servers.postgres import Postgres
 from ursa.admission.startup import ensure_defaults
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
@@ -61,7 +62,8 @@ async def read(variables: Mapping[str, str]) -> Contents:
 
 
 @pytest.fixture
-def variables(etcd_server: Etcd, tmp_path: Path) -> Variables:
+def variables(etcd_server: Etcd, postgres_server: Postgres, tmp_path: Path) -> Variables:
+    postgres_server.create_database(tmp_path.name)
     common = {"KUMA_MODE": "global", "KUMA_GENERAL_WORK_DIR": str(tmp_path)}
     engines = {
         "sqlite": {"KUMA_STORE_SQLITE_PATH": str(tmp_path / "moved.db")},
@@ -69,11 +71,17 @@ def variables(etcd_server: Etcd, tmp_path: Path) -> Variables:
             "KUMA_STORE_ETCD_ENDPOINTS": ",".join(etcd_server.endpoints),
             "KUMA_STORE_ETCD_PREFIX": f"/{tmp_path.name}",
         },
+        "postgres": {
+            "KUMA_STORE_POSTGRES_PORT": str(postgres_server.port),
+            "KUMA_STORE_POSTGRES_USER": "ursa",
+            "KUMA_STORE_POSTGRES_PASSWORD": "ursa",
+            "KUMA_STORE_POSTGRES_DB_NAME": tmp_path.name,
+        },
     }
     return lambda engine: {**common, **engines[engine], "KUMA_STORE_TYPE": engine}
 
 
-@pytest.mark.parametrize(("source", "target"), [("sqlite", "etcd"), ("etcd", "sqlite")])
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "etcd"), ("postgres", "etcd"), ("etcd", "postgres")])
 def test_everything_moves(source: str, target: str, variables: Variables, tmp_path: Path) -> None:
     filled = asyncio.run(fill(variables(source)))
     assert len(filled.resources) > COUNT

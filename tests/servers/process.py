@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -39,28 +40,32 @@ class Server:
 
     async def kill(self) -> None:
         """As a crash of the machine would."""
-        await self.stop(signal.SIGKILL)
+        process, self._process = self._process, None
+        if process is not None:
+            _signal_all(process.pid, signal.SIGKILL)
+            await asyncio.to_thread(process.wait)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        self.signal_group(process.pid, signal.SIGCONT)
-        self.signal_group(process.pid, number)
-        await asyncio.to_thread(process.wait)
+        if process is not None:
+            _signal_all(process.pid, signal.SIGCONT)
+            process.send_signal(number)
+            await asyncio.to_thread(process.wait)
 
     def freeze(self) -> None:
         """Keeps connections open and answers nothing."""
         assert self._process is not None
-        self.signal_group(self._process.pid, signal.SIGSTOP)
+        _signal_all(self._process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         assert self._process is not None
-        self.signal_group(self._process.pid, signal.SIGCONT)
+        _signal_all(self._process.pid, signal.SIGCONT)
 
-    @staticmethod
-    def signal_group(leader: int, number: signal.Signals) -> None:
-        try:
-            os.killpg(leader, number)
-        except ProcessLookupError:
-            return
+
+def _signal_all(pid: int, number: signal.Signals) -> None:
+    """Signals a process and its children, parents first; PostgreSQL's are no process group."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = children.read_text().split() if children.exists() else []
+    for one in (pid, *map(int, found)):
+        with suppress(ProcessLookupError):
+            os.kill(one, number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings, work_dir
-from ursa.runtime.config.store import StoreEtcd
+from ursa.runtime.config.store import StoreEtcd, StorePostgres
 from ursa.store.contract import Store
 from ursa.store.memory import MemoryStore
 from ursa.store.sqlite import SqliteStore
@@ -28,6 +28,8 @@ def open_store(settings: Settings, clock: Clock) -> Store:
             return SqliteStore(path, clock)
         case "etcd":
             return _etcd(settings.store.etcd, clock)
+        case "postgres":
+            return _postgres(settings.store.postgres, clock)
         case other:
             raise ConfigError(f"store.type: {other!r} is not available in this version")
 
@@ -48,3 +50,36 @@ def _etcd(settings: StoreEtcd, clock: Clock) -> Store:
         timeout=settings.request_timeout,
     )
     return EtcdStore(access, clock, prefix=settings.prefix, compact=settings.compaction)
+
+
+def _postgres(settings: StorePostgres, clock: Clock) -> Store:
+    try:
+        from ursa.store.postgres import PostgresStore
+        from ursa.store.postgres_pool import PostgresAccess
+    except ImportError:
+        raise ConfigError("store.type: postgres needs asyncpg: pip install 'ursa-mesh[postgres]'") from None
+
+    tls, replica = settings.tls, settings.read_replica
+    access = PostgresAccess(
+        settings.host,
+        settings.port,
+        settings.user,
+        settings.password,
+        settings.db_name,
+        tls=tls.mode,
+        ca=tls.ca_path,
+        cert=tls.cert_path,
+        key=tls.key_path,
+        sni=not tls.disable_sslsni,
+        connection_timeout=settings.connection_timeout,
+        min_connections=settings.min_open_connections,
+        max_connections=settings.max_open_connections,
+        idle=settings.max_connection_idle_time,
+        lifetime=settings.max_connection_lifetime,
+        lifetime_jitter=settings.max_connection_lifetime_jitter,
+        health_check=settings.health_check_interval,
+        replica_host=replica.host,
+        replica_port=replica.port,
+        replica_ratio=replica.ratio,
+    )
+    return PostgresStore(access, clock)
