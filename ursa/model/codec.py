@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from ursa.errors import BadRequest, ProtocolError
 from ursa.model.duration import format_proto, parse_go
 from ursa.model.json import JsonObject
+from ursa.model.proto_json import ProtoJson
 from ursa.model.quoting import quoted
 
 DURATION = "google.protobuf.Duration"
@@ -36,22 +37,29 @@ class ProtoSpec:
         found: type[Message] = getattr(import_module(f"ursa.wire.{self._module}"), self._message)
         return found
 
+    @cached_property
+    def _json(self) -> ProtoJson:
+        return ProtoJson(self._type)
+
     @property
     def type_url(self) -> str:
         return TYPE_URL_PREFIX + str(self._type.DESCRIPTOR.full_name)
 
     def normalise(self, document: JsonObject) -> JsonObject:
+        if (plain := self._json.read(document)) is not None:
+            return self._json.write(plain)
         message = self._type()
         try:
             readable = _readable(document, message.DESCRIPTOR)
             json_format.ParseDict(readable, message, ignore_unknown_fields=True)
         except json_format.ParseError as error:
             raise BadRequest(_shorten(str(error))) from None
-        return _to_json(message)
+        return self._json.write(message)
 
     def encode(self, spec: JsonObject) -> bytes:
-        message = self._type()
-        json_format.ParseDict(dict(spec), message, ignore_unknown_fields=True)
+        message = self._json.read(spec)
+        if message is None:
+            message = json_format.ParseDict(dict(spec), self._type(), ignore_unknown_fields=True)
         return message.SerializeToString(deterministic=True)
 
     def decode(self, data: bytes) -> JsonObject:
@@ -60,7 +68,7 @@ class ProtoSpec:
             message.ParseFromString(data)
         except DecodeError as error:
             raise ProtocolError(f"not a {self._message}: {error}") from None
-        return _to_json(message)
+        return self._json.write(message)
 
 
 class JsonSpec:
@@ -88,11 +96,6 @@ class JsonSpec:
 def escape_html(data: bytes) -> bytes:
     """JSON with `<`, `>` and `&` escaped, as Go's encoder writes it."""
     return data.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
-
-
-def _to_json(message: Message) -> JsonObject:
-    document: JsonObject = json_format.MessageToDict(message)
-    return document
 
 
 def _readable(document: Any, message: Any) -> Any:

@@ -30,7 +30,7 @@ def parse_timestamp(text: str) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None or match[1].startswith("0001"):
         return 0
-    moment = datetime.strptime(match[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
     return int(moment.timestamp()) * SECOND + int((match[2] or "0").ljust(9, "0")[:9])
 
 
