@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ursa.errors import AlreadyExists, Conflict, NotFound
-from ursa.model.dataplane import parse_dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import parse_mesh
 from ursa.model.resource import Resource, ResourceKey
@@ -27,7 +26,7 @@ from ursa.topology.services.generated import Generator, is_local
 from ursa.topology.services.hostnames import SELECTORS, in_order, with_hostnames
 from ursa.topology.services.status import Proxy, read_proxy, with_health, with_matches
 from ursa.view.live import LiveView, Step, Subscription
-from ursa.view.view import Touched, View
+from ursa.view.view import Touched, View, services_of
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +173,7 @@ def _concern(touched: Touched, before: View, after: View) -> Concern:
         elif key.kind in ("Dataplane", "DataplaneInsight"):
             for view in (before, after):
                 if (dataplane := view.get("Dataplane", key.mesh, key.name)) is not None:
-                    concern.add(key.mesh, *parse_dataplane(dataplane).services)
+                    concern.add(key.mesh, *services_of(dataplane))
         elif key.kind in SELECTORS:
             concern.add(key.mesh, key.name, *_tags(after.get(*key)))
     return concern

@@ -150,7 +150,11 @@ def merge_tags(tag_sets: Iterable[Tags]) -> dict[str, list[str]]:
 
 
 def parse_dataplane(resource: Resource) -> Dataplane:
-    """The Dataplane in a resource; tolerant of anything validation lets through."""
+    """The Dataplane in a resource; tolerant of anything validation lets through. Parsed once per resource object."""
+    return resource.form(Dataplane, _parse)
+
+
+def _parse(resource: Resource) -> Dataplane:
     networking: JsonObject = resource.spec.get("networking", {})
     address = networking.get("address", "")
     gateway = networking.get("gateway")

@@ -6,12 +6,14 @@ request can hold the same object without copying it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ursa.model.json import JsonObject
+
+T = TypeVar("T")
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -53,6 +55,18 @@ class Resource:
     version: int = 0
     created: int = 0
     modified: int = 0
+    _form: object = field(default=None, init=False, repr=False, compare=False)
+
+    def form(self, of: type[T], parse: Callable[[Resource], T]) -> T:
+        """What `parse` makes of this resource, remembered: the same object for as long as this one lives.
+
+        Meant for the one typed form that a kind has; another type asked for takes the place of the first.
+        """
+        known = self._form
+        if not isinstance(known, of):
+            known = parse(self)
+            object.__setattr__(self, "_form", known)
+        return known
 
     @property
     def key(self) -> ResourceKey:

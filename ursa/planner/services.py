@@ -39,7 +39,6 @@ class ServiceIndex:
         self._known: dict[ServiceKey, ServiceEndpoints] = {}
         self._around: dict[str, Surroundings] = {}
         self._remote = RemoteServices()
-        self.dataplane = Parsed(parse_dataplane)
         self.ingress = Parsed(self._parse_ingress)
         self.egress = Parsed(self._parse_egress)
 
@@ -75,7 +74,7 @@ class ServiceIndex:
             after = None
             self._known.pop(key, None)
         else:
-            dataplanes = [self.dataplane(bucket[name]) for name in sorted(bucket)]
+            dataplanes = [parse_dataplane(bucket[name]) for name in sorted(bucket)]
             after = service_endpoints(service, around, dataplanes, remote)
             if after == before:
                 return

@@ -19,6 +19,7 @@ from ursa.planner.inputs import (
 )
 from ursa.planner.meshes import MeshState
 from ursa.policies.core.matching import Matched
+from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.matching import ConnectionPolicy, for_destination, for_inbound
 from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
@@ -56,9 +57,14 @@ def inbound_inputs(
         dataplane=dataplane,
         facts=facts,
         redirection=redirection_of(dataplane, facts),
-        policies=tuple(tuple(kind.on_inbound(position) for position in positions) for kind in matched),
+        policies=tuple(tuple(_for_inbound(kind, position) for position in positions) for kind in matched),
         permissions=tuple(for_inbound(permissions, inbound.tags) for inbound in dataplane.inbounds),
     )
+
+
+def _for_inbound(matched: Matched, position: int) -> tuple[Policy, ...]:
+    """Without policies that only speak about destinations, so that a change of those leaves the own half as it is."""
+    return tuple(policy for policy in matched.on_inbound(position) if not policy.outbound_only)
 
 
 def outbound_inputs(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ursa.ir.cluster import LoadAssignment
 from ursa.ir.plan import EdsReference, ProxyPlan
-from ursa.model.dataplane import Dataplane
+from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
@@ -79,10 +79,6 @@ class ZonePlanner:
         zone_proxies = bool(meshes or touched.kinds & {"ZoneIngress", "ZoneEgress"})
         return Concerned(meshes | changes.meshes | ready, changes.endpoints, zone_proxies)
 
-    def dataplane(self, resource: Resource) -> Dataplane:
-        """The parsed form of a Dataplane."""
-        return self._services.dataplane(resource)
-
     def mesh(self, name: str) -> MeshState | None:
         """A mesh, None when it does not exist."""
         return self._meshes.all.get(name)
@@ -94,7 +90,7 @@ class ZonePlanner:
         state = self._meshes.all.get(resource.mesh)
         if state is None:
             return None
-        dataplane, mesh = self.dataplane(resource), resource.mesh
+        dataplane, mesh = parse_dataplane(resource), resource.mesh
         matched = self._match(state, resource, shadow=shadow)
         own = inbound_inputs(state, dataplane, facts, self._settings, matched)
         outbound = outbound_inputs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ursa.identity.certificates import workload_request
 from ursa.ir.plan import EdsReference
+from ursa.model.dataplane import parse_dataplane
 from ursa.model.resource import Resource
 from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs
 from ursa.planner.memo import Memo
@@ -50,7 +51,7 @@ class Planning:
         Raises:
             UrsaError: it cannot be planned; its parts are as they were.
         """
-        before = proxy.parts
+        before, halves = proxy.parts, proxy.halves
         if resource.kind == "Dataplane":
             inputs = self._planner.sidecar_inputs(resource, proxy.facts, shadow=shadow)
             if inputs is None:
@@ -62,7 +63,8 @@ class Planning:
         else:
             zone_inputs = self._planner.zone_proxy_inputs(resource, proxy.facts)
             self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, (zone_inputs.address,), view)))
-        self._plan_endpoints(proxy)
+        if proxy.assignments is None or proxy.halves != halves:
+            self._plan_endpoints(proxy)
         self._plan_secrets(proxy, resource)
         return proxy.parts != before
 
@@ -104,7 +106,7 @@ class Planning:
         identities: dict[str, Identity] = {}
         for mesh in sorted({mesh for half in proxy.halves for mesh in half.identities}):
             if (authority := self._authority(mesh)) is not None:
-                tags = list(self._planner.dataplane(resource).all_tags.items())
+                tags = list(parse_dataplane(resource).all_tags.items())
                 request = workload_request(mesh, tags, authority.backend.expiration)
                 identities[mesh] = self.authorities.identity(authority, request)
         proxy.identities = identities

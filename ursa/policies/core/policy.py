@@ -111,6 +111,11 @@ class Policy:
         return self.resource.display_name
 
     @property
+    def outbound_only(self) -> bool:
+        """Whether the policy says nothing about inbounds or the proxy as a whole."""
+        return bool(self.to_items) and not self.from_items and not self.inbound_items
+
+    @property
     def inbound_only(self) -> bool:
         """Whether the policy says nothing about outbounds or the proxy as a whole."""
         return bool(self.from_items or self.inbound_items) and not self.to_items
