@@ -27,8 +27,11 @@ log = logging.getLogger(__name__)
 PACE = 0.02
 """Seconds between two steps at least, so that a storm of changes becomes few pushes. An idle mesh never waits here."""
 
+PER_PUSH = 0.001
+"""Seconds of that pause for every proxy that got a new snapshot: some three times what one push costs."""
+
 LONGEST_PACE = 1.0
-"""Seconds between two steps at most. After a step that took long, with all it set off, the next one waits as long
+"""Seconds between two steps at most. After a step that took long, with what it set off, the next one waits as long
 again: changes take half of the time at most, and a storm costs the fewer steps and pushes the larger it is."""
 
 PASSES = 4
@@ -50,6 +53,7 @@ class Reconciler:
         self._planning = Planning(planner, clock)
         self._renewals = asyncio.Event()
         self._taken = asyncio.Event()
+        self._pushed = 0
 
     @property
     def proxies(self) -> Iterable[Proxy]:
@@ -105,12 +109,13 @@ class Reconciler:
             await self._take(Step(View(), view, view.everything()))
             while True:
                 step = await subscription.next()
-                started = self._clock.monotonic()
+                started, pushed = self._clock.monotonic(), self._pushed
                 await self._take(step)
                 for _ in range(PASSES):
                     await asyncio.sleep(0)
                 took = self._clock.monotonic() - started
-                await self._clock.sleep(min(max(PACE, took), LONGEST_PACE))
+                pause = max(PACE, took, (self._pushed - pushed) * PER_PUSH)
+                await self._clock.sleep(min(pause, LONGEST_PACE))
         finally:
             subscription.close()
 
@@ -150,7 +155,7 @@ class Reconciler:
             if proxy.key in dirty:
                 self._plan(proxy)
             elif proxy.assignments is not None and proxy.served is not proxy.assignments.resources:
-                proxy.publish()
+                self._publish(proxy)
 
     def _dirty(self, touched: Touched, meshes: set[str], *, zone_proxies: bool) -> set[ResourceKey]:
         admin = any(key.kind == "GlobalSecret" for key in touched.keys)
@@ -159,6 +164,10 @@ class Reconciler:
             if admin or key.mesh in meshes or (zone_proxies and not key.mesh):
                 dirty.add(key)
         return dirty
+
+    def _publish(self, proxy: Proxy) -> None:
+        proxy.publish()
+        self._pushed += 1
 
     def _plan(self, proxy: Proxy) -> None:
         """Plans one proxy; a failure leaves it with the configuration it has."""
@@ -174,5 +183,5 @@ class Reconciler:
             return
         proxy.error = ""
         if changed or proxy.snapshot is None:
-            proxy.publish()
+            self._publish(proxy)
             self._renewals.set()
