@@ -52,6 +52,8 @@ class Reconciler:
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
         self._planning = Planning(planner, clock)
         self._renewals = asyncio.Event()
+        self._due: int | None = None
+        """When the first certificate has to be renewed, as far as `run_renewals` has looked."""
         self._taken = asyncio.Event()
         self._pushed = 0
 
@@ -123,6 +125,7 @@ class Reconciler:
         """Renews certificates when their slot ends; sleeps until the first one is due."""
         while True:
             due = min((at for proxy in self.proxies if (at := proxy.renew_at) is not None), default=None)
+            self._due = due
             self._renewals.clear()
             now = self._clock.now_ns()
             if due is None:
@@ -184,4 +187,6 @@ class Reconciler:
         proxy.error = ""
         if changed or proxy.snapshot is None:
             self._publish(proxy)
-            self._renewals.set()
+            at = proxy.renew_at
+            if at is not None and (self._due is None or at < self._due):
+                self._renewals.set()
