@@ -1,11 +1,19 @@
-"""What holds for every test: in CI a skipped test is a failure, because there everything it could need is present."""
+"""What holds for every test: in CI a skipped test is a failure, because there everything it could need is present.
+
+And what tests of several folders share: a mesh of real processes.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from tests.e2e.lab import Lab
 
 STRICT = "URSA_TESTS_MUST_RUN"
 """Set to 1 where nothing may be skipped."""
@@ -37,3 +45,12 @@ def pytest_make_collect_report(
 
 def _reason(longrepr: object) -> str:
     return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    """One mesh for all tests that leave it as they found it; started when the first of them asks."""
+    from tests.e2e.lab import running  # most sessions never need it
+
+    async with running(tmp_path_factory.mktemp("lab")) as started:
+        yield started

@@ -49,17 +49,17 @@ class Deployment:
         """Returns when everything is ready; raises Unavailable when it will not be."""
         self._say("starting the global control plane")
         await self.start_global()
-        await self._add_context(GLOBAL, self.layout.centre.api_port)
+        await self.add_context(GLOBAL, self.layout.centre.api_port)
         self._say("applying mesh and policies")
-        await self._apply(manifests.mesh())
+        await self.apply(manifests.mesh())
         self._say(f"starting zones {' and '.join(zone.name for zone in self.layout.zones)}")
-        await asyncio.gather(*map(self._start_zone, self.layout.zones))
+        await asyncio.gather(*map(self.start_zone, self.layout.zones))
         self._say("starting services and their proxies")
         for zone in self.layout.zones:
             await self._start_proxies(zone)
         for zone in self.layout.zones:
-            for name in zone.proxies:
-                await self._until_ready(zone, name)
+            for name, host in zone.proxies.items():
+                await self.until_ready(zone, name, host)
         for zone in self.layout.zones:
             knows = partial(self._knows, zone, len(self.layout.zones))
             await until(f"web-{zone.name} knows the backends of all zones", knows, START)
@@ -92,7 +92,8 @@ class Deployment:
         """Ends that program as a crash would."""
         await self.processes.kill(_workload(service, zone))
 
-    async def _start_zone(self, zone: Zone) -> None:
+    async def start_zone(self, zone: Zone) -> None:
+        """Starts the control plane of a zone, for the first time or again."""
         authority = self._folder / GLOBAL / "kuma-cp.crt"
         env = zone_settings(zone, str(self._work_dir(zone.name)), self.layout.centre.kds_port, str(authority))
         await self.processes.start(zone.name, tool("ursa-cp"), "run", env=env)
@@ -103,16 +104,17 @@ class Deployment:
     async def _start_proxies(self, zone: Zone) -> None:
         for service in ("web", "backend"):
             await self.start_workload(service, zone)
-            token = await self._token(
-                f"{service}-{zone.name}", "dataplane-token", "--tag", f"kuma.io/service={service}"
-            )
+            token = await self.token(f"{service}-{zone.name}", "dataplane-token", "--tag", f"kuma.io/service={service}")
             document = {"web": manifests.web, "backend": manifests.backend}[service](zone)
-            await self._start_proxy(zone, document, "dataplane", token)
-        token = await self._token(f"zone-{zone.name}", "zone-token", "--zone", zone.name)
-        await self._start_proxy(zone, manifests.ingress(zone), "ingress", token)
-        await self._start_proxy(zone, manifests.egress(zone), "egress", token)
+            await self.start_proxy(zone, document, "dataplane", token)
+        token = await self.token(f"zone-{zone.name}", "zone-token", "--zone", zone.name)
+        await self.start_proxy(zone, manifests.ingress(zone), "ingress", token)
+        await self.start_proxy(zone, manifests.egress(zone), "egress", token)
 
-    async def _start_proxy(self, zone: Zone, document: manifests.Document, kind: str, token: Path) -> None:
+    async def start_proxy(
+        self, zone: Zone, document: manifests.Document, kind: str, token: Path, *options: str
+    ) -> None:
+        """Starts a proxy that brings its resource along; `options` are further ones of `ursa-dp run`."""
         name = document["name"]
         await self.processes.start(
             name,
@@ -122,11 +124,12 @@ class Deployment:
             *("--dataplane-file", str(self._manifest(name, [document]))),
             *("--dataplane-token-file", str(token)),
             *("--work-dir", str(self._work_dir(name))),
-            *("--concurrency", "1", "--drain-time", "1s", "--envoy-log-level", "warning"),
+            *("--concurrency", "1", "--drain-time", "1s", "--envoy-log-level", "warning", *options),
         )
 
-    async def _until_ready(self, zone: Zone, name: str) -> None:
-        url = f"http://127.0.0.1:{zone.admin_port(zone.proxies[name])}/ready"
+    async def until_ready(self, zone: Zone, name: str, host: int) -> None:
+        """Waits until the Envoy of a proxy has its first configuration."""
+        url = f"http://127.0.0.1:{zone.admin_port(host)}/ready"
         await until(f"the Envoy of {name} is ready", lambda: fetch(url), START)
 
     async def _knows(self, zone: Zone, backends: int) -> bool:
@@ -138,15 +141,18 @@ class Deployment:
         ]
         return len(hosts) == backends
 
-    async def _add_context(self, name: str, api_port: int) -> None:
+    async def add_context(self, name: str, api_port: int) -> None:
+        """Makes `ursactl` know a control plane."""
         address = f"http://127.0.0.1:{api_port}"
         command = ("config", "control-planes", "add", "--name", name, "--address", address)
         await self.processes.run("ursactl", *self.ursactl, *command)
 
-    async def _apply(self, documents: list[manifests.Document]) -> None:
+    async def apply(self, documents: list[manifests.Document]) -> None:
+        """Applies documents at the control plane that was made known last."""
         await self.processes.run("ursactl", *self.ursactl, "apply", "-f", str(self._manifest("mesh", documents)))
 
-    async def _token(self, name: str, *command: str) -> Path:
+    async def token(self, name: str, *command: str) -> Path:
+        """Makes a token with `ursactl generate` and returns the file that holds it."""
         token = await self.processes.run("ursactl", *self.ursactl, "generate", *command, "--valid-for", "24h")
         path = self._folder / f"{name}.token"
         path.touch(0o600)
