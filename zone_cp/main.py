@@ -89,12 +89,12 @@ async def serve(settings: Settings) -> None:
     dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
     dp_pair = ReloadedPair(dp_tls)
     hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
+    ads = AdsServer(lifecycle.attach, instance, nack_backoff=xds.nack_backoff)
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
-        ads=AdsServer(lifecycle.attach, instance, nack_backoff=xds.nack_backoff),
+        streams=[ads, *([hds] if settings.dp_server.hds.enabled else [])],
         http=bootstrap_application(settings, live, registry, dp_pair),
-        services=[hds.handler()] if settings.dp_server.hds.enabled else [],
     )
 
     # What users see.

@@ -61,6 +61,11 @@ class HealthDiscovery:
     ) -> None:
         self._store, self._live, self._changes = store, live, changes
         self._settings, self._authenticate = settings, authenticate
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends all streams, which never end by themselves."""
+        self._closing.set()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The gRPC service."""
@@ -86,13 +91,24 @@ class HealthDiscovery:
             self._authenticate.check(node, token if isinstance(token, str) else "", await self._registered(key))
         except UrsaError as error:
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
-        follower = spawn(self._follow(key, node, context.write), f"health checks of {node.id}")
+        tasks = (
+            spawn(self._receive(key, requests), f"health reports of {node.id}"),
+            spawn(self._follow(key, node, context.write), f"health checks of {node.id}"),
+            spawn(self._closing.wait(), "shutdown"),
+        )
         try:
-            async for message in requests:
-                if message.HasField("endpoint_health_response"):
-                    await self._record(key, read_report(message.endpoint_health_response))
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                finished.result()
         finally:
-            await cancel_and_wait(follower)
+            await cancel_and_wait(*tasks)
+
+    async def _receive(
+        self, key: ResourceKey, requests: AsyncIterator[hds_pb2.HealthCheckRequestOrEndpointHealthResponse]
+    ) -> None:
+        async for message in requests:
+            if message.HasField("endpoint_health_response"):
+                await self._record(key, read_report(message.endpoint_health_response))
 
     async def _registered(self, key: ResourceKey) -> Resource:
         """The Dataplane; Envoy may open this stream before the one that registers it."""
@@ -144,7 +160,8 @@ class HealthDiscovery:
             try:
                 stored = await update(self._store, resource.with_spec(spec), resource.version)
             except Conflict:
-                await asyncio.sleep(0)  # the view is about to show the newer version
+                # The view is behind: somebody else wrote it. What is there now has to be looked at.
+                await self._live.wait_for(await self._store.revision())
                 continue
             except (NotFound, Unavailable) as error:
                 log.warning("health report not stored", extra={"proxy": key, "error": error})

@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 from aiohttp import web
 
 from ursa.errors import ConfigError
 from ursa.runtime.tls import ReloadedPair, grpc_credentials, server_context
-from zone_cp.dp_server.ads import AdsServer
 from zone_cp.dp_server.front import Front
 from zone_cp.dp_server.splice import Side, splice
 
@@ -50,6 +50,16 @@ class DpServerSettings:
     graceful_shutdown_timeout: float = 10.0
 
 
+class StreamService(Protocol):
+    """A gRPC service whose streams last as long as proxies are connected."""
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What the gRPC server calls."""
+
+    def close(self) -> None:
+        """Ends all streams."""
+
+
 class DpServer:
     """Listens for proxies."""
 
@@ -58,21 +68,18 @@ class DpServer:
         settings: DpServerSettings,
         pair: ReloadedPair,
         *,
-        ads: AdsServer,
+        streams: Sequence[StreamService],
         http: web.Application,
-        services: Sequence[grpc.GenericRpcHandler] = (),
     ) -> None:
         """Nothing listens before `start`.
 
         Args:
             settings: where and how to listen.
             pair: certificate of both servers.
-            ads: the discovery service.
+            streams: the gRPC services.
             http: what answers requests that are not gRPC.
-            services: further gRPC services for proxies.
         """
-        self._settings, self._pair, self._ads = settings, pair, ads
-        self._services = (ads.handler(), *services)
+        self._settings, self._pair, self._streams = settings, pair, streams
         self._context = server_context(pair, min_version=settings.tls_min_version, alpn=("http/1.1",))
         self._runner = web.AppRunner(http, access_log=None, handle_signals=False)
         self._front = Front(self._serve_grpc, self._serve_http, timeout=settings.read_header_timeout)
@@ -97,7 +104,7 @@ class DpServer:
         # A directory of our own, so that nobody else gets at the socket.
         self._socket_dir = Path(tempfile.mkdtemp(prefix="ursa-dp-"))
         self._grpc = grpc.aio.server(options=OPTIONS)
-        self._grpc.add_generic_rpc_handlers(self._services)
+        self._grpc.add_generic_rpc_handlers([service.handler() for service in self._streams])
         self._grpc.add_secure_port(f"unix:{self._socket}", grpc_credentials(self._pair))
         await self._grpc.start()
         await self._runner.setup()
@@ -112,7 +119,8 @@ class DpServer:
     async def close(self, grace: float = 10.0) -> None:
         """Accepts nothing new, ends the streams, and gives running requests that many seconds to finish."""
         await self._front.close()
-        self._ads.close()
+        for service in self._streams:
+            service.close()
         if self._grpc is not None:
             await self._grpc.stop(grace)
         for side in list(self._splices):

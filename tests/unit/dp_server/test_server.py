@@ -74,7 +74,7 @@ class Lab:
         settings = DpServerSettings(host="127.0.0.1", port=0, read_header_timeout=0.5)
         http = web.Application()
         http.router.add_post("/bootstrap", self.bootstrap)
-        self.server = DpServer(settings, ReloadedPair(self.files), ads=self.ads, http=http)
+        self.server = DpServer(settings, ReloadedPair(self.files), streams=[self.ads], http=http)
         self.port = 0
 
     async def bootstrap(self, request: web.Request) -> web.Response:
