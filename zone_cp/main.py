@@ -44,6 +44,8 @@ from zone_cp.reconciler.reconciler import Reconciler
 from zone_cp.services import Services
 from zone_cp.vips import VipAllocator
 
+DP_SERVER = "data plane server"
+
 
 def run(settings: Settings) -> None:
     """Runs a zone control plane until SIGTERM or SIGINT."""
@@ -130,13 +132,15 @@ async def serve(settings: Settings) -> None:
         supervisor.start("reconciler", reconciler.run)
         supervisor.start("certificate renewal", reconciler.run_renewals)
         supervisor.start("proxy status", insights.run)
-        supervisor.start("data plane server", dp_server.run, restart=Restart.NEVER)
+        supervisor.start(DP_SERVER, dp_server.run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
         await supervisor.run_until_failure()
     finally:
         await lifecycle.close()
-        await supervisor.close()
+        # That proxies left is written while the view still follows the store: a write waits until it shows there.
+        await supervisor.stop(DP_SERVER)
         await insights.flush()
+        await supervisor.close()
         await store.close()
 
 
