@@ -26,7 +26,7 @@ from deploy.demo.processes import Processes, tool
 from deploy.demo.waiting import fetch, until
 
 GLOBAL = "global"
-START = 60.0
+START = 120.0
 """Seconds that anything may take to start on a slow machine."""
 
 Say = Callable[[str], None]
