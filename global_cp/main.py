@@ -18,6 +18,7 @@ from kds.downward import Downward
 from kds.metrics import SyncCollector
 from kds.publisher import Publisher
 from kds.server import KdsServer, Parts
+from kds.tuning import tuning_of
 from kds.tunnel import AdminTunnel
 from ursa.admission.manager import ResourceManager
 from ursa.api.context import ApiContext
@@ -62,7 +63,7 @@ async def serve(settings: Settings) -> None:
     server = KdsServer(
         Parts(store, live, registry, clock, publisher, zones, tunnel),
         instance=instance,
-        max_message=settings.multizone.global_.kds.max_msg_size,
+        tuning=tuning_of(settings.multizone.global_.kds),
     )
 
     # What users see.
@@ -93,6 +94,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("live view", live.run)
         supervisor.start("leadership", leadership.run)
         supervisor.start("kds publisher", publisher.run)
+        supervisor.start("zones of other replicas", zones.follow_others)
         supervisor.start("kds server", KdsPort(settings, server, zones, tls).run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
         await supervisor.run_until_failure()

@@ -40,6 +40,6 @@ class ZoneSync:
                 "revision": view.revision,
                 "deliveredRevision": connection.sender.delivered_everything(),
                 "sent": sent_view(connection.sender.marks),
-                "received": received_view(connection.received),
+                "received": received_view(self._zones.memories[name].received),
             }
         )

@@ -1,7 +1,8 @@
 """Which zones are connected to this replica of the global, and what is recorded about them (`spec/kds.md` §7).
 
 One control plane per zone name: a second one with the same name would erase what the first one reported. A connection
-from the same instance replaces the older one; any other has to wait until that one is gone.
+from the same instance replaces the older one; any other has to wait until that one is gone, at whichever replica it is.
+All streams of a control plane that lost its zone end, and say why.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kds.sender import Sender
 from kds.status import ZoneStatus
 from kds.transport import Caller
 from kds.watermarks import Received, Sent
-from ursa.errors import AlreadyExists, Conflict, Unavailable
+from ursa.errors import AlreadyExists, Conflict, Unavailable, UrsaError
 from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
 from ursa.model.resource import Resource
@@ -39,6 +40,24 @@ SPLIT_PATIENCE = 3.0
 in front of us may split the streams of a zone, but a second control plane of that name must not slip in."""
 
 
+class Tenure:
+    """See `kds.server.Tenure`."""
+
+    def __init__(self, instance: str) -> None:
+        self.instance = instance
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def lost(self) -> None:
+        """See `kds.server.Tenure`."""
+        await asyncio.shield(self._over)
+
+    def end(self, reason: str) -> None:
+        """Somebody else speaks for the zone now."""
+        if not self._over.done():
+            self._over.set_exception(Conflict(reason))
+            self._over.exception()
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """A connected zone; see `kds.server.ZoneConnection`."""
@@ -50,7 +69,6 @@ class Connection:
     writer: asyncio.Task[None]
     over: asyncio.Future[None]
     guard: asyncio.Task[None] | None = None
-    received: Mapping[str, Received] = field(default_factory=dict)
     heard: float = 0.0
     silence: float = 0.0
     """Seconds without a health check after which the zone counts as gone; 0 = any."""
@@ -68,13 +86,32 @@ class Connection:
         while self.silence and (left := self.heard + self.silence - clock.monotonic()) > 0:
             await clock.sleep(left)
         if self.silence:
-            self.end("zone health check failed")
+            self.end(Unavailable("zone health check failed"))
 
-    def end(self, reason: str) -> None:
-        """Makes the streams of this connection end."""
+    def end(self, reason: UrsaError) -> None:
+        """Makes the stream downwards end."""
         if not self.over.done():
-            self.over.set_exception(Unavailable(reason))
+            self.over.set_exception(reason)
             self.over.exception()
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this replica remembers of a zone, connected or not.
+
+    Attributes:
+        tenure: who speaks for it.
+        seen: when something was heard of it for the last time, nanoseconds.
+        received: watermarks of the stream upwards.
+        sent: watermarks of the newest stream downwards.
+        heard_up: when something came upwards for the last time, nanoseconds.
+    """
+
+    tenure: Tenure
+    seen: int = 0
+    received: Mapping[str, Received] = field(default_factory=dict)
+    sent: Mapping[str, Sent] = field(default_factory=dict)
+    heard_up: int = 0
 
 
 class Zones:
@@ -95,6 +132,7 @@ class Zones:
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
         self._instance, self._check = instance, authenticate
         self._connections: dict[str, Connection] = {}
+        self._memories: dict[str, Memory] = {}
         self._finished: dict[str, Sent] = {}
         self._arrivals = asyncio.Event()
 
@@ -102,6 +140,11 @@ class Zones:
     def connections(self) -> Mapping[str, Connection]:
         """Connected zones by name."""
         return MappingProxyType(self._connections)
+
+    @property
+    def memories(self) -> Mapping[str, Memory]:
+        """What is known of every zone that was connected to this replica."""
+        return MappingProxyType(self._memories)
 
     def sent(self) -> Iterator[Mapping[str, Sent]]:
         """Watermarks of all streams downwards: those that are open, and the sum of those that were."""
@@ -115,12 +158,12 @@ class Zones:
     async def connect(self, caller: Caller, metadata: JsonObject, sender: Sender) -> Connection:
         """See `ZoneDirectory`."""
         session = self._session(caller, metadata)
+        self._check_alone(caller.zone, session.zone_instance)
         older = self._connections.get(caller.zone)
-        if older is not None and older.session.zone_instance != session.zone_instance and not older.over.done():
-            raise Conflict(f"zone {caller.zone} is already connected from instance {older.session.zone_instance}")
         if older is not None:
-            older.end(f"zone {caller.zone} has connected anew")
+            older.end(Unavailable(f"zone {caller.zone} has connected anew"))
             await self.disconnect(older)
+        self._remember(caller.zone, session.zone_instance, sender)
         kds, zones = self._settings.multizone.global_.kds, self._settings.metrics.zone
         status = ZoneStatus(
             self._store,
@@ -144,31 +187,70 @@ class Zones:
         log.info("zone connected", extra={"zone": caller.zone, "instance": session.zone_instance})
         return connection
 
+    def _check_alone(self, zone: str, instance: str) -> None:
+        """Raises Conflict when another control plane is connected as this zone, here or at another replica."""
+        held = self._connections.get(zone)
+        if held is not None and held.session.zone_instance != instance and not held.over.done():
+            raise Conflict(f"zone {zone} is already connected from instance {held.session.zone_instance}")
+        newest = _newest_subscription(self._live.current.get("ZoneInsight", "", zone))
+        holder, other = str(newest.get("globalInstanceId", "")), str(newest.get("zoneInstanceId", ""))
+        if newest and not newest.get("disconnectTime") and holder != self._instance and other not in ("", instance):
+            raise Conflict(f"zone {zone} is already connected from instance {other}, to {holder}")
+
+    def _remember(self, zone: str, instance: str, sender: Sender) -> None:
+        memory = self._memories.get(zone)
+        if memory is None or memory.tenure.instance != instance:
+            if memory is not None:
+                memory.tenure.end(f"zone {zone} is now connected from instance {instance}")
+            memory = self._memories[zone] = Memory(Tenure(instance))
+        memory.sent, memory.seen = sender.marks, self._clock.now_ns()
+
+    async def follow_others(self) -> None:
+        """Ends connections of zones that are now connected to another replica; runs until cancelled."""
+        await self._live.ready.wait()
+        subscription = self._live.subscribe("zones of other replicas")
+        try:
+            while True:
+                for change in (await subscription.next()).touched.of("ZoneInsight"):
+                    held, newest = self._connections.get(change.key.name), _newest_subscription(change.after)
+                    holder = newest.get("globalInstanceId", self._instance)
+                    if held is None or holder == self._instance or newest.get("disconnectTime"):
+                        continue
+                    instance = newest.get("zoneInstanceId", "")
+                    reason = f"zone {change.key.name} is now connected from instance {instance}, to {holder}"
+                    self._memories[change.key.name].tenure.end(reason)
+                    held.end(Conflict(reason))
+        finally:
+            subscription.close()
+
     async def disconnect(self, connection: object) -> None:
         """See `ZoneDirectory`."""
         if not isinstance(connection, Connection):
             return
+        if connection.caller.zone in self._memories:
+            self._memories[connection.caller.zone].seen = self._clock.now_ns()
         if self._connections.get(connection.caller.zone) is connection:
             del self._connections[connection.caller.zone]
             for kind, mark in connection.sender.marks.items():
                 self._finished.setdefault(kind, Sent()).add(mark)
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
-        connection.end("the stream has ended")
+        connection.end(Unavailable("the stream has ended"))
         await cancel_and_wait(connection.writer, *([connection.guard] if connection.guard else []))
 
     async def close(self) -> None:
         """Ends all connections; returns when all of that is recorded."""
         for connection in list(self._connections.values()):
-            connection.end("the global control plane is shutting down")
+            connection.end(Unavailable("the global control plane is shutting down"))
             await self.disconnect(connection)
 
-    async def connected(self, caller: Caller) -> None:
+    async def connected(self, caller: Caller) -> Tenure:
         """See `ZoneDirectory`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SPLIT_PATIENCE if caller.zone in self._connections else PATIENCE):
                 await self._registered(caller)
         if caller.zone not in self._connections:
             raise Unavailable(f"zone {caller.zone} is not registered")
+        return self._memories[caller.zone].tenure
 
     def stream_opened(self, zone: str, field: str) -> None:
         """See `ZoneDirectory`."""
@@ -177,8 +259,13 @@ class Zones:
 
     def received(self, zone: str, marks: Mapping[str, Received]) -> None:
         """See `ZoneDirectory`."""
-        if zone in self._connections:
-            self._connections[zone].received = marks
+        if zone in self._memories:
+            self._memories[zone].received = marks
+
+    def heard(self, zone: str) -> None:
+        """See `ZoneDirectory`."""
+        if zone in self._memories:
+            self._memories[zone].heard_up = self._memories[zone].seen = self._clock.now_ns()
 
     def checked(self, zone: str) -> float:
         """See `ZoneDirectory`."""
@@ -214,3 +301,9 @@ class Zones:
             if connection is not None and connection.caller.peer == caller.peer:
                 return
             await self._arrivals.wait()
+
+
+def _newest_subscription(insight: Resource | None) -> JsonObject:
+    """The subscription of a zone that began last, empty when there is none."""
+    subscriptions: list[JsonObject] = list(insight.spec.get("subscriptions", ())) if insight is not None else []
+    return subscriptions[-1] if subscriptions else {}

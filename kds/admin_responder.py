@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from kds.admin_calls import AdminHandler, decode_query, encode_answer
-from kds.streams import ByteStream, read_message
+from kds.byte_stream import ByteStream, read_message
 from ursa.errors import UrsaError
 from ursa.runtime.tasks import cancel_and_wait, spawn
 

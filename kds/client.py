@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import grpc
@@ -16,18 +16,20 @@ import grpc
 from kds.admin_calls import CALLS, AdminHandler
 from kds.admin_responder import AdminResponder
 from kds.applier import Applier
-from kds.connection import CallEnded, Connection
+from kds.connection import CallEnded, ClientStream, Connection
 from kds.dialing import dial, zone_token
 from kds.held import held_versions
 from kds.insight import History, Session
+from kds.liveness import Silent
 from kds.offer import Everyone
 from kds.ownership import FromGlobal
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
-from kds.sender import Sender
+from kds.sender import Sender, Speaker
 from kds.status import ZoneStatus
-from kds.streams import race, run_requester, run_sender
+from kds.streams import Line, race, run_requester, run_sender
 from kds.transport import DOWN, GLOBAL_SERVICE, HEALTH, SYNC_SERVICE, UP, call_metadata, node_metadata
+from kds.tuning import tuning_of
 from kds.upward import Upward
 from kds.watermarks import Received, Sent
 from kds.wire import Request
@@ -45,6 +47,12 @@ log = logging.getLogger(__name__)
 HEALTH_INTERVAL = 300.0
 """Seconds between health checks until the global names another interval."""
 
+SOON = 0.5
+"""Seconds within which a connection is made again that became silent."""
+
+FINAL = (grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INVALID_ARGUMENT)
+"""How a global refuses a zone as such: nothing on the connection is of use then."""
+
 
 async def no_proxies(_: object) -> bytes:
     """Answers admin questions where nothing can."""
@@ -60,6 +68,7 @@ class ClientStatus:
         since: when that last changed, nanoseconds.
         last_error: why the last connection ended or could not be made.
         attempts: connections tried since the last one that worked.
+        restarts: how often a sync stream was opened again while its connection went on, by method.
         down: watermarks by type of what the global sends.
         up: watermarks by type of what is sent to the global.
         unsendable: reason by resource of what cannot be sent.
@@ -69,6 +78,7 @@ class ClientStatus:
     since: int = 0
     last_error: str = ""
     attempts: int = 0
+    restarts: dict[str, int] = field(default_factory=dict)
     down: Mapping[str, Received] = field(default_factory=dict)
     up: Mapping[str, Sent] = field(default_factory=dict)
     unsendable: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +115,7 @@ class KdsClient:
             general.resilient_component_base_backoff, general.resilient_component_max_backoff, jitter=0
         )
         self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
+        self._tuning = tuning_of(self._zone.kds)
         self._publisher = Publisher(live, Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes))
         self._status = ClientStatus()
 
@@ -123,53 +134,69 @@ class KdsClient:
         attempt = 0
         while True:
             started = self._clock.monotonic()
-            error = ""
+            error, wait = "", self._backoff.delay(attempt, self._clock)
             try:
                 await self._connection()
+            except Silent as failure:
+                # The global is there, only the way to it was lost: the next one need not wait long.
+                error, wait = str(failure), min(wait, SOON)
             except (UrsaError, OSError) as failure:
                 error = str(failure)
             if self._clock.monotonic() - started > self._backoff.cap:
                 attempt = 0
             self._note(connected=False, error=error)
             # Anything between nothing and the full delay, so that zones do not come back all at once.
-            delay = self._clock.uniform(0, self._backoff.delay(attempt, self._clock))
+            delay = self._clock.uniform(0, wait)
             log.warning("connection to the global ended", extra={"error": error, "next_try_s": round(delay, 2)})
             attempt += 1
             await self._clock.sleep(delay)
 
     async def _connection(self) -> None:
         async with await dial(self._zone) as channel:
-            connection = Connection(channel, call_metadata(self._zone.name, zone_token(self._zone.kds)))
+            metadata = call_metadata(self._zone.name, zone_token(self._zone.kds))
+            connection = Connection(channel, metadata)
             await race(
-                self._sync_down(connection),
-                self._sync_up(connection),
+                self._keep_open(connection, DOWN, self._sync_down),
+                self._keep_open(connection, UP, self._sync_up),
                 self._check_health(connection),
                 *(self._serve_admin(connection, call) for call in CALLS),
             )
+
+    async def _keep_open(
+        self, connection: Connection, method: str, sync: Callable[[Connection], Awaitable[None]]
+    ) -> None:
+        """Opens a sync stream again when it alone has ended; raises its error when that is not the case."""
+        attempt = 0
+        while True:
+            started = self._clock.monotonic()
+            try:
+                await sync(connection)
+            except Unavailable as error:
+                refused = isinstance(error, CallEnded) and error.code in FINAL
+                if refused or not await connection.works(GLOBAL_SERVICE, HEALTH):
+                    raise
+                if self._clock.monotonic() - started > self._backoff.cap:
+                    attempt = 0
+                self._status.restarts[method] = self._status.restarts.get(method, 0) + 1
+                log.warning("sync stream is opened again", extra={"method": method, "error": str(error)})
+            await self._clock.sleep(self._clock.uniform(0, self._backoff.delay(attempt, self._clock)) * bool(attempt))
+            attempt += 1
 
     async def _sync_down(self, connection: Connection) -> None:
         ownership = FromGlobal()
         held = await held_versions(self._live.current, self._down, ownership)
         config = self._settings.model_dump_json(by_alias=True)
         node = Node(self._zone.name, node_metadata(config, self._instance))
-        applier = Applier(self._store, self._live, self._registry, self._clock, ownership)
+        applier = Applier(self._store, self._live, self._registry, self._clock, ownership, self._tuning.pace)
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
         requester = Requester(self._down, node, held)
-        await race(
-            run_requester(stream, requester, applier, on_response=lambda: self._note(connected=True)),
-            applier.retry_refused(),
-        )
+        await run_requester(self._line(stream), requester, applier, lambda: self._note(connected=True))
         await stream.ended()
 
     async def _sync_up(self, connection: Connection) -> None:
-        sender = Sender(
-            self._publisher,
-            lambda _: Everyone(),
-            identifier=self._zone.name,
-            max_message=self._zone.kds.max_msg_size,
-            now=self._clock.now_ns,
-        )
+        speaker = Speaker(self._zone.name, self._tuning.max_message, lambda: self._instance, self._tuning.pace)
+        sender = Sender(self._publisher, lambda _: Everyone(), speaker, now=self._clock.now_ns)
         self._status.up = sender.marks
         asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         stream = connection.stream(SYNC_SERVICE, UP)
@@ -186,8 +213,11 @@ class KdsClient:
             status = self._new_status(await asked)
             await status.run()
 
-        await run_sender(stream, sender, self._publisher, on_request, keep_status())
+        await run_sender(self._line(stream), sender, self._publisher, on_request, keep_status())
         await stream.ended()
+
+    def _line(self, stream: ClientStream) -> Line:
+        return Line(stream, self._tuning.limits, self._clock)
 
     def _new_status(self, request: Request) -> ZoneStatus:
         """The zone's own record of this connection."""

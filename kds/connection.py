@@ -12,8 +12,11 @@ from kds.transport import Metadata
 from ursa.errors import Unavailable
 from ursa.runtime.tasks import spawn
 
-FAREWELL = 1.0
+FAREWELL = 0.5
 """Seconds for a call to end once it is cancelled."""
+
+ROUND_TRIP = 1.0
+"""Seconds for a call that only shows whether the connection works."""
 
 
 class CallEnded(Unavailable):
@@ -72,7 +75,17 @@ class Connection:
 
     def stream(self, service: str, method: str) -> ClientStream:
         """Opens a stream."""
-        return ClientStream(self._channel.stream_stream(f"/{service}/{method}")(metadata=self._metadata))
+        call = self._channel.stream_stream(f"/{service}/{method}")(metadata=self._metadata)
+        return ClientStream(call)
+
+    async def works(self, service: str, method: str) -> bool:
+        """Whether a call makes it there and back. That other streams hear something proves one direction only."""
+        call = self._channel.unary_unary(f"/{service}/{method}")
+        try:
+            await call(b"", metadata=self._metadata, timeout=ROUND_TRIP)
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        return True
 
     async def call(self, service: str, method: str, request: bytes) -> bytes:
         """One request, one response; raises CallEnded."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kds.envelope import decode_envelope, key_of
-from kds.wire import Item, Request, decode_response, encode_request
+from kds.wire import HEARTBEAT, Item, Request, decode_response, encode_request
 from ursa.errors import ProtocolError
 from ursa.model.json import JsonObject
 from ursa.model.kind import Kind
@@ -62,6 +62,10 @@ class Requester:
         self._node = node
         self._held = held
         self._begun: set[str] = set()
+        self.beats = False
+        """Whether the peer answers for proofs of life; a peer that stamps its responses does."""
+        self.stamp = ""
+        """The newest stamp of the peer: `<epoch>@<revision>`."""
 
     def opening(self) -> Iterator[bytes]:
         """The first requests, one per type."""
@@ -71,13 +75,21 @@ class Requester:
             yield encode_request(Request(name, self._node.id, wildcard=True, held=held, metadata=metadata))
             metadata = {}
 
-    def receive(self, data: bytes) -> Delivery:
-        """Reads a response.
+    def heartbeat(self) -> bytes:
+        """Asks for a proof of life."""
+        return encode_request(Request(HEARTBEAT, self._node.id, wildcard=True))
+
+    def receive(self, data: bytes) -> Delivery | None:
+        """Reads a response; None for a proof of life, which needs no answer.
 
         Raises:
             ProtocolError: it is no response at all.
         """
         response = decode_response(data)
+        if response.stamp:
+            self.beats, self.stamp = True, response.stamp
+        if response.kind == HEARTBEAT:
+            return None
         kind = self._kinds.get(response.kind)
         if kind is None:
             unknown = ResourceKey(response.kind, "", "")

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from kds import features
 from kds.offer import Audience, Catalogue, Offer
+from kds.refusals import Pace, Refusals
 from kds.watermarks import Sent
-from kds.wire import Request, join_response
+from kds.wire import HEARTBEAT, Request, join_response
 from ursa.model.json import JsonObject
 
 CHUNK = 1 << 20
@@ -35,16 +36,43 @@ class Offered(Protocol):
         """The newest catalogue."""
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """What a sender says about itself, and the limits it keeps to.
+
+    Attributes:
+        identifier: name of the control plane in responses.
+        max_message: bytes of the largest message the peer accepts.
+        epoch: id of the store that revisions belong to, empty when it is not known.
+        pace: when refused resources are sent again.
+    """
+
+    identifier: str
+    max_message: int = 10 << 20
+    epoch: Callable[[], str] = str
+    pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A response that waits for its answer."""
+
+    kind: str
+    seconds: float
+
+
 @dataclass(slots=True)
 class _TypeState:
     """What is known about one type on one stream."""
 
     kind: str
+    refusals: Refusals
     peer_has: dict[str, str]
     dirty: set[str]
     owed: bool = True
     """A first request is answered even if there is nothing to say."""
-    in_flight: bool = False
+    in_flight: frozenset[str] | None = None
+    """Names in the response that the peer has not answered yet."""
     mark: Sent = field(default_factory=Sent)
 
 
@@ -55,26 +83,26 @@ class Sender:
         self,
         offered: Offered,
         audience: Callable[[JsonObject], Audience],
+        speaker: Speaker,
         *,
-        identifier: str,
-        max_message: int,
         now: Callable[[], int],
     ) -> None:
         """Args:
         offered: what there is to send.
         audience: makes the audience from the peer's node metadata.
-        identifier: name of this control plane in responses.
-        max_message: bytes of the largest message the peer accepts.
-        now: wall clock in nanoseconds, for status only.
+        speaker: who sends.
+        now: wall clock in nanoseconds.
         """
-        self._offered, self._make_audience, self._now = offered, audience, now
-        self._identifier = identifier
-        self._largest = max_message - MARGIN
+        self._offered, self._make_audience, self._speaker, self._now = offered, audience, speaker, now
+        self._largest = speaker.max_message - MARGIN
         self._types: dict[str, _TypeState] = {}
         self._marks: dict[str, Sent] = {}
         self._audience: Audience | None = None
         self._resumes = False
         self._nonce = 0
+        self._beat_owed = False
+        self.beaten = False
+        """Whether the peer asks for proofs of life."""
 
     @property
     def marks(self) -> Mapping[str, Sent]:
@@ -86,29 +114,54 @@ class Sender:
         state = self._types.get(kind)
         if state is None:
             return 0
-        busy = state.in_flight or state.owed or state.dirty
+        busy = state.in_flight is not None or state.owed or state.dirty
         return state.mark.acknowledged_revision if busy else self._offered.catalogue.revision
 
     def delivered_everything(self) -> int:
         """The revision up to which the peer has answered everything it asked for: proof that a change arrived."""
         return min((self.delivered(kind) for kind in self._types), default=0)
 
+    def unanswered(self) -> Unanswered | None:
+        """The response that has waited longest for its answer."""
+        waiting = [(s.mark.sent_at, s.kind) for s in self._types.values() if s.in_flight is not None]
+        if not waiting:
+            return None
+        since, kind = min(waiting)
+        return Unanswered(kind, max(0, self._now() - since) / 1e9)
+
+    @property
+    def due(self) -> int | None:
+        """When `take` has something although nothing happened, nanoseconds; None when that will not be."""
+        times = [s.refusals.due for s in self._types.values() if s.in_flight is None]
+        return min((time for time in times if time is not None), default=None)
+
     def receive(self, request: Request) -> None:
         """Takes a subscription, an ACK or a NACK. The value of a nonce means nothing, as with Kuma."""
+        if request.kind == HEARTBEAT:
+            self._beat_owed = self.beaten = True
+            return
         if self._audience is None:
             self._resumes = features.RESUME in request.metadata.get("features", ())
             self._audience = self._make_audience(request.metadata)
         state = self._types.get(request.kind)
         if state is None:
-            state = self._types[request.kind] = _TypeState(
-                request.kind, dict(request.held), set(request.held) | set(self._offered.catalogue.of(request.kind))
-            )
+            dirty = set(request.held) | set(self._offered.catalogue.of(request.kind))
+            refusals = Refusals(self._speaker.pace)
+            state = self._types[request.kind] = _TypeState(request.kind, refusals, dict(request.held), dirty)
             self._marks[request.kind] = state.mark
         elif not request.nonce:
             state.owed = True
-        if request.nonce and state.in_flight:
-            state.mark.note_answer(request.error, self._now())
-        state.in_flight = False
+        if request.nonce and state.in_flight is not None:
+            self._note_answer(state, state.in_flight, request.error)
+        state.in_flight = None
+
+    def _note_answer(self, state: _TypeState, names: frozenset[str], error: str | None) -> None:
+        state.mark.note_answer(error, self._now())
+        if error is None:
+            state.refusals.accepted(names)
+        else:
+            state.refusals.rejected(names, error, self._now())
+        state.mark.refused = {name: refused.reason for name, refused in state.refusals.refused.items()}
 
     def touch(self, touched: Mapping[str, Collection[str]]) -> None:
         """Wire names, by type, of offers that came, changed or went."""
@@ -118,14 +171,28 @@ class Sender:
 
     def take(self) -> Iterator[bytes]:
         """Every response that may leave now, at most one per type; computed as it is asked for."""
+        if self._beat_owed:
+            self._beat_owed = False
+            yield self._join(HEARTBEAT, (), (), self._offered.catalogue.revision)
         for state in list(self._types.values()):
-            if state.in_flight or not (state.owed or state.dirty):
-                continue
-            message = self._compose(state)
-            if message is not None:
+            if state.in_flight is None and (message := self._compose(state)) is not None:
                 yield message
 
     def _compose(self, state: _TypeState) -> bytes | None:
+        chosen, removed = self._differences(state)
+        if not (chosen or removed or state.owed):
+            chosen = self._once_more(state)
+            if not chosen:
+                return None
+        catalogue = self._offered.catalogue
+        # What is left for later responses is not contained in this one, so neither is the newest revision.
+        revision = state.mark.acknowledged_revision if state.dirty else catalogue.revision
+        state.owed, state.in_flight = False, frozenset(offer.name for offer in chosen)
+        state.mark.note_sent(revision, self._now())
+        return self._join(state.kind, chosen, removed, revision)
+
+    def _differences(self, state: _TypeState) -> tuple[list[Offer], list[str]]:
+        """What the peer lacks and what it has too much of, as far as one message can tell."""
         catalogue = self._offered.catalogue
         chosen, removed, size = list[Offer](), list[str](), 0
         limit = CHUNK if self._resumes or state.mark.sent else self._largest
@@ -133,8 +200,10 @@ class Sender:
         for name in sorted(state.dirty):
             offer = self._visible(name, state.kind, catalogue)
             if offer is None:
+                state.mark.withheld -= {name}
                 if state.peer_has.pop(name, None) is not None:
                     removed.append(name)
+                    state.refusals.forget(name)
             elif state.peer_has.get(name) != offer.version:
                 if len(offer.framed) > self._largest:
                     self._withhold(state, offer)
@@ -144,16 +213,29 @@ class Sender:
                     chosen.append(offer)
                     size += len(offer.framed)
                     state.peer_has[name] = offer.version
+                    state.mark.withheld -= {name}
+                    state.refusals.forget(name)
             settled.add(name)
         state.dirty -= settled
-        if not (chosen or removed or state.owed):
-            return None
+        return chosen, removed
+
+    def _once_more(self, state: _TypeState) -> list[Offer]:
+        """Resources that were refused and are sent alone."""
+        catalogue = self._offered.catalogue
+        while names := state.refusals.take(self._now()):
+            offers = [offer for name in names if (offer := self._visible(name, state.kind, catalogue)) is not None]
+            if offers:
+                return offers
+            for name in names:
+                state.refusals.forget(name)
+        return []
+
+    def _join(self, kind: str, chosen: Collection[Offer], removed: Collection[str], revision: int) -> bytes:
         self._nonce += 1
-        state.owed, state.in_flight = False, True
-        state.mark.note_sent(catalogue.revision, self._now())
-        return join_response(
-            state.kind, str(self._nonce), (offer.framed for offer in chosen), removed, self._identifier
-        )
+        epoch = self._speaker.epoch()
+        stamp = f"{epoch}@{revision}" if epoch else ""
+        frames = (offer.framed for offer in chosen)
+        return join_response(kind, str(self._nonce), frames, removed, identifier=self._speaker.identifier, stamp=stamp)
 
     def _visible(self, name: str, kind: str, catalogue: Catalogue) -> Offer | None:
         offer = catalogue.of(kind).get(name)

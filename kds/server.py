@@ -18,13 +18,15 @@ import grpc
 from kds import features
 from kds.admin_calls import CALLS
 from kds.applier import Applier
+from kds.byte_stream import read_message
+from kds.downward import CLUSTER_ID
 from kds.held import held_versions
 from kds.offer import Audience, OneZone
 from kds.ownership import FromZone
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
-from kds.sender import Sender
-from kds.streams import race, read_message, run_requester, run_sender
+from kds.sender import Sender, Speaker
+from kds.streams import Line, race, run_requester, run_sender
 from kds.transport import (
     DOWN,
     GLOBAL_SERVICE,
@@ -36,6 +38,7 @@ from kds.transport import (
     read_caller,
     server_options,
 )
+from kds.tuning import Tuning
 from kds.tunnel import AdminTunnel
 from kds.watermarks import Received
 from kds.wire import Request
@@ -74,6 +77,13 @@ class ZoneConnection(Protocol):
         """Returns never; raises why the connection must end (replaced, silent, disabled)."""
 
 
+class Tenure(Protocol):
+    """The right of one control plane to speak for a zone."""
+
+    async def lost(self) -> None:
+        """Returns never; raises Conflict when another control plane speaks for the zone."""
+
+
 class ZoneDirectory(Protocol):
     """Knows the zones that are connected to this replica."""
 
@@ -86,7 +96,7 @@ class ZoneDirectory(Protocol):
     async def disconnect(self, connection: ZoneConnection) -> None:
         """The stream downwards ended."""
 
-    async def connected(self, caller: Caller) -> None:
+    async def connected(self, caller: Caller) -> Tenure:
         """Returns when the zone of this caller is registered; raises Unavailable if that does not happen."""
 
     def stream_opened(self, zone: str, field: str) -> None:
@@ -94,6 +104,9 @@ class ZoneDirectory(Protocol):
 
     def received(self, zone: str, marks: Mapping[str, Received]) -> None:
         """Where the watermarks of the stream upwards are."""
+
+    def heard(self, zone: str) -> None:
+        """Something came on the stream upwards."""
 
     def checked(self, zone: str) -> float:
         """The zone called the health check; returns the interval for the next one, 0 for the zone's own."""
@@ -115,14 +128,14 @@ class Parts:
 class KdsServer:
     """All calls of zones."""
 
-    def __init__(self, parts: Parts, *, instance: str, max_message: int) -> None:
-        self._parts, self._instance, self._max_message = parts, instance, max_message
+    def __init__(self, parts: Parts, *, instance: str, tuning: Tuning | None = None) -> None:
+        self._parts, self._instance, self._tuning = parts, instance, tuning or Tuning()
         self._up = [kind for kind in parts.registry if Sync.UP in kind.sync]
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens and returns the port."""
-        server = self._server = grpc.aio.server(options=server_options(self._max_message))
+        server = self._server = grpc.aio.server(options=server_options(self._tuning.max_message))
         admin = {call.stream: self._stream(partial(self._admin, name)) for name, call in CALLS.items()}
         health = grpc.unary_unary_rpc_method_handler(self._health_check)
         sync = {DOWN: self._stream(self._sync_down), UP: self._stream(self._sync_up)}
@@ -176,13 +189,9 @@ class KdsServer:
         def audience(metadata: JsonObject) -> Audience:
             return OneZone(caller.zone, frozenset(metadata.get("features", ())))
 
-        sender = Sender(
-            self._parts.publisher,
-            audience,
-            identifier="global",
-            max_message=self._max_message,
-            now=self._parts.clock.now_ns,
-        )
+        parts = self._parts
+        speaker = Speaker("global", self._tuning.max_message, self._epoch, self._tuning.pace)
+        sender = Sender(parts.publisher, audience, speaker, now=parts.clock.now_ns)
         first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         connection: ZoneConnection | None = None
 
@@ -194,34 +203,43 @@ class KdsServer:
 
         async def keep_registered() -> None:
             nonlocal connection
-            connection = await self._parts.directory.connect(caller, (await first).metadata, sender)
-            self._parts.directory.stream_opened(caller.zone, "globalToZone")
+            connection = await parts.directory.connect(caller, (await first).metadata, sender)
+            parts.directory.stream_opened(caller.zone, "globalToZone")
             await connection.ended()
 
         try:
-            await run_sender(context, sender, self._parts.publisher, on_request, keep_registered())
+            await run_sender(self._line(context), sender, parts.publisher, on_request, keep_registered())
         finally:
             if connection is not None:
-                await self._parts.directory.disconnect(connection)
+                await parts.directory.disconnect(connection)
 
     async def _sync_up(self, caller: Caller, context: Context) -> None:
         parts = self._parts
         # What a zone sends is stored in its name, so it must be registered, and as the only one of that name.
-        await parts.directory.connected(caller)
+        tenure = await parts.directory.connected(caller)
         parts.directory.stream_opened(caller.zone, "zoneToGlobal")
         ownership = FromZone(caller.zone, hashed=features.HASH_SUFFIX in caller.features)
         held = None
         if features.RESUME in caller.features:
             held = await held_versions(parts.live.current, self._up, ownership)
-        applier = Applier(parts.store, parts.live, parts.registry, parts.clock, ownership)
+        applier = Applier(parts.store, parts.live, parts.registry, parts.clock, ownership, self._tuning.pace)
         parts.directory.received(caller.zone, applier.marks)
-        node = Node(caller.zone, node_metadata("", self._instance))
-        await run_requester(context, Requester(self._up, node, held), applier, on_response=lambda: None)
+        requester = Requester(self._up, Node(caller.zone, node_metadata("", self._instance)), held)
+        heard = partial(parts.directory.heard, caller.zone)
+        await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())
 
     async def _admin(self, call: str, caller: Caller, context: Context) -> None:
-        await self._parts.directory.connected(caller)
+        tenure = await self._parts.directory.connected(caller)
         self._parts.directory.stream_opened(caller.zone, "configDump" if call == "config" else call)
-        await self._parts.tunnel.serve(caller.zone, call, context)
+        await race(self._parts.tunnel.serve(caller.zone, call, context), tenure.lost())
+
+    def _line(self, context: Context) -> Line:
+        return Line(context, self._tuning.limits, self._parts.clock)
+
+    def _epoch(self) -> str:
+        """The id of this global, to which revisions belong."""
+        config = self._parts.live.current.get("Config", "", CLUSTER_ID)
+        return str(config.spec.get("config", "")) if config is not None else ""
 
     async def _health_check(self, _request: bytes, context: Context) -> bytes:
         try:

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
-
-import grpc
+from dataclasses import dataclass
+from typing import Any
 
 from kds.applier import Applier
+from kds.byte_stream import ByteStream
+from kds.liveness import Ear, Limits, watch_requester, watch_sender
 from kds.publisher import Publisher, TouchedNames
 from kds.requester import Requester
 from kds.sender import Sender
+from kds.waiting import within
 from kds.wire import Request, decode_request
+from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
-
-class ByteStream(Protocol):
-    """What `grpc.aio` calls and server contexts have in common."""
-
-    async def read(self) -> object:
-        """The next message, or `grpc.aio.EOF`."""
-
-    async def write(self, message: bytes) -> None:
-        """Sends one message; waits while the peer cannot take more."""
+FAREWELL = 1.0
+"""Seconds for a write to end once its stream is to end."""
 
 
-async def read_message(stream: ByteStream) -> bytes | None:
-    """The next message, None at the end of the stream."""
-    message = await stream.read()
-    return message if isinstance(message, bytes) and message is not grpc.aio.EOF else None
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A stream with what it must keep to."""
+
+    stream: ByteStream
+    limits: Limits
+    clock: Clock
 
 
 async def run_sender(
-    stream: ByteStream,
+    line: Line,
     sender: Sender,
     publisher: Publisher,
     on_request: Callable[[Request], None],
@@ -41,14 +40,15 @@ async def run_sender(
 ) -> None:
     """Serves a requester until it ends the stream or the companion ends. Reads and writes never wait for each other.
 
-    The companion is what must live as long as the stream. It is run here because a write must not be cancelled: gRPC
-    could not send the final status then.
+    The companion is what must live as long as the stream.
 
     Raises:
         ProtocolError: the peer sent something unreadable.
+        Silent: nothing comes through the stream any more.
         Exception: whatever the companion raised.
     """
     wake = asyncio.Event()
+    ear = Ear(line.stream, line.clock)
 
     def changed(touched: TouchedNames) -> None:
         sender.touch(touched)
@@ -56,21 +56,27 @@ async def run_sender(
 
     async def read() -> None:
         await publisher.ready.wait()
-        while (message := await read_message(stream)) is not None:
+        while (message := await ear.read()) is not None:
             request = decode_request(message)
             sender.receive(request)
             on_request(request)
             wake.set()
 
     with publisher.listening(changed):
-        tasks = [spawn(read(), "kds sender: reader"), spawn(companion, "kds sender: companion")]
+        tasks = [
+            spawn(read(), "kds sender: reader"),
+            spawn(companion, "kds sender: companion"),
+            spawn(watch_sender(ear, sender, limits=line.limits, clock=line.clock), "kds sender: watch"),
+        ]
         for task in tasks:
             task.add_done_callback(lambda _: wake.set())
         try:
             while not any(task.done() for task in tasks):
                 for response in sender.take():
-                    await stream.write(response)
-                await wake.wait()
+                    if not await _write(line.stream, response, tasks):
+                        break
+                due = sender.due
+                await within(wake.wait(), None if due is None else (due - line.clock.now_ns()) / 1e9, line.clock)
                 wake.clear()
             ended = [task for task in tasks if task.done()]
         finally:
@@ -79,22 +85,55 @@ async def run_sender(
         task.result()
 
 
-async def run_requester(
-    stream: ByteStream, requester: Requester, applier: Applier, on_response: Callable[[], None]
-) -> None:
+async def _write(stream: ByteStream, message: bytes, others: list[asyncio.Task[None]]) -> bool:
+    """Sends a message unless one of the others ends first and the peer does not take it soon.
+
+    A write must not be cancelled lightly: gRPC could not send the final status then.
+    """
+    writing = spawn(stream.write(message), "kds sender: write")
+    try:
+        await asyncio.wait((writing, *others), return_when=asyncio.FIRST_COMPLETED)
+        if not writing.done():
+            await asyncio.wait((writing,), timeout=FAREWELL)
+        if not writing.done():
+            return False
+        writing.result()
+        return True
+    finally:
+        await cancel_and_wait(writing)
+
+
+async def run_requester(line: Line, requester: Requester, applier: Applier, on_response: Callable[[], None]) -> None:
     """Requests everything and applies what comes, one response after the other, until the peer ends the stream.
 
     Raises:
         ProtocolError: the peer sent something that is no response.
         Unavailable: the store cannot take it.
+        Silent: nothing comes through the stream any more.
     """
-    for request in requester.opening():
-        await stream.write(request)
-    while (message := await read_message(stream)) is not None:
-        delivery = requester.receive(message)
-        on_response()
-        problems = await applier.apply(delivery)
-        await stream.write(requester.answer(delivery, problems))
+    writing = asyncio.Lock()
+    ear = Ear(line.stream, line.clock)
+
+    async def write(message: bytes) -> None:
+        async with writing:
+            await line.stream.write(message)
+
+    async def converse() -> None:
+        for request in requester.opening():
+            await write(request)
+        while (message := await ear.read()) is not None:
+            delivery = requester.receive(message)
+            on_response()
+            if delivery is None:
+                continue
+            problems = await applier.apply(delivery)
+            await write(requester.answer(delivery, problems))
+
+    async def beat() -> None:
+        await write(requester.heartbeat())
+
+    watch = watch_requester(ear, lambda: requester.beats, beat, limits=line.limits, clock=line.clock)
+    await race(converse(), watch, applier.retry_refused())
 
 
 async def race(*runs: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from kds.admin_calls import CALLS, AdminQuery, decode_answer, encode_query
-from kds.streams import ByteStream, read_message
+from kds.byte_stream import ByteStream, read_message
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 

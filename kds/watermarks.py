@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -19,6 +20,7 @@ class Sent:
         answered_at: when the newest answer came, nanoseconds.
         error: the newest refusal, empty after an acceptance.
         withheld: wire names that are too large to be sent.
+        refused: reason by wire name of what the peer does not take.
     """
 
     sent: int = 0
@@ -30,6 +32,7 @@ class Sent:
     answered_at: int = 0
     error: str = ""
     withheld: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def note_sent(self, revision: int, now: int) -> None:
         """A response left."""

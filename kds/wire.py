@@ -23,6 +23,9 @@ ENVELOPE_URL = "type.googleapis.com/kuma.mesh.v1alpha1.KumaResource"
 
 WILDCARD = "*"
 
+HEARTBEAT = "ursa.Heartbeat"
+"""A type that does not exist. Who is asked for it answers that there is nothing, and thereby that it lives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -59,12 +62,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A DeltaDiscoveryResponse."""
+    """A DeltaDiscoveryResponse.
+
+    Attributes:
+        kind: bare type name.
+        nonce: to be answered with.
+        items: resources that are new or changed.
+        removed: wire names of those that are gone.
+        stamp: `<epoch>@<revision>` of the sender's state that this completes; Kuma sends none.
+    """
 
     kind: str
     nonce: str
     items: tuple[Item, ...]
     removed: tuple[str, ...]
+    stamp: str = ""
 
 
 def encode_request(request: Request) -> bytes:
@@ -111,10 +123,12 @@ def frame(name: str, version: str, envelope: bytes) -> bytes:
     return field(2, field(1, version) + field(2, resource) + field(3, name))
 
 
-def join_response(kind: str, nonce: str, frames: Iterable[bytes], removed: Iterable[str], identifier: str) -> bytes:
+def join_response(
+    kind: str, nonce: str, frames: Iterable[bytes], removed: Iterable[str], *, identifier: str, stamp: str = ""
+) -> bytes:
     """A response made of frames."""
     own = (field(4, kind), field(5, nonce), *(field(6, name) for name in removed), field(7, field(1, identifier)))
-    return b"".join((*frames, *own))
+    return b"".join((*((field(1, stamp),) if stamp else ()), *frames, *own))
 
 
 def decode_response(data: bytes) -> Response:
@@ -134,4 +148,5 @@ def decode_response(data: bytes) -> Response:
             Item(item.name, item.version, item.resource.type_url, item.resource.value) for item in message.resources
         ),
         removed=tuple(message.removed_resources),
+        stamp=message.system_version_info,
     )

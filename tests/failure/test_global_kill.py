@@ -46,7 +46,7 @@ class GlobalProcess:
             "KUMA_DIAGNOSTICS_SERVER_PORT": str(free_port()),
             "KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(self.kds),
             "KUMA_MULTIZONE_GLOBAL_KDS_TLS_ENABLED": "false",
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         }
 
     async def start(self) -> None:

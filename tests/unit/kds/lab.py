@@ -11,6 +11,7 @@ from kds.client import KdsClient, no_proxies
 from kds.downward import Downward
 from kds.publisher import Publisher
 from kds.server import KdsServer, Parts
+from kds.tuning import tuning_of
 from kds.tunnel import AdminTunnel
 from ursa.catalog import default_registry
 from ursa.model.resource import Resource, ResourceKey
@@ -67,9 +68,10 @@ class Side:
 class Global(Side):
     """A global that only syncs."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
         super().__init__()
-        settings = load(None, {"KUMA_MODE": "global", "KUMA_MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL": "50ms"})
+        flush = {"KUMA_MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL": "50ms"}
+        settings = load(None, {"KUMA_MODE": "global", **flush, **environment})
         self.publisher = Publisher(self.live, Downward(REGISTRY))
         self.tunnel = AdminTunnel(self.clock)
         self.zones = Zones(
@@ -81,19 +83,21 @@ class Global(Side):
             instance="global-1",
             authenticate=lambda _: None,
         )
+        self.tuning = tuning_of(settings.settings.multizone.global_.kds)
         self.server: KdsServer | None = None
         self.port = 0
 
     async def open(self) -> None:
         await super().open()
         self.supervisor.start("publisher", self.publisher.run)
+        self.supervisor.start("zones of other replicas", self.zones.follow_others)
         await self.listen()
 
     def parts(self) -> Parts:
         return Parts(self.store, self.live, REGISTRY, self.clock, self.publisher, self.zones, self.tunnel)
 
     async def listen(self) -> None:
-        self.server = KdsServer(self.parts(), instance="global-1", max_message=10 << 20)
+        self.server = KdsServer(self.parts(), instance="global-1", tuning=self.tuning)
         self.port = await self.server.start(f"127.0.0.1:{self.port}", None)
 
     async def hang_up(self) -> None:
@@ -108,7 +112,7 @@ class Global(Side):
 class Zone(Side):
     """A zone that only syncs."""
 
-    def __init__(self, name: str, port: int, instance: str = "", admin: Any = no_proxies) -> None:
+    def __init__(self, name: str, port: int, instance: str = "", admin: Any = no_proxies, **environment: str) -> None:
         super().__init__()
         settings = load(
             None,
@@ -117,6 +121,7 @@ class Zone(Side):
                 "KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS": f"grpc://127.0.0.1:{port}",
                 "KUMA_GENERAL_RESILIENT_COMPONENT_BASE_BACKOFF": "200ms",
                 "KUMA_GENERAL_RESILIENT_COMPONENT_MAX_BACKOFF": "200ms",
+                **environment,
             },
         ).settings
         self.client = KdsClient(

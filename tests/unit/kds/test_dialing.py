@@ -59,7 +59,7 @@ async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     files.key.write_bytes(key)
     side = Global()
     await side.open()
-    server = KdsServer(side.parts(), instance="global-1", max_message=10 << 20)
+    server = KdsServer(side.parts(), instance="global-1")
     port = await server.start("127.0.0.1:0", grpc_credentials(ReloadedPair(files)))
     yield port, files.cert
     await server.stop(0)

@@ -18,7 +18,7 @@ from kds.offer import Catalogue, Everyone, OneZone, make_offer
 from kds.ownership import FromGlobal, FromZone, Ownership
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
-from kds.sender import Sender
+from kds.sender import Sender, Speaker
 from kds.upward import Upward
 from kds.wire import Request, decode_request, decode_response
 from tests.unit.kds.lab import Side
@@ -96,6 +96,7 @@ class Replay:
 
     async def answer(self, event: Event) -> bytes:
         delivery = self.requester.receive(bytes_of(event.message))
+        assert delivery is not None
         return self.requester.answer(delivery, await self.applier.apply(delivery))
 
 
@@ -186,7 +187,7 @@ def test_a_sender_says_what_kumas_said_when_it_is_asked_what_that_was_asked(meth
     for event in events("01", method):
         if event.is_response:
             shelf.put(event)
-    sender = Sender(shelf, lambda _: Everyone(), identifier="any", max_message=10 << 20, now=lambda: 1)
+    sender = Sender(shelf, lambda _: Everyone(), Speaker("any"), now=lambda: 1)
 
     def said() -> list[tuple[str, set[str], set[str], str]]:
         responses = [decode_response(data) for data in sender.take()]
@@ -285,7 +286,7 @@ def test_oversized_resources_cost_nothing_but_themselves() -> None:
     secrets = [Resource("Secret", "default", f"big-{n}", {"data": "a" * 900_000}) for n in range(13)]
     offers = [make_offer(secret.key, secret, REGISTRY["Secret"]) for secret in secrets]
     shelf = Shelf(Catalogue(1, Map({"Secret": Map({offer.name: offer for offer in offers})})))
-    sender = Sender(shelf, lambda _: Everyone(), identifier="global", max_message=10 << 20, now=lambda: 1)
+    sender = Sender(shelf, lambda _: Everyone(), Speaker("global"), now=lambda: 1)
     opening = next(e.message for e in events("11", DOWN) if e.kind == "Secret" and not e.is_response)
     sender.receive(decode_request(request_bytes(opening)))
     arrived: list[str] = []

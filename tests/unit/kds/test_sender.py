@@ -7,8 +7,8 @@ import pytest
 from kds import sender as module
 from kds.index import OfferIndex
 from kds.offer import Catalogue, Everyone, Offer
-from kds.sender import MARGIN, Sender
-from kds.wire import Request, Response, decode_response, frame
+from kds.sender import MARGIN, Sender, Speaker
+from kds.wire import HEARTBEAT, Request, Response, decode_response, frame
 from ursa.model.resource import ResourceKey
 
 KIND = "MeshTimeout"
@@ -20,7 +20,8 @@ class Desk:
 
     def __init__(self, max_message: int = 10 << 20) -> None:
         self.index = OfferIndex()
-        self.sender = Sender(self, lambda _: Everyone(), identifier="global", max_message=max_message, now=lambda: 1)
+        self.now = 1
+        self.sender = Sender(self, lambda _: Everyone(), Speaker("global", max_message), now=lambda: self.now)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -175,3 +176,87 @@ def test_of_two_resources_with_one_name_the_other_waits() -> None:
     assert index.collisions == {}
     index.drop(second.key)
     assert not index.kinds[KIND] and not index.keys
+
+
+def refused_by(desk: Desk, *bad: str) -> list[list[str]]:
+    """Lets a peer refuse whatever holds one of these names; returns what it was sent until there was no more."""
+    seen: list[list[str]] = []
+    while names := desk.names():
+        seen += names
+        desk.ack(error="no" if set(bad) & set(names[0]) else None)
+    return seen
+
+
+def test_of_a_refused_response_only_the_resource_to_blame_is_held_back() -> None:
+    desk = Desk()
+    for name in "abcde":
+        desk.offer(name)
+    desk.ask()
+    sent = refused_by(desk, "d.m")
+    assert sent[0] == [f"{name}.m" for name in "abcde"]
+    assert ["d.m"] in sent
+    assert desk.sender.marks[KIND].refused == {"d.m": "no"}
+    assert desk.sender.delivered(KIND) == 7
+
+
+def test_what_is_refused_is_sent_again_alone_and_ever_more_rarely() -> None:
+    desk = Desk()
+    desk.offer("a")
+    desk.offer("b")
+    desk.ask()
+    refused_by(desk, "a.m")
+    waits = []
+    for _ in range(4):
+        due = desk.sender.due
+        assert due is not None
+        waits.append(round((due - desk.now) / 1e9))
+        desk.now = due - 1
+        assert desk.names() == []
+        desk.now = due
+        assert refused_by(desk, "a.m") == [["a.m"]]
+    assert waits == [5, 10, 20, 40]
+    desk.now += 1000 * 10**9
+    assert desk.names() == [["a.m"]]
+    desk.ack()
+    assert desk.sender.due is None and not desk.sender.marks[KIND].refused
+
+
+def test_what_is_refused_is_sent_at_once_when_it_changes_and_never_when_it_is_gone() -> None:
+    desk = Desk()
+    desk.offer("a")
+    desk.ask()
+    refused_by(desk, "a.m")
+    desk.offer("a", version="2")
+    assert refused_by(desk, "a.m") == [["a.m"]]
+    desk.drop("a")
+    assert [r.removed for r in desk.sent()] == [("a.m",)]
+    desk.ack()
+    assert desk.sender.due is None and not desk.sender.marks[KIND].refused
+
+
+def test_a_proof_of_life_is_given_whatever_else_waits() -> None:
+    desk = Desk()
+    desk.offer("a")
+    desk.ask()
+    assert desk.names() == [["a.m"]]
+    desk.sender.receive(Request(HEARTBEAT, "zone-1", wildcard=True))
+    (answer,) = desk.sent()
+    assert (answer.kind, answer.items) == (HEARTBEAT, ())
+    assert desk.sender.beaten
+    desk.now += 3 * 10**9
+    waiting = desk.sender.unanswered()
+    assert waiting is not None and (waiting.kind, waiting.seconds) == (KIND, 3.0)
+
+
+def test_responses_tell_which_state_they_complete() -> None:
+    desk = Desk()
+    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("global", epoch=lambda: "store"), now=lambda: 1)
+    for name in "abc":
+        desk.offer(name, size=module.CHUNK * 2 // 3)
+    desk.ask(resuming=True)
+    stamps = []
+    while responses := desk.sent():
+        stamps += [response.stamp for response in responses]
+        desk.ack()
+    # Only the last part completes revision 7.
+    assert stamps == ["store@0", "store@0", "store@7"]

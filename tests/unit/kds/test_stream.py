@@ -131,7 +131,7 @@ async def test_a_reconnect_sends_nothing_that_is_there(centre: Global) -> None:
         await zone.until(lambda: zone.named("MeshTimeout", "t0") is None)
         after = [(r.key, r.version) for r in zone.live.current.list("MeshTimeout")]
         assert len(set(before) & set(after)) == 3
-        assert centre.zones.connections["zone-1"].received["Dataplane"].responses == 1
+        assert centre.zones.memories["zone-1"].received["Dataplane"].responses == 1
 
 
 async def test_idle_means_no_writes_at_all(centre: Global) -> None:

@@ -44,11 +44,11 @@ def test_responses_are_those_of_kuma(golden: dict[str, str]) -> None:
         assert envelope == item.envelope
         assert version_of(envelope) == item.version
         frames.append(frame(item.name, item.version, envelope))
-    assert join_response(response.kind, response.nonce, frames, response.removed, "global") == data
+    assert join_response(response.kind, response.nonce, frames, response.removed, identifier="global") == data
 
 
 def test_removed_names_come_after_the_nonce() -> None:
-    data = join_response("MeshTimeout", "7", [], ["a.default", "b.default"], "global")
+    data = join_response("MeshTimeout", "7", [], ["a.default", "b.default"], identifier="global")
     response = decode_response(data)
     assert (response.kind, response.nonce, response.removed) == ("MeshTimeout", "7", ("a.default", "b.default"))
 

@@ -50,7 +50,18 @@ class MultizoneGlobalKds(Group):
     msg_send_timeout: Duration = setting(
         60.0, env="MULTIZONE_GLOBAL_KDS_MSG_SEND_TIMEOUT", doc="stream is ended when one send takes longer"
     )
-    nack_backoff: Duration = setting(5.0, env="MULTIZONE_GLOBAL_KDS_NACK_BACKOFF")
+    nack_backoff: Duration = setting(
+        5.0, env="MULTIZONE_GLOBAL_KDS_NACK_BACKOFF", doc="wait before a refused resource is tried again alone"
+    )
+    nack_max_backoff: Duration = setting(
+        300.0, env="MULTIZONE_GLOBAL_KDS_NACK_MAX_BACKOFF", doc="ours: longest such wait; it doubles each time"
+    )
+    heartbeat_interval: Duration = setting(
+        2.0, env="MULTIZONE_GLOBAL_KDS_HEARTBEAT_INTERVAL", doc="ours: between proofs of life on each sync stream"
+    )
+    silence_timeout: Duration = setting(
+        5.0, env="MULTIZONE_GLOBAL_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
+    )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
     zone_token_required: bool = setting(
         False,
@@ -82,7 +93,18 @@ class MultizoneZoneKds(Group):
     root_ca_file: str = setting("", env="MULTIZONE_ZONE_KDS_ROOT_CA_FILE", doc="CA of the global")
     max_msg_size: int = setting(10485760, env="MULTIZONE_ZONE_KDS_MAX_MSG_SIZE")
     msg_send_timeout: Duration = setting(60.0, env="MULTIZONE_ZONE_KDS_MSG_SEND_TIMEOUT")
-    nack_backoff: Duration = setting(5.0, env="MULTIZONE_ZONE_KDS_NACK_BACKOFF")
+    nack_backoff: Duration = setting(
+        5.0, env="MULTIZONE_ZONE_KDS_NACK_BACKOFF", doc="wait before a refused resource is tried again alone"
+    )
+    nack_max_backoff: Duration = setting(
+        300.0, env="MULTIZONE_ZONE_KDS_NACK_MAX_BACKOFF", doc="ours: longest such wait; it doubles each time"
+    )
+    heartbeat_interval: Duration = setting(
+        2.0, env="MULTIZONE_ZONE_KDS_HEARTBEAT_INTERVAL", doc="ours: between proofs of life on each sync stream"
+    )
+    silence_timeout: Duration = setting(
+        5.0, env="MULTIZONE_ZONE_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
+    )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF")
     token: Secret = setting("", env="MULTIZONE_ZONE_KDS_TOKEN", doc="ours: zone token shown to the global")
     token_file: str = setting("", env="MULTIZONE_ZONE_KDS_TOKEN_FILE", doc="ours: file with that token, read anew")

@@ -1,0 +1,121 @@
+"""What can stand between a zone and its global, and go wrong without closing anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import grpc
+
+from ursa.runtime.tasks import cancel_and_wait, spawn
+
+
+class TcpRelay:
+    """Forwards bytes, until it is told to swallow those of one direction; connections made later are well again."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.port = 0
+        self._swallowing = dict.fromkeys(("up", "down"), asyncio.Event())
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connections = 0
+
+    async def __aenter__(self) -> TcpRelay:
+        self._swallowing = {direction: asyncio.Event() for direction in ("up", "down")}
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await cancel_and_wait(*self._tasks)
+
+    def swallow(self, direction: str) -> None:
+        """What flows `up` to the global or `down` from it on the connections there are is lost from now on."""
+        self._swallowing[direction].set()
+        self._swallowing[direction] = asyncio.Event()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        for source, sink, direction in ((reader, there_writer, "up"), (there_reader, writer, "down")):
+            task = spawn(self._pump(source, sink, self._swallowing[direction]), f"relay {direction}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, swallowing: asyncio.Event) -> None:
+        with suppress(OSError):
+            try:
+                while data := await source.read(65536):
+                    if not swallowing.is_set():
+                        sink.write(data)
+                        await sink.drain()
+            finally:
+                sink.close()
+
+
+class GrpcRelay:
+    """Forwards every stream by itself, and can freeze one: its connection and all other streams stay well."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.port = 0
+        self.opened: list[str] = []
+        self._frozen: dict[str, asyncio.Event] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[GrpcRelay]:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((_Everything(self._forward),))
+        self.port = server.add_insecure_port("127.0.0.1:0")
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{self._target}")
+        await server.start()
+        try:
+            yield self
+        finally:
+            await server.stop(0)
+            await self._channel.close()
+
+    def freeze(self, method: str) -> None:
+        """Nothing passes through the stream of this method any more; one that is opened later is well."""
+        self._frozen.pop(method).set()
+
+    async def _forward(self, method: str, context: grpc.aio.ServicerContext) -> None:
+        name = method.rpartition("/")[2]
+        self.opened.append(name)
+        frozen = self._frozen[name] = asyncio.Event()
+        metadata = [(k, v) for k, v in context.invocation_metadata() or () if not k.startswith(("grpc-", "user-"))]
+        call = self._channel.stream_stream(method)(metadata=metadata)
+
+        async def pump(read: Callable[[], Awaitable[object]], write: Callable[[bytes], Awaitable[None]]) -> None:
+            while isinstance(message := await read(), bytes):
+                if frozen.is_set():
+                    await asyncio.Event().wait()
+                await write(message)
+
+        async def ask() -> None:
+            await pump(context.read, call.write)
+            await call.done_writing()
+
+        asking = spawn(ask(), "up")
+        try:
+            await pump(call.read, context.write)
+        finally:
+            await cancel_and_wait(asking)
+            call.cancel()
+
+
+class _Everything(grpc.GenericRpcHandler):
+    """A handler for every method, on raw bytes."""
+
+    def __init__(self, forward: Callable[[str, grpc.aio.ServicerContext], Awaitable[None]]) -> None:
+        self._forward = forward
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        method = details.method
+
+        async def handle(_: object, context: grpc.aio.ServicerContext) -> None:
+            await self._forward(method, context)
+
+        return grpc.stream_stream_rpc_method_handler(handle)
