@@ -24,6 +24,7 @@ from ursa.api.overviews import Overviews
 from ursa.api.proxies.attachments import Attachments
 from ursa.api.proxies.config import ProxyConfig
 from ursa.api.proxies.endpoints import ProxyPolicies
+from ursa.api.proxies.older_rules import OlderRules
 from ursa.api.proxies.rules import ProxyRules
 from ursa.api.reader import Reader
 from ursa.api.resources import Resources
@@ -68,6 +69,7 @@ def _endpoints(context: ApiContext, access: Access, audit: Audit) -> Iterator[En
     yield from Hostnames(context, reader).endpoints()
     yield from ProxyPolicies(context, reader).endpoints()
     yield from ProxyRules(context, reader).endpoints()
+    yield from OlderRules(context, reader).endpoints()
     yield from ProxyConfig(context, reader).endpoints()
     yield from Attachments(context, reader).endpoints()
     yield from Resources(context, reader, access, audit).endpoints()

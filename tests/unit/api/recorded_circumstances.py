@@ -44,6 +44,7 @@ SETTINGS = {
 """Variables by the beginning of a recording's title; the longest that fits counts."""
 
 AFTER = {
+    "single/dataplane-_config-shadow-diff": ("single/shadow-policy-put",),
     "config/put-mesh-skip-policies-list": ("config/put-mesh-skip-policies",),
     "config/put-mesh-skip-policies-secrets": ("config/put-mesh-skip-policies",),
     "config/put-mesh-skip-some-mr": ("config/put-mesh-skip-some",),
@@ -62,6 +63,7 @@ AFTER = {
 
 _PAGES = ("single/page-size-zero",)
 _PROXIES = ("single/dataplanes-overview-list",)
+_CONFIGURED = (*_PAGES, *_PROXIES, "single/dataplane-insight")
 _DEMO = ("kinds/Dataplane", "single/dataplanes-gateway-true")
 _ZONE_DATAPLANES = ("global/dataplane-overviews",)
 _EVERYTHING = (*_PAGES, *_PROXIES, *_DEMO, "kinds/*", "single/dataplane-get", "single/meshservices")
@@ -84,11 +86,11 @@ WITH = {
     "single/page-size-3": _PAGES,
     "single/page-size-negative": _PAGES,
     "single/legacy-policy-_resources": ("kinds/TrafficPermission", *_DEMO),
-    "single/legacy-policy-dataplanes": ("kinds/TrafficPermission", *_DEMO),
+    "single/legacy-policy-dataplanes": ("kinds/Mesh", "kinds/TrafficPermission", *_DEMO),
     "single/mesh-delete-with-dataplanes": ("kinds/Mesh", *_DEMO),
     "single/meshexternalservice-_hostnames": ("kinds/MeshExternalService",),
     "single/meshmultizoneservice-_hostnames": ("kinds/MeshMultiZoneService",),
-    "single/meshservice-_hostnames": ("kinds/MeshService",),
+    "single/meshservice-_hostnames": ("kinds/MeshService", "kinds/HostnameGenerator"),
     "single/meshservice-_dataplanes": ("kinds/MeshService", *_DEMO),
     "single/meshservice-_resources-dataplanes": ("kinds/MeshService", *_DEMO),
     "single/meshservice-k8s": ("kinds/MeshService",),
@@ -112,14 +114,16 @@ WITH = {
     "single/meshgateway-_rules": _EVERYTHING,
     "single/meshgateway-dataplanes": ("kinds/MeshGateway", *_DEMO),
     "single/meshgatewayroute-dataplanes": ("kinds/MeshGateway", "kinds/MeshGatewayRoute", *_DEMO),
-    "single/dataplane-policies-legacy": _PROXIES,
-    "single/dataplane-rules-legacy": _PROXIES,
+    "single/dataplane-policies-legacy": (*_PAGES, *_PROXIES),
+    "single/dataplane-rules-legacy": (*_PAGES, *_PROXIES),
+    "single/dataplane-_config": _CONFIGURED,
+    "single/dataplane-_config-shadow-diff": _CONFIGURED,
     "single/dataplane-_layout-not-exclusive": _PROXIES,
     "single/dataplane-_policies-not-exclusive": _PROXIES,
     "single/mesh-insight": (*_PROXIES, *_PAGES, "single/workloads"),
     "global/service-insights": _ZONE_DATAPLANES,
     "global/zone-delete-online-400": ("global/zone-overview",),
-    "global/dataplane-_rules": _ZONE_DATAPLANES,
+    "global/dataplane-_rules": ("global/dataplane-overviews", "global/policy-get", "global/policy-get-origin-global"),
     "zone/service-insights": _ZONE_DATAPLANES,
     "zone/secret-update-global-origin": ("zone/secret-get-gs",),
     "zone/update-global-origin-as-zone-400": ("zone/meshtimeouts-list-short",),
@@ -134,10 +138,9 @@ WITH = {
 _PROXIES_OF_ZONES = "needs connected proxies; the inspection of proxies is tested with real ones"
 _NOT_RECORDED = "the objects of that moment were not all recorded"
 _CONSOLE = "the console has its own pages"
-_RULES = "needs status that observers write, or objects that were not recorded; see test_views.py"
 
 ELSEWHERE = {
-    "*/dataplane-_config*": _PROXIES_OF_ZONES,
+    "zone/dataplane-_config": _NOT_RECORDED,
     "*/dataplane-admin-unknown": _PROXIES_OF_ZONES,
     "*/dataplane-clusters*": _PROXIES_OF_ZONES,
     "*/dataplane-stats*": _PROXIES_OF_ZONES,
@@ -145,7 +148,6 @@ ELSEWHERE = {
     "*/zone*gress-stats": _PROXIES_OF_ZONES,
     "*/zone*gress-clusters": _PROXIES_OF_ZONES,
     "*/zone*gress-xds": _PROXIES_OF_ZONES,
-    "single/meshgateway-_config": _PROXIES_OF_ZONES,
     "*/gui*": _CONSOLE,
     "single/conflict-409-?": "made by many concurrent requests whose bodies were not recorded; see test_resources.py",
     "*/config": "compared setting by setting below",
@@ -160,14 +162,6 @@ ELSEWHERE = {
     "kinds/MeshInsight*": _NOT_RECORDED,
     "single/meshservice-k8s": _NOT_RECORDED,
     "single/zones-after": _NOT_RECORDED,
-    "single/dataplane-policies-legacy": _RULES,
-    "single/dataplane-rules-legacy": _RULES,
-    "single/dataplane-_layout": _RULES,
-    "single/gateway-dataplane-policies": _RULES,
-    "single/legacy-policy-dataplanes": _RULES,
-    "single/meshgateway-_rules": _RULES,
-    "global/dataplane-_rules": _RULES,
-    "single/mesh*service-_hostnames": _RULES,
     "single/legacy-policy-bad": "validation of kinds; see test_recorded.py",
 }
 """Recordings that are not replayed here, by pattern, and why."""

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from aiohttp import web
 
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
+from ursa.api.proxies.legacy import GATEWAY, GATEWAY_ROUTE, Document, LegacyMesh
 from ursa.api.proxies.matched import http_routes, matches
 from ursa.api.proxies.subjects import subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
-from ursa.model.dataplane import Dataplane, parse_dataplane
-from ursa.model.forms import to_rest
+from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Family, Kind
 from ursa.model.resource import Resource
 from ursa.policies.core.policy import parse_policy
 from ursa.policies.core.selection import select
+from ursa.policies.legacy.matching import ConnectionPolicy
+from ursa.policies.legacy.places import Place
 
-SIDECAR, GATEWAY = "SidecarDataplane", "MeshGatewayDataplane"
-_META = ("type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri")
-_GATEWAYS = ("MeshGateway", "MeshGatewayRoute")
+_GATEWAYS = (GATEWAY, GATEWAY_ROUTE)
 _POLICIES = (Family.LEGACY_POLICY, Family.TARGETREF_POLICY)
 
 
@@ -46,11 +45,11 @@ class Attachments:
         yield Endpoint("GET", path, self.of_proxy, "Could not get MatchedPolicies")
 
     async def of_policy(self, request: web.Request) -> web.Response:
-        """Proxies a policy selects; an unknown policy selects none, as in Kuma."""
+        """Proxies a policy is attached to; an unknown policy is attached to none, as in Kuma."""
         kind, mesh = kind_of(request, self._context), request.match_info["mesh"]
         self._reader.check_mesh(mesh)
         policy = self._context.view.get(kind.name, mesh, name_of(request))
-        items = [] if policy is None else [item for d in self._proxies(mesh) if (item := self._item(d, policy, kind))]
+        items = [] if policy is None else list(self._items(policy, kind))
         return answer({"total": len(items), "items": items})
 
     async def of_gateway(self, request: web.Request) -> web.Response:
@@ -70,67 +69,90 @@ class Attachments:
         """Policies of a proxy, by what on it they are attached to."""
         mesh = request.match_info["mesh"]
         self._reader.check_mesh(mesh)
-        dataplane = self._reader.get(self._context.registry["Dataplane"], mesh, name_of(request))
-        items = [*self._by_inbound(dataplane), *self._on_proxy(dataplane)]
-        return answer({"kind": _kind(dataplane), "total": len(items), "items": items})
+        resource = self._reader.get(self._context.registry["Dataplane"], mesh, name_of(request))
+        dataplane, legacy = parse_dataplane(resource), LegacyMesh(self._context, mesh)
+        if dataplane.builtin_gateway:
+            return answer({"kind": "MeshGatewayDataplane", **(legacy.gateway(dataplane) or {})})
+        items = [
+            {**_place(place), "matchedPolicies": {k: [legacy.meta(p.resource) for p in of] for k, of in found.items()}}
+            for place, found in legacy.places(dataplane)
+        ]
+        if on_proxy := self._by_target(resource, legacy):
+            if items and items[-1]["type"] == "dataplane":
+                items[-1]["matchedPolicies"] |= on_proxy
+            else:
+                items.append({"type": "dataplane", "matchedPolicies": on_proxy})
+        return answer({"kind": "SidecarDataplane", "total": len(items), "items": items})
 
     def _proxies(self, mesh: str) -> Iterator[Resource]:
         yield from self._context.view.list("Dataplane", mesh)
 
-    def _item(self, dataplane: Resource, policy: Resource, kind: Kind) -> dict[str, Any] | None:
-        if kind.family is Family.LEGACY_POLICY:
-            attached = [place for place, tags in _places(parse_dataplane(dataplane)) if _selects(policy, tags)]
-        else:
-            view = self._context.view
-            routes = http_routes(view, self._context.registry, policy.mesh)
-            selection = select(parse_policy(policy, kind), subject_of(dataplane, view), routes=routes)
-            attached = [] if selection is None else [{"type": "dataplane"}]
-        if not attached:
-            return None
-        name = {"mesh": dataplane.mesh, "name": dataplane.name}
-        return {"kind": _kind(dataplane), "dataplane": name, "attachments": attached}
+    def _items(self, policy: Resource, kind: Kind) -> Iterator[Document]:
+        legacy = LegacyMesh(self._context, policy.mesh, kinds=(kind.name,))
+        for proxy in self._proxies(policy.mesh):
+            dataplane = parse_dataplane(proxy)
+            named = {"dataplane": {"mesh": proxy.mesh, "name": proxy.name}}
+            if kind.family is Family.TARGETREF_POLICY:
+                attached = [{"type": "dataplane"}] if self._selects(policy, kind, proxy) else []
+            elif dataplane.builtin_gateway:
+                if found := _with_policy(legacy.gateway(dataplane), policy):
+                    yield {"kind": "MeshGatewayDataplane", **named, **found}
+                continue
+            else:
+                places = legacy.places(dataplane)
+                attached = [_place(place) for place, of in places if _holds(of.get(kind.name, ()), policy)]
+            if attached:
+                yield {"kind": "SidecarDataplane", **named, "attachments": attached}
 
-    def _on_proxy(self, dataplane: Resource) -> Iterator[dict[str, Any]]:
+    def _selects(self, policy: Resource, kind: Kind, proxy: Resource) -> bool:
+        view = self._context.view
+        routes = http_routes(view, self._context.registry, policy.mesh)
+        return select(parse_policy(policy, kind), subject_of(proxy, view), routes=routes) is not None
+
+    def _by_target(self, dataplane: Resource, legacy: LegacyMesh) -> Document:
         view, registry = self._context.view, self._context.registry
-        found = {
-            match.kind.name: [self._meta(policy.resource) for policy in match.policies]
+        return {
+            match.kind.name: [legacy.meta(policy.resource) for policy in match.policies]
             for match in matches(view, registry, subject_of(dataplane, view))
         }
-        if found:
-            yield {"type": "dataplane", "matchedPolicies": found}
-
-    def _by_inbound(self, dataplane: Resource) -> Iterator[dict[str, Any]]:
-        legacy = [k for k in self._context.registry if k.family is Family.LEGACY_POLICY and k.name not in _GATEWAYS]
-        for place, tags in _places(parse_dataplane(dataplane)):
-            found = {
-                kind.name: [self._meta(policy) for policy in policies]
-                for kind in legacy
-                if (policies := [p for p in self._context.view.list(kind.name, dataplane.mesh) if _selects(p, tags)])
-            }
-            if found:
-                yield {**place, "matchedPolicies": found}
-
-    def _meta(self, resource: Resource) -> dict[str, Any]:
-        document = to_rest(resource, self._context.registry)
-        return {key: document[key] for key in _META if key in document}
 
 
-def _places(dataplane: Dataplane) -> Iterator[tuple[dict[str, Any], Mapping[str, str]]]:
-    for inbound in dataplane.inbounds:
-        name = f"{inbound.address}:{inbound.port}:{inbound.workload_port}"
-        yield {"type": "inbound", "name": name, "service": inbound.service}, inbound.tags
+def _place(place: Place) -> Document:
+    named = {"name": place.name, "service": place.service}
+    return {"type": place.type, **{key: value for key, value in named.items() if value}}
 
 
-def _selects(policy: Resource, tags: Mapping[str, str]) -> bool:
-    """Whether a policy's destinations (or, for policies on proxies, its selectors) fit the tags of an inbound."""
-    wanted = policy.spec.get("destinations") or policy.spec.get("selectors") or ()
-    return any(_fits(selector.get("match", {}), tags) for selector in wanted)
+def _holds(policies: Iterable[ConnectionPolicy], policy: Resource) -> bool:
+    return any(one.resource.key == policy.key for one in policies)
+
+
+def _with_policy(gateway: Document | None, policy: Resource) -> Document | None:
+    """What of a gateway a policy is attached to: listeners down to destinations, or the gateway as a whole."""
+    if gateway is None:
+        return None
+    listeners = []
+    for listener in gateway["listeners"]:
+        hosts = [
+            {**host, "routes": routes} for host in listener["hosts"] if (routes := _routes(host["routes"], policy))
+        ]
+        if hosts:
+            listeners.append({**listener, "hosts": hosts})
+    whole = policy.kind in gateway["policies"] and gateway["policies"][policy.kind]["name"] == policy.name
+    return {"gateway": gateway["gateway"], "listeners": listeners} if listeners or whole else None
+
+
+def _routes(routes: Iterable[Document], policy: Resource) -> list[Document]:
+    found = []
+    for route in routes:
+        destinations = [
+            {"tags": destination["tags"]}
+            for destination in route["destinations"]
+            if destination["policies"].get(policy.kind, {}).get("name") == policy.name
+        ]
+        if destinations:
+            found.append({"route": route["route"], "destinations": destinations})
+    return found
 
 
 def _fits(wanted: Mapping[str, str], tags: Mapping[str, str]) -> bool:
     return all(key in tags and value in ("*", tags[key]) for key, value in wanted.items())
-
-
-def _kind(dataplane: Resource) -> str:
-    gateway = dataplane.spec.get("networking", {}).get("gateway") or {}
-    return GATEWAY if gateway.get("type") == "BUILTIN" else SIDECAR

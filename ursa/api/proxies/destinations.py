@@ -59,7 +59,7 @@ def reachable(dataplane: Resource, known: Iterable[Destination]) -> Sequence[Des
     refs = [o["backendRef"] for o in networking.get("outbound", ()) if "backendRef" in o]
     if transparent is not None and "reachableBackends" in transparent:
         refs = transparent["reachableBackends"].get("refs", [])
-    elif transparent is not None or not networking.get("outbound"):
+    elif transparent is not None or not refs:
         return sorted(known, key=lambda d: d.kri)
     return sorted((d for d in known if any(_refers(ref, d) for ref in refs)), key=lambda d: d.kri)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +13,8 @@ from ursa.api.proxies.matched import KindMatch, http_routes, matches
 from ursa.api.proxies.subjects import gateway_subject, subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
-from ursa.model.dataplane import Inbound, parse_dataplane
+from ursa.model.dataplane import parse_dataplane
+from ursa.model.json import JsonObject
 from ursa.model.kind import ItemConf
 from ursa.model.mesh import parse_mesh
 from ursa.model.resource import Resource
@@ -22,8 +23,13 @@ from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.merge_routes import rules_by_hash
 from ursa.policies.core.policy import Origin, Policy, effective_default
 from ursa.policies.core.resource_rules import DESTINATION_KINDS, ResourceRule, resource_rules
+from ursa.policies.core.subject import Subject
 from ursa.policies.core.subsets import SubsetRule, compile_subsets
+from ursa.policies.mesh_passthrough.support import unsupported
 from ursa.view.view import View
+
+PASSTHROUGH = "MeshPassthrough"
+TPROXY_IN_METADATA = "feature-transparent-proxy-in-dataplane-metadata"
 
 
 class ProxyRules:
@@ -44,18 +50,27 @@ class ProxyRules:
         self._reader.check_mesh(mesh)
         resource = self._reader.get(kind, mesh, name_of(request))
         view, registry = self._context.view, self._context.registry
-        is_gateway = kind.name == "MeshGateway"
-        subject = gateway_subject(resource) if is_gateway else subject_of(resource, view)
-        inbounds = () if is_gateway else parse_dataplane(resource).inbounds
+        is_dataplane = kind.name == "Dataplane"
+        subject = subject_of(resource, view) if is_dataplane else gateway_subject(resource)
         found = list(matches(view, registry, subject))
         routes = http_routes(view, registry, mesh)
-        rules = [_rules(match, inbounds, view, mesh, routes) for match in found]
+        rules = [_rules(match, subject, view, mesh, routes) for match in found]
+        if is_dataplane:
+            self._warn(rules, resource)
         return answer({"resource": _meta(resource), "httpMatches": _http_matches(found), "rules": rules})
 
+    def _warn(self, rules: Iterable[dict[str, Any]], resource: Resource) -> None:
+        """Says of which policies the proxy makes no use."""
+        dataplane = parse_dataplane(resource)
+        insight = self._context.view.get("DataplaneInsight", resource.mesh, resource.name)
+        metadata: JsonObject = {} if insight is None else insight.spec.get("metadata") or {}
+        redirected = dataplane.transparent is not None or TPROXY_IN_METADATA in metadata.get("features", ())
+        for rule in rules:
+            if rule["type"] == PASSTHROUGH:
+                rule["warnings"] += unsupported(builtin_gateway=dataplane.builtin_gateway, redirected=redirected)
 
-def _rules(
-    match: KindMatch, inbounds: Sequence[Inbound], view: View, mesh: str, routes: Mapping[str, Policy]
-) -> dict[str, Any]:
+
+def _rules(match: KindMatch, subject: Subject, view: View, mesh: str, routes: Mapping[str, Policy]) -> dict[str, Any]:
     owner = view.get("Mesh", "", mesh)
     exclusive = owner is not None and parse_mesh(owner).exclusive
     outbound = match.matched.outbound
@@ -63,8 +78,8 @@ def _rules(
         "type": match.kind.name,
         "toRules": [] if exclusive else _subset_rules(destination_rules(outbound, routes).rules),
         "toResourceRules": [_resource_rule(rule) for rule in resource_rules(outbound, _resources(view, mesh), owner)],
-        "fromRules": list(_from_rules(match, inbounds)),
-        "inboundRules": list(_inbound_rules(match, inbounds)),
+        "fromRules": list(_from_rules(match, subject)),
+        "inboundRules": list(_inbound_rules(match, subject)),
         "warnings": [],
     }
     merged = effective_default(match.policies)
@@ -85,22 +100,31 @@ def _subset_rules(rules: Iterable[SubsetRule]) -> list[dict[str, Any]]:
     ]
 
 
-def _from_rules(match: KindMatch, inbounds: Sequence[Inbound]) -> Iterator[dict[str, Any]]:
-    for position, inbound in enumerate(inbounds):
-        entries = client_entries(match.matched.on_inbound(position))
+def _from_rules(match: KindMatch, subject: Subject) -> Iterator[dict[str, Any]]:
+    for inbound, policies in _ways_in(match, subject):
+        entries = client_entries(policies)
         if entries:
-            yield {"inbound": _inbound(inbound), "rules": _subset_rules(compile_subsets(entries).rules)}
+            yield {"inbound": inbound, "rules": _subset_rules(compile_subsets(entries).rules)}
 
 
-def _inbound_rules(match: KindMatch, inbounds: Sequence[Inbound]) -> Iterator[dict[str, Any]]:
-    for position, inbound in enumerate(inbounds):
+def _inbound_rules(match: KindMatch, subject: Subject) -> Iterator[dict[str, Any]]:
+    for inbound, policies in _ways_in(match, subject):
         rules = [
             {"conf": [item.conf], "origin": [_origin(Origin(policy, item.index))]}
-            for policy in match.matched.on_inbound(position)
+            for policy in policies
             for item in policy.inbound_items
         ]
         if rules:
-            yield {"inbound": _inbound(inbound), "rules": rules}
+            yield {"inbound": inbound, "rules": rules}
+
+
+def _ways_in(match: KindMatch, subject: Subject) -> Iterator[tuple[dict[str, Any], tuple[Policy, ...]]]:
+    """Inbounds, or listeners of a gateway, with the policies that select them."""
+    for position, inbound in enumerate(subject.inbounds):
+        named = {"name": inbound.name} if inbound.name else {}
+        yield {**named, "port": inbound.port, "tags": dict(inbound.tags)}, match.matched.on_inbound(position)
+    for position, listener in enumerate(subject.listeners):
+        yield {"port": listener.port, "tags": dict(subject.gateway_tags)}, match.matched.on_listener(position)
 
 
 def _resources(view: View, mesh: str) -> Iterator[Resource]:
@@ -123,11 +147,6 @@ def _http_matches(found: Iterable[KindMatch]) -> list[dict[str, Any]]:
     items = (item for policy in routes for item in policy.to_items)
     seen = {digest: rule.get("matches") for item in items for digest, rule in rules_by_hash(item.conf).items()}
     return [{"hash": digest, "match": seen[digest]} for digest in sorted(seen)]
-
-
-def _inbound(inbound: Inbound) -> dict[str, Any]:
-    named = {"name": inbound.name} if inbound.name else {}
-    return {**named, "port": inbound.port, "tags": dict(inbound.tags)}
 
 
 def _origin(origin: Origin) -> dict[str, Any]:

@@ -36,11 +36,16 @@ class Rank(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConnectionPolicy:
-    """A parsed source/destination policy; compared by identity, one object per stored version."""
+    """A parsed source/destination policy; compared by identity, one object per stored version.
+
+    Attributes:
+        selectors: of policies on proxies, which know no connections.
+    """
 
     resource: Resource
     sources: tuple[Tags, ...]
     destinations: tuple[Tags, ...]
+    selectors: tuple[Tags, ...] = ()
 
     @property
     def name(self) -> str:
@@ -50,8 +55,8 @@ class ConnectionPolicy:
 
 def parse_connection_policy(resource: Resource) -> ConnectionPolicy:
     """Reads the selectors of a stored policy."""
-    spec = resource.spec
-    return ConnectionPolicy(resource, _selectors(spec.get("sources", ())), _selectors(spec.get("destinations", ())))
+    parts = (_selectors(resource.spec.get(name, ())) for name in ("sources", "destinations", "selectors"))
+    return ConnectionPolicy(resource, *parts)
 
 
 def rank(selector: Tags, tags: Tags) -> Rank | None:
@@ -92,6 +97,28 @@ def for_inbound(policies: Iterable[ConnectionPolicy], tags: Tags) -> ConnectionP
         (found, policy) for policy in policies if (found := best_rank(policy.destinations, (tags,))) is not None
     ]
     return _winner(candidates)
+
+
+def all_for_inbound(policies: Iterable[ConnectionPolicy], tags: Tags) -> tuple[ConnectionPolicy, ...]:
+    """All policies for connections to an inbound with these tags; those that name their sources best come first."""
+    matching = [policy for policy in policies if best_rank(policy.destinations, (tags,)) is not None]
+    matching.sort(key=lambda policy: (-policy.resource.created, policy.name))
+    return tuple(sorted(matching, key=_naming_of_sources, reverse=True))
+
+
+def for_proxy(policies: Iterable[ConnectionPolicy], tag_sets: Sequence[Tags]) -> ConnectionPolicy | None:
+    """The policy for a proxy with these tag sets; one without selectors is for all, and the least specific."""
+    candidates = []
+    for policy in policies:
+        found = best_rank(policy.selectors, tag_sets) if policy.selectors else Rank()
+        if found is not None:
+            candidates.append((found, policy))
+    return _winner(candidates)
+
+
+def _naming_of_sources(policy: ConnectionPolicy) -> tuple[int, int]:
+    ranks = (Rank(sum(v != "*" for v in s.values()), sum(v == "*" for v in s.values())) for s in policy.sources)
+    return max((rank.strength for rank in ranks), default=(0, 0))
 
 
 def _winner(candidates: Iterable[tuple[Rank, ConnectionPolicy]]) -> ConnectionPolicy | None:
