@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from global_cp.kds_port import KdsPort
 from global_cp.leadership import Leadership
+from global_cp.metrics import ZonesCollector
 from global_cp.presence import Presence
 from global_cp.proxies import ForwardedProxies
 from global_cp.zone_sync import ZoneSync
@@ -69,6 +70,8 @@ async def serve(settings: Settings) -> None:
     # What users see.
     metrics = CollectorRegistry()
     metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
+    sync = ZoneSync(zones, live, clock, instance)
+    metrics.register(ZonesCollector(zones, sync, live))
     proxies = LiveProxies(settings, live, ForwardedProxies(tunnel, live).ask, failed=400)
     api = ApiServer(
         ApiContext(
@@ -79,7 +82,7 @@ async def serve(settings: Settings) -> None:
             clock,
             instance,
             tls=tls,
-            extra=(ZoneSync(zones, live).endpoint(), *proxies.endpoints()),
+            extra=(*sync.endpoints(), *proxies.endpoints()),
             ready=publisher.ready.is_set,
             metrics=metrics,
         )

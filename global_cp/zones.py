@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from kds import features
+from kds.admin_calls import CALLS, CLUSTERS, CONFIG, STATS
 from kds.insight import History, Session
 from kds.sender import Sender
 from kds.status import ZoneStatus
-from kds.transport import Caller
+from kds.transport import DOWN, UP, Caller
 from kds.watermarks import Received, Sent
 from ursa.errors import AlreadyExists, Conflict, Unavailable, UrsaError
 from ursa.model.json import JsonObject
@@ -56,6 +57,16 @@ class Tenure:
         if not self._over.done():
             self._over.set_exception(Conflict(reason))
             self._over.exception()
+
+
+RECORDED = {
+    DOWN: "globalToZone",
+    UP: "zoneToGlobal",
+    CALLS[CONFIG].stream: "configDump",
+    CALLS[STATS].stream: "stats",
+    CALLS[CLUSTERS].stream: "clusters",
+}
+"""Name of each stream in a ZoneInsight."""
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +116,7 @@ class Memory:
         received: watermarks of the stream upwards.
         sent: watermarks of the newest stream downwards.
         heard_up: when something came upwards for the last time, nanoseconds.
+        open: methods of the streams that are open, beside the one downwards.
     """
 
     tenure: Tenure
@@ -112,6 +124,7 @@ class Memory:
     received: Mapping[str, Received] = field(default_factory=dict)
     sent: Mapping[str, Sent] = field(default_factory=dict)
     heard_up: int = 0
+    open: set[str] = field(default_factory=set)
 
 
 class Zones:
@@ -192,7 +205,7 @@ class Zones:
         held = self._connections.get(zone)
         if held is not None and held.session.zone_instance != instance and not held.over.done():
             raise Conflict(f"zone {zone} is already connected from instance {held.session.zone_instance}")
-        newest = _newest_subscription(self._live.current.get("ZoneInsight", "", zone))
+        newest = newest_subscription(self._live.current.get("ZoneInsight", "", zone))
         holder, other = str(newest.get("globalInstanceId", "")), str(newest.get("zoneInstanceId", ""))
         if newest and not newest.get("disconnectTime") and holder != self._instance and other not in ("", instance):
             raise Conflict(f"zone {zone} is already connected from instance {other}, to {holder}")
@@ -212,7 +225,7 @@ class Zones:
         try:
             while True:
                 for change in (await subscription.next()).touched.of("ZoneInsight"):
-                    held, newest = self._connections.get(change.key.name), _newest_subscription(change.after)
+                    held, newest = self._connections.get(change.key.name), newest_subscription(change.after)
                     holder = newest.get("globalInstanceId", self._instance)
                     if held is None or holder == self._instance or newest.get("disconnectTime"):
                         continue
@@ -252,10 +265,17 @@ class Zones:
             raise Unavailable(f"zone {caller.zone} is not registered")
         return self._memories[caller.zone].tenure
 
-    def stream_opened(self, zone: str, field: str) -> None:
+    @contextmanager
+    def stream(self, zone: str, method: str) -> Iterator[None]:
         """See `ZoneDirectory`."""
         if zone in self._connections:
-            self._connections[zone].status.stream_opened(field)
+            self._connections[zone].status.stream_opened(RECORDED[method])
+        opened = self._memories[zone].open
+        opened.add(method)
+        try:
+            yield
+        finally:
+            opened.discard(method)
 
     def received(self, zone: str, marks: Mapping[str, Received]) -> None:
         """See `ZoneDirectory`."""
@@ -303,7 +323,7 @@ class Zones:
             await self._arrivals.wait()
 
 
-def _newest_subscription(insight: Resource | None) -> JsonObject:
+def newest_subscription(insight: Resource | None) -> JsonObject:
     """The subscription of a zone that began last, empty when there is none."""
     subscriptions: list[JsonObject] = list(insight.spec.get("subscriptions", ())) if insight is not None else []
     return subscriptions[-1] if subscriptions else {}

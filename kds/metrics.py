@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from kds.watermarks import Sent
+from kds.watermarks import Received, Sent
 
 
 class SyncCollector(Collector):
@@ -32,3 +32,23 @@ class SyncCollector(Collector):
         yield sent
         yield answers
         yield GaugeMetricFamily("kds_delta_streams_active", "streams that are open", value=self._active())
+
+
+def quarantined_family(
+    zones: Mapping[str, tuple[Mapping[str, Sent], Mapping[str, Received]]],
+) -> GaugeMetricFamily:
+    """Resources that one side does not take from the other: by zone what was sent and what was received."""
+    family = GaugeMetricFamily(
+        "ursa_kds_quarantined_resources",
+        "resources held back: refused by the peer, refused here, or too large to be sent",
+        labels=["zone", "reason", "type_url"],
+    )
+    for zone, (sent, received) in zones.items():
+        for kind, mark in sorted(sent.items()):
+            for reason, count in (("refused_by_peer", len(mark.refused)), ("too_large", len(mark.withheld))):
+                if count:
+                    family.add_metric([zone, reason, kind], count)
+        for kind, taken in sorted(received.items()):
+            if taken.quarantined:
+                family.add_metric([zone, "refused_here", kind], len(taken.quarantined))
+    return family

@@ -121,6 +121,10 @@ class Sender:
         """The revision up to which the peer has answered everything it asked for: proof that a change arrived."""
         return min((self.delivered(kind) for kind in self._types), default=0)
 
+    def lag(self) -> int:
+        """How many revisions the peer is behind."""
+        return self._offered.catalogue.revision - self.delivered_everything() if self._types else 0
+
     def unanswered(self) -> Unanswered | None:
         """The response that has waited longest for its answer."""
         waiting = [(s.mark.sent_at, s.kind) for s in self._types.values() if s.in_flight is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -99,8 +100,8 @@ class ZoneDirectory(Protocol):
     async def connected(self, caller: Caller) -> Tenure:
         """Returns when the zone of this caller is registered; raises Unavailable if that does not happen."""
 
-    def stream_opened(self, zone: str, field: str) -> None:
-        """A stream of a registered zone is held by this replica."""
+    def stream(self, zone: str, method: str) -> AbstractContextManager[None]:
+        """While this lasts, a stream of a registered zone is held by this replica."""
 
     def received(self, zone: str, marks: Mapping[str, Received]) -> None:
         """Where the watermarks of the stream upwards are."""
@@ -204,8 +205,8 @@ class KdsServer:
         async def keep_registered() -> None:
             nonlocal connection
             connection = await parts.directory.connect(caller, (await first).metadata, sender)
-            parts.directory.stream_opened(caller.zone, "globalToZone")
-            await connection.ended()
+            with parts.directory.stream(caller.zone, DOWN):
+                await connection.ended()
 
         try:
             await run_sender(self._line(context), sender, parts.publisher, on_request, keep_registered())
@@ -217,7 +218,6 @@ class KdsServer:
         parts = self._parts
         # What a zone sends is stored in its name, so it must be registered, and as the only one of that name.
         tenure = await parts.directory.connected(caller)
-        parts.directory.stream_opened(caller.zone, "zoneToGlobal")
         ownership = FromZone(caller.zone, hashed=features.HASH_SUFFIX in caller.features)
         held = None
         if features.RESUME in caller.features:
@@ -226,12 +226,13 @@ class KdsServer:
         parts.directory.received(caller.zone, applier.marks)
         requester = Requester(self._up, Node(caller.zone, node_metadata("", self._instance)), held)
         heard = partial(parts.directory.heard, caller.zone)
-        await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())
+        with parts.directory.stream(caller.zone, UP):
+            await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())
 
     async def _admin(self, call: str, caller: Caller, context: Context) -> None:
         tenure = await self._parts.directory.connected(caller)
-        self._parts.directory.stream_opened(caller.zone, "configDump" if call == "config" else call)
-        await race(self._parts.tunnel.serve(caller.zone, call, context), tenure.lost())
+        with self._parts.directory.stream(caller.zone, CALLS[call].stream):
+            await race(self._parts.tunnel.serve(caller.zone, call, context), tenure.lost())
 
     def _line(self, context: Context) -> Line:
         return Line(context, self._tuning.limits, self._parts.clock)

@@ -17,6 +17,7 @@ def client_view(status: ClientStatus, revision: int) -> JsonObject:
         "since": _time(status.since),
         "lastError": status.last_error,
         "attempts": status.attempts,
+        "streamRestarts": dict(status.restarts),
         "revision": revision,
         "received": received_view(status.down),
         "sent": sent_view(status.up),
@@ -54,6 +55,8 @@ def _sent(mark: Sent) -> JsonObject:
     }
     if mark.error:
         document["error"] = mark.error
+    if mark.refused:
+        document["refused"] = dict(mark.refused)
     if mark.withheld:
         document["withheld"] = sorted(mark.withheld)
     return document

@@ -14,7 +14,6 @@ from ursa.admission.place import place_of
 from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
 from ursa.catalog import default_registry
-from ursa.model.kind import Registry
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import Clock, SystemClock
@@ -42,6 +41,7 @@ from zone_cp.proxies.lifecycle import ProxyLifecycle
 from zone_cp.proxies.registration import Registration
 from zone_cp.reconciler.reconciler import Reconciler
 from zone_cp.services import Services
+from zone_cp.sync_status import SyncStatus
 from zone_cp.vips import VipAllocator
 
 DP_SERVER = "data plane server"
@@ -103,7 +103,15 @@ async def serve(settings: Settings) -> None:
     admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port)
     metrics = CollectorRegistry()
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
-    proxies = LiveProxies(settings, live, admin.ask, failed=500)
+    endpoints = list(LiveProxies(settings, live, admin.ask, failed=500).endpoints())
+
+    # The way to the global, if there is one.
+    client = None
+    if settings.is_federated:
+        client = KdsClient(settings, store, live, registry, clock, instance=instance, admin=admin.answer)
+        sync = SyncStatus(client, live, zone)
+        endpoints.append(sync.endpoint())
+        metrics.register(sync)
     api = ApiServer(
         ApiContext(
             settings,
@@ -113,14 +121,14 @@ async def serve(settings: Settings) -> None:
             clock,
             instance,
             tls=tls,
-            extra=tuple(proxies.endpoints()),
+            extra=tuple(endpoints),
             configure=Preview(reconciler).configuration,
             ready=live.ready.is_set,
             metrics=metrics,
         )
     )
 
-    singletons = _singletons(settings, store, live, registry, clock, instance, admin)
+    singletons = _singletons(settings, store, live, clock, client)
     leadership = Leadership(settings, store, clock, supervisor, instance, singletons)
 
     await store.open()
@@ -145,13 +153,7 @@ async def serve(settings: Settings) -> None:
 
 
 def _singletons(
-    settings: Settings,
-    store: Store,
-    live: LiveView,
-    registry: Registry,
-    clock: Clock,
-    instance: str,
-    admin: EnvoyAdmin,
+    settings: Settings, store: Store, live: LiveView, clock: Clock, client: KdsClient | None
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """What runs once per zone."""
     zone = settings.multizone.zone.name
@@ -162,8 +164,7 @@ def _singletons(
     }
     if settings.dns_server.service_vip_enabled:
         singletons["virtual addresses"] = VipAllocator(store, live, clock, zone, settings.dns_server.cidr).run
-    if settings.is_federated:
-        client = KdsClient(settings, store, live, registry, clock, instance=instance, admin=admin.answer)
+    if client is not None:
         singletons["kds client"] = client.run
     return singletons
 

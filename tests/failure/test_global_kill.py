@@ -36,14 +36,14 @@ class GlobalProcess:
     """A global control plane in a process of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.api, self.kds = free_port(), free_port()
+        self.api, self.kds, self.diagnostics = free_port(), free_port(), free_port()
         self._environment = {
             "KUMA_MODE": "global",
             "KUMA_STORE_TYPE": "sqlite",
             "KUMA_GENERAL_WORK_DIR": str(folder),
             "KUMA_API_SERVER_HTTP_PORT": str(self.api),
             "KUMA_API_SERVER_HTTPS_ENABLED": "false",
-            "KUMA_DIAGNOSTICS_SERVER_PORT": str(free_port()),
+            "KUMA_DIAGNOSTICS_SERVER_PORT": str(self.diagnostics),
             "KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(self.kds),
             "KUMA_MULTIZONE_GLOBAL_KDS_TLS_ENABLED": "false",
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},

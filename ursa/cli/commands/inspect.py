@@ -9,6 +9,7 @@ import click
 
 from ursa.cli import states
 from ursa.cli.client import path_of
+from ursa.cli.commands.zone_sync import zone_sync
 from ursa.cli.failures import CommandFailed
 from ursa.cli.output import print_document, print_table
 from ursa.cli.session import Session, mesh_option, output_option, pass_session
@@ -144,4 +145,5 @@ def _show(items: Iterable[dict[str, Any]], header: Sequence[str], row: Row, outp
 
 command.add_command(_zone_proxy("zoneingress", "zoneingresses"))
 command.add_command(_zone_proxy("zoneegress", "zoneegresses"))
+command.add_command(zone_sync)
 command.add_command(zoneingresses, "zone-ingresses")

@@ -1,0 +1,67 @@
+"""What is said about zones: connected is not enough, unseen is not online."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from global_cp.zone_state import Status, ZoneState, state_of
+from global_cp.zones import Connection, Memory
+from kds.sender import Unanswered
+from kds.transport import UP
+from ursa.model.resource import Resource
+from ursa.model.timestamps import rfc3339
+
+SECOND = 1_000_000_000
+NOW = 1_000 * SECOND
+
+
+def connection(since: int, waiting: Unanswered | None = None) -> Connection:
+    """As much of a connection as a state depends on."""
+    sender = SimpleNamespace(unanswered=lambda: waiting)
+    return cast(Connection, SimpleNamespace(sender=sender, session=SimpleNamespace(connected_at=since)))
+
+
+def memory(*streams: str, seen: int = 0) -> Memory:
+    return Memory(cast(Any, None), seen=seen, open=set(streams))
+
+
+def state(
+    held: Connection | None = None, known: Memory | None = None, *, enabled: bool = True, **subscription: str
+) -> ZoneState:
+    insight = Resource("ZoneInsight", "", "east", {"subscriptions": [subscription]}) if subscription else None
+    zone = Resource("Zone", "", "east", {"enabled": enabled}, modified=7)
+    return state_of(zone, insight, held, known, instance="here", now=NOW)
+
+
+def test_a_zone_is_online_while_both_ways_are_open_and_nothing_waits() -> None:
+    assert state(connection(NOW - 60 * SECOND), memory(UP)) == ZoneState(
+        Status.ONLINE, NOW - 60 * SECOND, holder="here"
+    )
+
+
+def test_a_zone_that_leaves_responses_unanswered_is_degraded() -> None:
+    found = state(connection(NOW - 60 * SECOND, Unanswered("Mesh", 11)), memory(UP))
+    assert found.status is Status.DEGRADED and "Mesh" in found.reasons[0]
+    assert state(connection(NOW - 60 * SECOND, Unanswered("Mesh", 3)), memory(UP)).status is Status.ONLINE
+
+
+def test_a_zone_from_which_nothing_can_come_is_degraded_once_it_had_time_to_connect() -> None:
+    assert state(connection(NOW - 60 * SECOND), memory()).status is Status.DEGRADED
+    assert state(connection(NOW - 3 * SECOND), memory()).status is Status.ONLINE
+
+
+def test_a_zone_that_is_not_seen_is_unknown_since_it_was_seen() -> None:
+    gone = state(None, memory(seen=50 * SECOND), connectTime=rfc3339(SECOND), disconnectTime=rfc3339(49 * SECOND))
+    assert (gone.status, gone.since) == (Status.UNKNOWN, 50 * SECOND)
+    assert state() == ZoneState(Status.UNKNOWN, 0, ("never seen",))
+
+
+def test_a_zone_at_another_replica_is_online_there() -> None:
+    found = state(None, None, connectTime=rfc3339(5 * SECOND), globalInstanceId="there")
+    assert (found.status, found.since, found.holder) == (Status.ONLINE, 5 * SECOND, "there")
+
+
+def test_a_disabled_zone_is_disabled_whether_it_is_seen_or_not() -> None:
+    assert state(connection(NOW), memory(UP), enabled=False).status is Status.DISABLED
+    assert state(enabled=False).since == 7

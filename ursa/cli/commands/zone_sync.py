@@ -1,0 +1,80 @@
+"""`ursactl inspect zone-sync`: whether data flows to and from zones, type by type, and what is held back and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from ursa.cli.client import path_of
+from ursa.cli.output import print_document, print_table
+from ursa.cli.session import Session, output_option, pass_session
+
+ZONES = ("ZONE", "STATUS", "SINCE", "REVISIONS BEHIND", "CONNECTED TO", "REASONS")
+TYPES = ("DIRECTION", "TYPE", "RESPONSES", "REVISION", "LAST", "HELD BACK")
+
+
+@click.command(name="zone-sync")
+@click.argument("name", required=False)
+@output_option
+@pass_session
+def zone_sync(session: Session, name: str | None, output: str) -> None:
+    """Show how far zones are; with a NAME, type by type."""
+    path = path_of("zones", name, "_sync") if name else "/zones/_status"
+    document = session.client.get(path).document
+    if output != "table":
+        print_document(document, output)
+    elif name is None:
+        print_table(ZONES, (_zone(item) for item in document["items"]))
+    else:
+        print_table(TYPES, _types(document))
+        for line in _held_back(document):
+            click.echo(line)
+
+
+def _zone(item: Mapping[str, Any]) -> tuple[str, ...]:
+    lag = item["lagRevisions"]
+    return (
+        item["zone"],
+        item["status"],
+        item["since"] or "never",
+        "unknown" if lag is None else str(lag),
+        item["heldBy"] or "-",
+        "; ".join(item["reasons"]) or "-",
+    )
+
+
+def _types(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for kind, mark in document["sent"].items():
+        held = len(mark.get("refused", ())) + len(mark.get("withheld", ()))
+        answered = f"{mark['acknowledged'] + mark['rejected']}/{mark['responses']} answered"
+        yield "sent", kind, answered, str(mark["acknowledgedRevision"]), mark["answeredTime"] or "-", str(held)
+    for kind, mark in document["received"].items():
+        responses = f"{mark['responses']} applied"
+        yield (
+            "received",
+            kind,
+            responses,
+            str(mark["revision"]),
+            mark["appliedTime"] or "-",
+            str(len(mark["quarantined"])),
+        )
+
+
+def _held_back(document: Mapping[str, Any]) -> Iterator[str]:
+    """A line for every resource that one side does not take, with the reason."""
+    for kind, mark in document["sent"].items():
+        for name, reason in mark.get("refused", {}).items():
+            yield f"refused by the peer: {kind} {name}: {_line(reason)}"
+        for name in mark.get("withheld", ()):
+            yield f"too large to be sent: {kind} {name}"
+    for mark in document["received"].values():
+        for key, reason in mark["quarantined"].items():
+            yield f"refused here: {key}: {_line(reason)}"
+    for key, reason in document.get("unsendable", {}).items():
+        yield f"cannot be sent: {key}: {_line(reason)}"
+
+
+def _line(reason: str) -> str:
+    return " ".join(reason.split())
