@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ from ursa.policies.core.entries import client_entries, source_entries
 from ursa.policies.core.matching import Matched, destination_rules, match_policies
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.precedence import by_precedence
-from ursa.policies.core.resource_rules import DESTINATION_KINDS, resource_rules
+from ursa.policies.core.references import DESTINATION_KINDS
+from ursa.policies.core.resource_rules import resource_rules
 from ursa.policies.core.subject import Subject, external_service_subject, pairs
 from ursa.policies.core.subsets import compile_subsets
 from ursa.store.contract import Contents
@@ -81,9 +82,7 @@ class Case:
         view, _ = View().catch_up(Contents(1, tuple(replace(r, version=1) for r in gateways)))
         self.subject: Subject = subject_of(proxy, view)
         self.policies: list[Policy] = policies_of(around)
-        self.routes: Mapping[str, Policy] = {
-            name: p for p in self.policies if p.kind == ROUTE for name in (p.resource.name, p.display_name)
-        }
+        self.routes = [policy for policy in self.policies if policy.kind == ROUTE]
         about = [p for p in self.policies if p.kind != ROUTE] or self.policies
         self.matched: Matched = match_policies(by_precedence(about), self.subject, self.routes)
 

@@ -21,7 +21,8 @@ from tests.golden.policies.recorded import (
 )
 from ursa.model.kri import kri_of
 from ursa.model.resource import Resource
-from ursa.policies.core.resource_rules import DESTINATION_KINDS, resource_rules
+from ursa.policies.core.references import DESTINATION_KINDS
+from ursa.policies.core.resource_rules import resource_rules
 
 INPUTS: dict[str, list[Any]] = yaml.safe_load(Path(__file__).with_name("resource_rule_inputs.yaml").read_text())
 PLACES = re.compile(r"(global|zone)-(k8s|uni)(?:-2-(global|zone)-(k8s|uni))?\.")

@@ -58,7 +58,7 @@ class Attachments:
         self._reader.check_mesh(mesh)
         selectors = self._reader.get(kind, mesh, name_of(request)).spec.get("selectors", ())
         items = [
-            {"dataplane": {"mesh": mesh, "name": proxy.name}}
+            _named(proxy)
             for proxy in self._proxies(mesh)
             if (gateway := proxy.spec.get("networking", {}).get("gateway"))
             and any(_fits(s.get("match", {}), gateway.get("tags", {})) for s in selectors)
@@ -88,26 +88,28 @@ class Attachments:
         yield from self._context.view.list("Dataplane", mesh)
 
     def _items(self, policy: Resource, kind: Kind) -> Iterator[Document]:
+        by_target = kind.family is Family.TARGETREF_POLICY
+        return self._of_target(policy, kind) if by_target else self._of_selectors(policy, kind)
+
+    def _of_target(self, policy: Resource, kind: Kind) -> Iterator[Document]:
+        view, parsed = self._context.view, parse_policy(policy, kind)
+        routes = http_routes(view, self._context.registry, policy.mesh)
+        for proxy in self._proxies(policy.mesh):
+            if select(parsed, subject_of(proxy, view), routes=routes) is not None:
+                yield {"kind": "SidecarDataplane", **_named(proxy), "attachments": [{"type": "dataplane"}]}
+
+    def _of_selectors(self, policy: Resource, kind: Kind) -> Iterator[Document]:
         legacy = LegacyMesh(self._context, policy.mesh, kinds=(kind.name,))
         for proxy in self._proxies(policy.mesh):
             dataplane = parse_dataplane(proxy)
-            named = {"dataplane": {"mesh": proxy.mesh, "name": proxy.name}}
-            if kind.family is Family.TARGETREF_POLICY:
-                attached = [{"type": "dataplane"}] if self._selects(policy, kind, proxy) else []
-            elif dataplane.builtin_gateway:
+            if dataplane.builtin_gateway:
                 if found := _with_policy(legacy.gateway(dataplane), policy):
-                    yield {"kind": "MeshGatewayDataplane", **named, **found}
+                    yield {"kind": "MeshGatewayDataplane", **_named(proxy), **found}
                 continue
-            else:
-                places = legacy.places(dataplane)
-                attached = [_place(place) for place, of in places if _holds(of.get(kind.name, ()), policy)]
+            places = legacy.places(dataplane)
+            attached = [_place(place) for place, of in places if _holds(of.get(kind.name, ()), policy)]
             if attached:
-                yield {"kind": "SidecarDataplane", **named, "attachments": attached}
-
-    def _selects(self, policy: Resource, kind: Kind, proxy: Resource) -> bool:
-        view = self._context.view
-        routes = http_routes(view, self._context.registry, policy.mesh)
-        return select(parse_policy(policy, kind), subject_of(proxy, view), routes=routes) is not None
+                yield {"kind": "SidecarDataplane", **_named(proxy), "attachments": attached}
 
     def _by_target(self, dataplane: Resource, legacy: LegacyMesh) -> Document:
         view, registry = self._context.view, self._context.registry
@@ -115,6 +117,10 @@ class Attachments:
             match.kind.name: [legacy.meta(policy.resource) for policy in match.policies]
             for match in matches(view, registry, subject_of(dataplane, view))
         }
+
+
+def _named(proxy: Resource) -> Document:
+    return {"dataplane": {"mesh": proxy.mesh, "name": proxy.name}}
 
 
 def _place(place: Place) -> Document:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ursa.api.proxies.destinations import Destination
 from ursa.api.proxies.matched import HTTP_ROUTE, TCP_ROUTE, KindMatch
 from ursa.model.kind import ItemConf
+from ursa.model.resource import Resource
 from ursa.policies.core.merge_routes import rules_by_hash
-from ursa.policies.core.policy import Effective, Item, Policy, effective_default, effective_items
-from ursa.policies.core.precedence import destination_order
-
-Entry = tuple[Policy, Item]
+from ursa.policies.core.policy import Effective, Policy, effective_default
+from ursa.policies.core.resource_rules import lookup, resource_rules
 
 _ROUTES = (HTTP_ROUTE, TCP_ROUTE)
 
@@ -34,31 +33,33 @@ def of_inbound(found: Iterable[KindMatch], position: int) -> Iterator[dict[str, 
             yield {"kind": match.kind.name, "rules": rules, "origins": origins(policies)}
 
 
-def of_outbound(found: Iterable[KindMatch], destination: Destination) -> Iterator[dict[str, Any]]:
+def of_outbound(found: Iterable[KindMatch], destination: Destination, mesh: Resource) -> Iterator[dict[str, Any]]:
     """Policies that say something about a destination, merged."""
     for match in found:
         if match.kind.name not in _ROUTES:
-            yield from _merged(match, _about(match, destination))
+            yield from _merged(match, _about(match, destination, mesh))
 
 
-def of_route(found: Iterable[KindMatch], destination: Destination, route: str) -> Iterator[dict[str, Any]]:
+def of_route(
+    found: Iterable[KindMatch], destination: Destination, mesh: Resource, route: Resource | None
+) -> Iterator[dict[str, Any]]:
     """Policies that name the route; a kind without one says what it says about the destination."""
     for match in found:
         if match.kind.name in _ROUTES:
             continue
-        entries = destination_order(match.matched.outbound)
-        on_route = [e for e in entries if e[1].target.kind == HTTP_ROUTE and e[1].target.name == route]
-        yield from _merged(match, on_route or _about(match, destination))
+        rules = [] if route is None else resource_rules(match.matched.outbound, [route], mesh)
+        on_route = next((rule.effective for rule in rules if rule.resource is route), None)
+        yield from _merged(match, on_route or _about(match, destination, mesh))
 
 
-def routes_of(found: Iterable[KindMatch], destination: Destination) -> Iterator[dict[str, Any]]:
+def routes_of(found: Iterable[KindMatch], destination: Destination, mesh: Resource) -> Iterator[dict[str, Any]]:
     """Routes that divide the requests to a destination."""
     for match in found:
         if match.kind.name not in _ROUTES:
             continue
-        found_here = effective_items(_about(match, destination))
-        if found_here is not None:
-            yield {"kind": match.kind.name, "origins": origins(found_here.policies), "rules": list(_rules(found_here))}
+        about = _about(match, destination, mesh)
+        if about is not None:
+            yield {"kind": match.kind.name, "origins": origins(about.policies), "rules": list(_rules(about))}
 
 
 def origins(policies: Iterable[Policy]) -> list[dict[str, str]]:
@@ -66,13 +67,12 @@ def origins(policies: Iterable[Policy]) -> list[dict[str, str]]:
     return [{"kri": policy.kri} for policy in dict.fromkeys(policies)]
 
 
-def _about(match: KindMatch, destination: Destination) -> Sequence[Entry]:
-    entries = destination_order(match.matched.outbound)
-    return [entry for entry in entries if destination.is_meant(entry[0], entry[1].target)]
+def _about(match: KindMatch, destination: Destination, mesh: Resource) -> Effective | None:
+    rules = resource_rules(match.matched.outbound, [destination.resource], mesh)
+    return lookup(rules, destination.resource, destination.section)
 
 
-def _merged(match: KindMatch, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    found = effective_items(entries)
+def _merged(match: KindMatch, found: Effective | None) -> Iterator[dict[str, Any]]:
     if found is not None:
         yield {"kind": match.kind.name, "conf": list(found.confs), "origins": origins(found.policies)}
 

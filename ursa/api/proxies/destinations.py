@@ -9,9 +9,6 @@ from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
 from ursa.model.kri import Kri, kri_of
 from ursa.model.resource import Resource
-from ursa.policies.core.policy import Policy
-from ursa.policies.core.resource_rules import sections_meant
-from ursa.policies.core.target_ref import MESH, TargetRef
 from ursa.view.view import View
 
 KINDS = ("MeshService", "MeshMultiZoneService", "MeshExternalService")
@@ -26,10 +23,6 @@ class Destination:
     section: str
     port: int
     protocol: str
-
-    def is_meant(self, policy: Policy, target: TargetRef) -> bool:
-        """Whether a reference of a policy means it."""
-        return target.kind == MESH or bool({"", self.section} & sections_meant(policy, target, self.resource))
 
 
 def is_named(resource: Resource, name: str, labels: JsonObject) -> bool:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
+from ursa.api.kris import resolve
 from ursa.api.proxies import confs
 from ursa.api.proxies.destinations import Destination, destinations, find, reachable
 from ursa.api.proxies.matched import KindMatch, matches
@@ -90,14 +91,16 @@ class ProxyPolicies:
     async def route(self, request: web.Request) -> web.Response:
         """Policies for one route of an outbound."""
         found = self._outbound(request)
-        route, _ = parse_kri(request.match_info["route"], self._context.registry)
-        return answer({"policies": [] if found is None else list(confs.of_route(*found, route.name))})
+        kri, kind = parse_kri(request.match_info["route"], self._context.registry)
+        route = resolve(self._context.view, kri, kind, self._context.place.zone)
+        return answer({"policies": [] if found is None else list(confs.of_route(*found, route))})
 
-    def _outbound(self, request: web.Request) -> tuple[Sequence[KindMatch], Destination] | None:
+    def _outbound(self, request: web.Request) -> tuple[Sequence[KindMatch], Destination, Resource] | None:
         wanted, _ = parse_kri(request.match_info["kri"], self._context.registry)
         dataplane = self._dataplane(request, "_policies")
         found = find(self._destinations(dataplane), wanted)
-        return None if found is None else (self._matches(dataplane), found)
+        mesh = self._reader.get(self._context.registry["Mesh"], "", dataplane.mesh)
+        return None if found is None else (self._matches(dataplane), found, mesh)
 
     def _dataplane(self, request: web.Request, what: str) -> Resource:
         """The proxy. Raises BadRequest when its mesh still knows services by tags."""

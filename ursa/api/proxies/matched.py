@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ursa.model.kind import Kind, Registry
@@ -60,8 +60,7 @@ def matches(view: View, registry: Registry, subject: Subject) -> Iterator[KindMa
             yield KindMatch(kind, matched)
 
 
-def http_routes(view: View, registry: Registry, mesh: str) -> Mapping[str, Policy]:
-    """MeshHTTPRoutes of a mesh by name and display name."""
+def http_routes(view: View, registry: Registry, mesh: str) -> Sequence[Policy]:
+    """The MeshHTTPRoutes of a mesh."""
     kind = registry[HTTP_ROUTE]
-    parsed = [parse_policy(route, kind) for route in view.list(HTTP_ROUTE, mesh)]
-    return {name: policy for policy in parsed for name in (policy.resource.name, policy.display_name)}
+    return [parse_policy(route, kind) for route in view.list(HTTP_ROUTE, mesh)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -22,7 +22,8 @@ from ursa.policies.core.entries import client_entries
 from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.merge_routes import rules_by_hash
 from ursa.policies.core.policy import Origin, Policy, effective_default
-from ursa.policies.core.resource_rules import DESTINATION_KINDS, ResourceRule, resource_rules
+from ursa.policies.core.references import DESTINATION_KINDS
+from ursa.policies.core.resource_rules import ResourceRule, resource_rules
 from ursa.policies.core.subject import Subject
 from ursa.policies.core.subsets import SubsetRule, compile_subsets
 from ursa.policies.mesh_passthrough.support import unsupported
@@ -70,7 +71,7 @@ class ProxyRules:
                 rule["warnings"] += unsupported(builtin_gateway=dataplane.builtin_gateway, redirected=redirected)
 
 
-def _rules(match: KindMatch, subject: Subject, view: View, mesh: str, routes: Mapping[str, Policy]) -> dict[str, Any]:
+def _rules(match: KindMatch, subject: Subject, view: View, mesh: str, routes: Sequence[Policy]) -> dict[str, Any]:
     owner = view.get("Mesh", "", mesh)
     exclusive = owner is not None and parse_mesh(owner).exclusive
     outbound = match.matched.outbound

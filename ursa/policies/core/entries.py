@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from ursa.policies.core.policy import Item, Origin, Policy
+from ursa.policies.core.references import routes_meant
 from ursa.policies.core.route_hash import MATCHES_KEY, matches_hash
-from ursa.policies.core.selection import route_of
 from ursa.policies.core.subject import Tags, pairs
 from ursa.policies.core.subsets import Entry
 from ursa.policies.core.target_ref import (
@@ -24,19 +24,19 @@ def client_entries(policies: Iterable[Policy]) -> tuple[Entry, ...]:
     return tuple(_entries((policy, item) for policy in policies for item in policy.from_items))
 
 
-def service_entries(policies: Iterable[Policy], routes: Mapping[str, Policy]) -> tuple[Entry, ...]:
+def service_entries(policies: Iterable[Policy], routes: Iterable[Policy]) -> tuple[Entry, ...]:
     """The `to` items that can mean services known by tag.
 
     A policy attached to a MeshHTTPRoute speaks about that route's destinations and matches only.
 
     Args:
         policies: in ascending strength.
-        routes: MeshHTTPRoutes by name and display name.
+        routes: MeshHTTPRoutes of the mesh.
     """
     entries: list[Entry] = []
     for policy in policies:
         if policy.target.kind == MESH_HTTP_ROUTE:
-            entries.extend(_on_route(policy, route_of(policy.target, routes)))
+            entries.extend(entry for route in routes_meant(policy, routes) for entry in _on_route(policy, route))
         else:
             entries.extend(_entries((policy, item) for item in policy.to_items))
     return tuple(entries)
@@ -81,9 +81,7 @@ def _entries(items: Iterable[tuple[Policy, Item]]) -> Iterator[Entry]:
             yield Entry(tags, item.conf, Origin(policy, item.index))
 
 
-def _on_route(policy: Policy, route: Policy | None) -> Iterator[Entry]:
-    if route is None:
-        return
+def _on_route(policy: Policy, route: Policy) -> Iterator[Entry]:
     for item in policy.to_items:
         for destination in route.to_items:
             tags = tags_of(destination.target)

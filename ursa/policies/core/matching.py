@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from ursa.policies.core.entries import service_entries
 from ursa.policies.core.policy import Effective, Policy, effective_items
 from ursa.policies.core.selection import Selection, select
 from ursa.policies.core.subject import Subject
 from ursa.policies.core.subsets import SubsetRules, compile_subsets
-
-NO_ROUTES: Mapping[str, Policy] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,14 @@ class Matched:
 
 
 def match_policies(
-    policies: Iterable[Policy], subject: Subject, routes: Mapping[str, Policy] = NO_ROUTES, *, shadow: bool = False
+    policies: Iterable[Policy], subject: Subject, routes: Sequence[Policy] = (), *, shadow: bool = False
 ) -> Matched:
     """Which policies select the proxy.
 
     Args:
         policies: of one kind, in ascending strength (`by_precedence`).
         subject: the proxy.
-        routes: MeshHTTPRoutes by name and display name.
+        routes: MeshHTTPRoutes of the mesh, for policies attached to one.
         shadow: whether policies with the shadow effect count.
     """
     entries = []
@@ -59,6 +56,6 @@ def inbound_conf(policies: Iterable[Policy]) -> Effective | None:
     return effective_items((policy, item) for policy in policies for item in policy.inbound_items)
 
 
-def destination_rules(policies: tuple[Policy, ...], routes: Mapping[str, Policy] = NO_ROUTES) -> SubsetRules:
+def destination_rules(policies: tuple[Policy, ...], routes: Sequence[Policy] = ()) -> SubsetRules:
     """The rules for destinations known by tags; policies in ascending strength."""
     return compile_subsets(service_entries(policies, routes), negations=False)

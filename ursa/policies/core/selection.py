@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ursa.policies.core.policy import CONSUMER, PRODUCER, WORKLOAD_OWNER, ZONE_ORIGIN, Policy
+from ursa.policies.core.references import routes_meant
 from ursa.policies.core.subject import BUILTIN, Subject, SubjectInbound, Tags, pairs
 from ursa.policies.core.target_ref import GATEWAY, SERVICE_TAG, SIDECAR, TargetRef
 
@@ -24,7 +25,7 @@ def select(
     policy: Policy,
     subject: Subject,
     *,
-    routes: Mapping[str, Policy] | None = None,
+    routes: Sequence[Policy] = (),
     shadow: bool = False,
     any_zone: bool = False,
 ) -> Selection | None:
@@ -33,7 +34,7 @@ def select(
     Args:
         policy: the policy.
         subject: the proxy.
-        routes: MeshHTTPRoutes by name and display name, for policies that refer to one.
+        routes: MeshHTTPRoutes of the mesh, for policies attached to one.
         shadow: whether policies with the shadow effect count.
         any_zone: whether a zone's own policy counts for proxies of other zones, too.
     """
@@ -43,15 +44,10 @@ def select(
         return None
     if not any_zone and not _same_zone(policy, subject):
         return None
-    selection = _select(policy, policy.target, subject, routes or {})
+    selection = _select(policy, policy.target, subject, routes)
     if selection is None or (policy.inbound_only and not selection.inbounds and not selection.listeners):
         return None
     return selection
-
-
-def route_of(target: TargetRef, routes: Mapping[str, Policy]) -> Policy | None:
-    """The MeshHTTPRoute that a reference names."""
-    return routes.get(target.name)
 
 
 def _same_zone(policy: Policy, subject: Subject) -> bool:
@@ -65,7 +61,7 @@ def _same_namespace(policy: Policy, subject: Subject) -> bool:
     return policy.role not in _NAMESPACED_ROLES or policy.namespace == subject.namespace
 
 
-def _select(policy: Policy, target: TargetRef, subject: Subject, routes: Mapping[str, Policy]) -> Selection | None:
+def _select(policy: Policy, target: TargetRef, subject: Subject, routes: Sequence[Policy]) -> Selection | None:
     match target.kind:
         case "Mesh" | "MeshSubset":
             return _by_tags(pairs(target.tags), subject) if _proxy_type(target, subject) else None
@@ -78,10 +74,19 @@ def _select(policy: Policy, target: TargetRef, subject: Subject, routes: Mapping
         case "MeshGateway":
             return _by_gateway(target, subject)
         case "MeshHTTPRoute":
-            route = route_of(target, routes)
-            return None if route is None else _select(route, route.target, subject, {})
+            return _union(_select(route, route.target, subject, ()) for route in routes_meant(policy, routes))
         case _:
             return None
+
+
+def _union(selections: Iterable[Selection | None]) -> Selection | None:
+    """Everything that one of them selects."""
+    found = [selection for selection in selections if selection is not None]
+    if not found:
+        return None
+    inbounds = {position for selection in found for position in selection.inbounds}
+    listeners = {position for selection in found for position in selection.listeners}
+    return Selection(tuple(sorted(inbounds)), tuple(sorted(listeners)))
 
 
 def _proxy_type(target: TargetRef, subject: Subject) -> bool:
