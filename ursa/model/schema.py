@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from ursa.errors import BadRequest, Violation
 from ursa.model.duration import format_go, parse_go
 from ursa.model.json import Json, JsonObject
+from ursa.model.quoting import quoted
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -20,6 +22,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
 }
+
+_BITS = {"int32": 32, "int64": 64}
 
 
 def load_schema(kind: str, part: str = "spec") -> JsonObject:
@@ -76,6 +80,8 @@ def violations(value: Json, schema: JsonObject, path: str) -> Iterator[Violation
     if schema.get("x-int-or-string"):
         if not isinstance(value, int | str) or isinstance(value, bool):
             yield Violation(path, f'in body must be of type integer,string: "{_type_name(value)}"')
+        elif isinstance(value, int):
+            yield from _fits(value, "int32", path)
         return
     expected = schema.get("type")
     if expected and not _is(value, expected):
@@ -122,13 +128,31 @@ def _scalar(value: Json, schema: JsonObject, path: str) -> Iterator[Violation]:
             return
         if len(value) > schema.get("maxLength", len(value)):
             yield Violation(path, f"in body should be at most {schema['maxLength']} chars long")
+        if schema.get("format") == "byte" and not _is_base64(value):
+            yield Violation(path, f"in body must be of type byte: {quoted(value)}")
         if "pattern" in schema and not re.search(schema["pattern"], value):
             yield Violation(path, f"in body should match '{schema['pattern']}'")
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if value < schema.get("minimum", value):
             yield Violation(path, f"in body should be greater than or equal to {_number(schema['minimum'])}")
-        if value > schema.get("maximum", value):
+        elif value > schema.get("maximum", value):
             yield Violation(path, f"in body should be less than or equal to {_number(schema['maximum'])}")
+        elif schema.get("type") == "integer":
+            yield from _fits(value, schema.get("format", "int64"), path)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _fits(value: float, form: str, path: str) -> Iterator[Violation]:
+    bits = _BITS.get(form, 64)
+    if not -(1 << bits - 1) <= value < 1 << bits - 1:
+        yield Violation(path, f"in body must be of type integer with format {form}")
 
 
 def _is(value: Json, expected: str) -> bool:

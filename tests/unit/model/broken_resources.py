@@ -298,6 +298,12 @@ EXTERNAL: list[Row] = [
         "spec.match.protocol",
         "in body should be one of [tcp grpc http http2]",
     ),
+    (
+        {"spec": {"match": {"port": 80}, "tls": {"verification": {"caCert": {"inline": "a b"}}}}},
+        "spec.tls.verification.caCert.inline",
+        'in body must be of type byte: "a b"',
+    ),
+    ({"spec": {"match": {"port": 2**31}}}, "spec.match.port", "in body should be less than or equal to 65535"),
 ]
 
 MULTI_ZONE: list[Row] = [

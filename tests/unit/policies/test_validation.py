@@ -27,6 +27,7 @@ from tests.unit.policies.broken import (
     to,
     traced,
 )
+from tests.unit.policies.broken_common import COMMON_TABLES
 from ursa.errors import InvalidResource
 from ursa.model.forms import from_rest
 from ursa.model.kind import Registry
@@ -62,7 +63,7 @@ LISTS = [
     ("kind", "spec", "field", "reason"),
     [
         pytest.param(kind, spec, field, reason, id=f"{kind}-{field}-{index}")
-        for kind, table in TABLES.items()
+        for kind, table in {**TABLES, **COMMON_TABLES}.items()
         for index, (spec, field, reason) in enumerate(table)
     ],
 )

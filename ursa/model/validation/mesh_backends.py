@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
-from ursa.errors import Violation
+from ursa.errors import BadRequest, Violation
+from ursa.model.codec import ProtoSpec
 from ursa.model.json import JsonObject
 from ursa.model.validation.addresses import host_and_port, parse_url
 from ursa.model.validation.fields import port
 from ursa.model.validation.patterns import pattern_error
 from ursa.model.validation.values import EMPTY, share
 
-CheckConf = Callable[[str, JsonObject], Iterator[Violation]]
+
+class Backend(NamedTuple):
+    """A type of backends: the message its `conf` is, and the rules of that."""
+
+    codec: ProtoSpec
+    check: Callable[[str, JsonObject], Iterator[Violation]]
+
 
 _ZIPKIN_VERSIONS = ("httpJsonV1", "httpJson", "httpProto")
 
 
 def check_logging(logging: JsonObject) -> Iterator[Violation]:
     """Checks `logging`."""
-    yield from _backends("logging", logging, "config", {"tcp": _tcp, "file": _file})
+    yield from _backends("logging", logging, "config", _LOGGING)
     yield from _chosen("logging", logging, "defaultBackend", "has to be set to one of the logging backend in mesh")
 
 
 def check_tracing(tracing: JsonObject) -> Iterator[Violation]:
     """Checks `tracing`."""
-    yield from _backends("tracing", tracing, "config", {"zipkin": _zipkin, "datadog": _datadog})
+    yield from _backends("tracing", tracing, "config", _TRACING)
     for index, backend in enumerate(tracing.get("backends", [])):
         yield from share(f"tracing.backends[{index}].sampling", backend.get("sampling"))
     yield from _chosen("tracing", tracing, "defaultBackend", "has to be set to one of the tracing backend in mesh")
@@ -32,11 +40,11 @@ def check_tracing(tracing: JsonObject) -> Iterator[Violation]:
 
 def check_metrics(metrics: JsonObject) -> Iterator[Violation]:
     """Checks `metrics`."""
-    yield from _backends("metrics", metrics, "conf", {"prometheus": _prometheus})
+    yield from _backends("metrics", metrics, "conf", _METRICS)
     yield from _chosen("metrics", metrics, "enabledBackend", "has to be set to one of the backends in the mesh")
 
 
-def _backends(part: str, spec: JsonObject, conf: str, kinds: dict[str, CheckConf]) -> Iterator[Violation]:
+def _backends(part: str, spec: JsonObject, conf: str, kinds: Mapping[str, Backend]) -> Iterator[Violation]:
     names: set[str] = set()
     for index, backend in enumerate(spec.get("backends", [])):
         field, name, kind = f"{part}.backends[{index}]", backend.get("name", ""), backend.get("type", "")
@@ -46,10 +54,19 @@ def _backends(part: str, spec: JsonObject, conf: str, kinds: dict[str, CheckConf
             yield Violation(f"{field}.name", f'"{name}" name is already used for another backend')
         names.add(name)
         if kind in kinds:
-            yield from kinds[kind](f"{field}.{conf}", backend.get("conf", {}))
+            yield from _conf(f"{field}.{conf}", kinds[kind], backend.get("conf", {}))
         else:
             listed = ", ".join(f'"{known}"' for known in kinds)
             yield Violation(f"{field}.type", f"unknown backend type. Available backends: {listed}")
+
+
+def _conf(field: str, kind: Backend, conf: JsonObject) -> Iterator[Violation]:
+    try:
+        typed = kind.codec.normalise(conf)
+    except BadRequest as error:
+        yield Violation(field, f"cannot be read: {error}")
+    else:
+        yield from kind.check(field, typed)
 
 
 def _chosen(part: str, spec: JsonObject, name: str, reason: str) -> Iterator[Violation]:
@@ -64,7 +81,7 @@ def _file(field: str, conf: JsonObject) -> Iterator[Violation]:
 
 
 def _tcp(field: str, conf: JsonObject) -> Iterator[Violation]:
-    address = str(conf.get("address", ""))
+    address = conf.get("address", "")
     if not address:
         yield Violation(f"{field}.address", EMPTY)
     elif host_and_port(address) is None:
@@ -72,7 +89,7 @@ def _tcp(field: str, conf: JsonObject) -> Iterator[Violation]:
 
 
 def _zipkin(field: str, conf: JsonObject) -> Iterator[Violation]:
-    url, version = str(conf.get("url", "")), conf.get("apiVersion")
+    url, version = conf.get("url", ""), conf.get("apiVersion")
     if not url:
         yield Violation(f"{field}.url", EMPTY)
     else:
@@ -89,19 +106,29 @@ def _zipkin(field: str, conf: JsonObject) -> Iterator[Violation]:
 def _datadog(field: str, conf: JsonObject) -> Iterator[Violation]:
     if not conf.get("address"):
         yield Violation(f"{field}.address", EMPTY)
-    number = conf.get("port", 0)
-    yield from port(f"{field}.port", int(number) if isinstance(number, float) else number)
+    yield from port(f"{field}.port", conf.get("port"))
 
 
 def _prometheus(field: str, conf: JsonObject) -> Iterator[Violation]:
-    if conf.get("skipMTLS") is not None and conf.get("tls") is not None:
+    if "skipMTLS" in conf and "tls" in conf:
         yield Violation(field, "skipMTLS and tls configuration cannot be defined together")
-    error = pattern_error(str((conf.get("envoy") or {}).get("filterRegex", "")))
+    error = pattern_error(conf.get("envoy", {}).get("filterRegex", ""))
     if error:
         yield Violation(f"{field}.envoy.filterRegex", f"provided regexp isn't correct: {error}")
     seen: set[str] = set()
-    for index, entry in enumerate(conf.get("aggregate") or []):
+    for index, entry in enumerate(conf.get("aggregate", [])):
         name = entry.get("name", "")
         if name in seen:
             yield Violation(f"{field}.aggregate[{index}].name", f"duplicate entry: {name}, values have to be unique")
         seen.add(name)
+
+
+_LOGGING = {
+    "tcp": Backend(ProtoSpec("mesh_pb2", "TcpLoggingBackendConfig"), _tcp),
+    "file": Backend(ProtoSpec("mesh_pb2", "FileLoggingBackendConfig"), _file),
+}
+_TRACING = {
+    "zipkin": Backend(ProtoSpec("mesh_pb2", "ZipkinTracingBackendConfig"), _zipkin),
+    "datadog": Backend(ProtoSpec("mesh_pb2", "DatadogTracingBackendConfig"), _datadog),
+}
+_METRICS = {"prometheus": Backend(ProtoSpec("mesh_pb2", "PrometheusMetricsBackendConfig"), _prometheus)}

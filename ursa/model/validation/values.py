@@ -25,9 +25,9 @@ def positive_number(field: str, value: float | None, reason: str) -> Iterator[Vi
         yield Violation(field, reason)
 
 
-def share(field: str, value: float | None, reason: str = SHARE) -> Iterator[Violation]:
-    """A percentage, when it is there."""
-    if value is not None and not 0 <= value <= 100:
+def share(field: str, value: float | str | None, reason: str = SHARE) -> Iterator[Violation]:
+    """A percentage, when it is there; what no number can hold is a text such as `Infinity`."""
+    if value is not None and not 0 <= float(value) <= 100:
         yield Violation(field, reason)
 
 
