@@ -1,6 +1,7 @@
 """What holds for every test: in CI a skipped test is a failure, because there everything it could need is present.
 
-And what tests of several folders share: a mesh of real processes.
+And what tests of several folders share: a mesh of real processes. Property tests are not judged by the clock: machines
+are busy, and what must be fast is held by counts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.e2e.lab import Lab
+
+settings.register_profile("ursa", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("ursa")
 
 STRICT = "URSA_TESTS_MUST_RUN"
 """Set to 1 where nothing may be skipped."""
