@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.contract.places import EtcdPlace, MemoryPlace, Place, PostgresPlace, SharedPlace, SqlitePlace
+from tests.contract.places import EtcdPlace, MemoryPlace, Place, PostgresPlace, RedisPlace, SharedPlace, SqlitePlace
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
+from tests.servers.redis import RedisServer
 from ursa.store.contract import Store
 
-SHARED = ("etcd", "postgres")
+SHARED = ("etcd", "postgres", "redis")
 ENGINES = ("memory", "sqlite", *SHARED)
 
 
@@ -35,6 +36,14 @@ def postgres_server() -> Iterator[Postgres]:
         asyncio.run(server.stop())
 
 
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    asyncio.run(server.server.start())
+    yield server
+    asyncio.run(server.server.stop())
+
+
 def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
     match engine:
         case "memory":
@@ -43,6 +52,8 @@ def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
             return SqlitePlace(folder)
         case "postgres":
             return PostgresPlace(request.getfixturevalue("postgres_server"))
+        case "redis":
+            return RedisPlace(request.getfixturevalue("redis_server"))
         case _:
             return EtcdPlace(request.getfixturevalue("etcd_server"))
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
+from tests.servers.redis import RedisServer
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock, SystemClock
 from ursa.store.contract import Store, create
@@ -19,6 +20,8 @@ from ursa.store.etcd_client import EtcdAccess
 from ursa.store.memory import MemoryStore
 from ursa.store.postgres import PostgresStore
 from ursa.store.postgres_pool import PostgresAccess
+from ursa.store.redis import RedisStore
+from ursa.store.redis_client import RedisAccess
 from ursa.store.sqlite import SqliteStore
 
 _numbers = itertools.count()
@@ -93,6 +96,34 @@ class PostgresPlace:
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ursa.store.postgres.KEPT_CHANGES", 5)
         monkeypatch.setattr("ursa.store.postgres.TRIM_EVERY", 1)
+        await create(store, Resource("Config", "", "one-more"))
+
+
+class RedisPlace:
+    def __init__(self, server: RedisServer) -> None:
+        self._server, self._prefix = server, f"test-{next(_numbers)}"
+
+    def make(self, clock: Clock | None = None) -> Store:
+        access = RedisAccess("127.0.0.1", self._server.port, timeout=2.0)
+        return RedisStore(access, clock or SystemClock(), prefix=self._prefix)
+
+    async def start(self) -> None:
+        await self._server.server.start()
+
+    async def kill(self) -> None:
+        await self._server.server.kill()
+
+    def freeze(self) -> None:
+        self._server.server.freeze()
+
+    def thaw(self) -> None:
+        self._server.server.thaw()
+
+    async def wipe(self) -> None:
+        self._server.cli("FLUSHALL")
+
+    async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ursa.store.redis.KEPT_CHANGES", 5)
         await create(store, Resource("Config", "", "one-more"))
 
 

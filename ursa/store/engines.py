@@ -5,7 +5,7 @@ from __future__ import annotations
 from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings, work_dir
-from ursa.runtime.config.store import StoreEtcd, StorePostgres
+from ursa.runtime.config.store import StoreEtcd, StorePostgres, StoreRedis
 from ursa.store.contract import Store
 from ursa.store.memory import MemoryStore
 from ursa.store.sqlite import SqliteStore
@@ -30,6 +30,8 @@ def open_store(settings: Settings, clock: Clock) -> Store:
             return _etcd(settings.store.etcd, clock)
         case "postgres":
             return _postgres(settings.store.postgres, clock)
+        case "redis":
+            return _redis(settings.store.redis, clock)
         case other:
             raise ConfigError(f"store.type: {other!r} is not available in this version")
 
@@ -83,3 +85,26 @@ def _postgres(settings: StorePostgres, clock: Clock) -> Store:
         replica_ratio=replica.ratio,
     )
     return PostgresStore(access, clock)
+
+
+def _redis(settings: StoreRedis, clock: Clock) -> Store:
+    try:
+        from ursa.store.redis import RedisStore
+        from ursa.store.redis_client import RedisAccess
+    except ImportError:
+        raise ConfigError("store.type: redis needs redis-py: pip install 'ursa-mesh[redis]'") from None
+
+    tls = settings.tls
+    access = RedisAccess(
+        settings.host,
+        settings.port,
+        settings.user,
+        settings.password,
+        settings.database,
+        tls=tls.enabled,
+        ca=tls.ca_path,
+        cert=tls.cert_path,
+        key=tls.key_path,
+        timeout=settings.request_timeout,
+    )
+    return RedisStore(access, clock, prefix=settings.prefix)

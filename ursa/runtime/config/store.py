@@ -124,6 +124,28 @@ class StoreEtcd(Group):
     tls: StoreEtcdTls = group(StoreEtcdTls)
 
 
+class StoreRedisTls(Group):
+    """Settings below `store.redis.tls`."""
+
+    enabled: bool = setting(False, env="STORE_REDIS_TLS_ENABLED", doc="ours; speak TLS, and verify the server")
+    ca_path: str = setting("", env="STORE_REDIS_TLS_CA_PATH", doc="ours; authorities to trust; empty = the system's")
+    cert_path: str = setting("", env="STORE_REDIS_TLS_CERT_PATH", doc="ours; client certificate; empty = none")
+    key_path: str = setting("", env="STORE_REDIS_TLS_KEY_PATH", doc="ours; key of the client certificate")
+
+
+class StoreRedis(Group):
+    """Settings below `store.redis`; all are ours."""
+
+    host: str = setting("127.0.0.1", env="STORE_REDIS_HOST", doc="ours")
+    port: int = setting(6379, env="STORE_REDIS_PORT", doc="ours")
+    user: str = setting("", env="STORE_REDIS_USER", doc="ours; empty = the default user")
+    password: Secret = setting("", env="STORE_REDIS_PASSWORD", doc="ours")
+    database: int = setting(0, env="STORE_REDIS_DATABASE", doc="ours; number of the database")
+    prefix: str = setting("ursa", env="STORE_REDIS_PREFIX", doc="ours; hash tag that all keys begin with")
+    request_timeout: Duration = setting(5.0, env="STORE_REDIS_REQUEST_TIMEOUT", doc="ours")
+    tls: StoreRedisTls = group(StoreRedisTls)
+
+
 class Store(Group):
     """Settings below `store`."""
 
@@ -141,3 +163,4 @@ class Store(Group):
     )
     sqlite: StoreSqlite = group(StoreSqlite)
     etcd: StoreEtcd = group(StoreEtcd)
+    redis: StoreRedis = group(StoreRedis)

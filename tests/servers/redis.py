@@ -1,0 +1,32 @@
+"""Redis from Debian's package."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.servers.process import Server, free_port
+
+INSTALL = "Redis is not installed, run deploy/test/install-services.sh"
+
+
+class RedisServer:
+    """One server in `folder` that keeps everything it acknowledges; `extra` are further settings."""
+
+    def __init__(self, folder: Path, extra: tuple[str, ...] = ()) -> None:
+        program = shutil.which("redis-server")
+        assert program, INSTALL
+        self.port = free_port()
+        command = [
+            program,
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
+            *("--appendonly", "yes", "--appendfsync", "always"),
+            *extra,
+        ]
+        self.server = Server(command, folder / "log", ready=lambda: self.cli("PING") == "PONG")
+
+    def cli(self, *arguments: str) -> str:
+        """What redis-cli says."""
+        command = ["redis-cli", "-p", str(self.port), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

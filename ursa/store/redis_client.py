@@ -1,0 +1,118 @@
+"""Connections to Redis, errors in our words, and an honest look at how much it would lose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from ursa.errors import Unavailable
+
+BLOCK = 10.0
+"""Seconds for which a read waits at most for something new, so that a dead server is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAccess:
+    """Where Redis is and how it is spoken to.
+
+    Attributes:
+        host: name or address.
+        port: of the server.
+        user: empty = the default user.
+        password: empty = none.
+        database: number.
+        tls: whether to use TLS.
+        ca, cert, key: files; empty = those of the system, none, none.
+        timeout: seconds after which a call fails for good.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+    database: int = 0
+    tls: bool = False
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    timeout: float = 5.0
+
+
+Client = Any
+"""A `redis.asyncio.Redis`; its own types allow for texts, which it never gives us."""
+
+
+def connect(access: RedisAccess) -> Client:
+    """A client that connects when it is used.
+
+    It is given no time limit of its own, because it would keep that with `asyncio.wait_for`, which in Python 3.11 may
+    swallow the cancellation of its caller; `within` limits calls instead.
+    """
+    return Redis(
+        host=access.host,
+        port=access.port,
+        db=access.database,
+        username=access.user or None,
+        password=access.password or None,
+        socket_connect_timeout=access.timeout,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),
+        ssl=access.tls,
+        ssl_ca_certs=access.ca or None,
+        ssl_certfile=access.cert or None,
+        ssl_keyfile=access.key or None,
+    )
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """Limits calls in time, and says what the client says in our words."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"Redis: no answer within {seconds:g}s") from None
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"Redis: {error or type(error).__name__}") from error
+
+
+Script = Callable[[Sequence[bytes], Sequence[object]], Awaitable[Any]]
+"""A script with keys and arguments."""
+
+
+def script(client: Client, text: str) -> Script:
+    """A script that Redis is told once."""
+    registered = client.register_script(text)
+
+    async def run(keys: Sequence[bytes], arguments: Sequence[object]) -> Any:
+        return await registered(list(keys), list(arguments))
+
+    return run
+
+
+async def weaknesses(client: Client) -> Sequence[str]:
+    """How this server could lose acknowledged writes, in words."""
+    try:
+        found = await client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+    except ResponseError:
+        # Hosted servers keep their configuration to themselves.
+        persistence = await client.info("persistence")
+        found = {"appendonly": "yes" if persistence.get("aof_enabled") else "no"}
+    return list(_weaknesses({str(key): str(value) for key, value in found.items()}))
+
+
+def _weaknesses(settings: Mapping[str, str]) -> Iterator[str]:
+    if settings.get("appendonly") != "yes":
+        yield "appendonly is off: a crash loses everything since the last snapshot"
+    elif settings.get("appendfsync") != "always":
+        yield "appendfsync is not 'always': a crash loses about a second of acknowledged writes"
+    if settings.get("maxmemory", "0") != "0" and settings.get("maxmemory-policy") != "noeviction":
+        yield "maxmemory-policy is not 'noeviction': resources vanish when memory is short"
