@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
+from ursa.model.forms import META
+
 GAP = "   "
+TEXT = "tag:yaml.org,2002:str"
+"""How YAML calls texts."""
+
+_OTHERS = frozenset({"bool", "int", "float", "null", "timestamp"})
+_LOOSE = re.compile(r"[yYnN]|[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+"""What other readers of YAML than ours take for a switch or a number."""
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -28,7 +38,26 @@ def print_document(document: Any, output: str) -> None:
 
 
 def yaml_of(document: Any) -> str:
-    """A document as YAML, in its own order of keys."""
+    """A document as YAML, in Kuma's order: keys sorted, those of a flat object's spec after those of every object."""
+    if isinstance(document, dict) and "type" in document and "spec" not in document:
+        meta = {key: value for key, value in document.items() if key in META}
+        rest = {key: value for key, value in document.items() if key not in META}
+        return _dump(meta) + (_dump(rest) if rest else "")
+    return _dump(document)
+
+
+def _dump(document: Any) -> str:
     import yaml
 
-    return str(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True))
+    class Dumper(yaml.SafeDumper):
+        """Quotes texts that could be read as something else twice, and prints texts of several lines as they are."""
+
+    def text(dumper: Dumper, value: str) -> yaml.ScalarNode:
+        read_as = dumper.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+        other = read_as.rpartition(":")[2] in _OTHERS or _LOOSE.fullmatch(value)
+        style = "|" if "\n" in value else '"' if other else None
+        return dumper.represent_scalar(TEXT, value, style=style)
+
+    Dumper.add_representer(str, text)
+    Dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]
+    return str(yaml.dump(document, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=sys.maxsize))

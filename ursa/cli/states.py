@@ -43,13 +43,13 @@ _COUNTED = (
     ("PROXY TEMPLATES", "ProxyTemplate"),
     ("RATE LIMITS", "RateLimit"),
 )
-MESH = ("NAME", "DATAPLANES", *(title for title, _ in _COUNTED))
+MESH = ("MESH", "DATAPLANES", *(title for title, _ in _COUNTED))
 ONLINE, OFFLINE, DEGRADED = "Online", "Offline", "Partially degraded"
 _SERVICE_STATUS = {
     "online": ONLINE,
     "offline": OFFLINE,
     "partially_degraded": DEGRADED,
-    "not_available": "Not available",
+    "not_available": OFFLINE,
 }
 
 
@@ -73,7 +73,7 @@ def dataplane(item: Item, now: int) -> Sequence[str]:
         mtls.get("certificateExpirationTime", "-"),
         str(mtls.get("certificateRegenerations", 0)),
         mtls.get("issuedBackend", "-"),
-        ",".join(mtls.get("supportedBackends") or ()) or "-",
+        ",".join(mtls.get("supportedBackends") or ()),
         *_versions(version),
         ",".join(f"{k}: {dependencies[k]}" for k in sorted(dependencies)) or "-",
         note,
@@ -170,8 +170,8 @@ def _connection(subscriptions: Sequence[Item], now: int) -> Sequence[str]:
 
 def _versions(version: Item) -> Sequence[str]:
     return (
-        version.get("kumaDp", {}).get("version") or "-",
-        version.get("envoy", {}).get("version") or "-",
+        version.get("kumaDp", {}).get("version") or "",
+        version.get("envoy", {}).get("version") or "",
     )
 
 

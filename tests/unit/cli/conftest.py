@@ -36,7 +36,11 @@ async def ursactl(zone: ControlPlane, tmp_path: Path, capfd: pytest.CaptureFixtu
     assert run(["--config-file", str(file), *shlex.split(added), url]) == 0
     capfd.readouterr()
 
-    async def call(*arguments: str) -> Result:
+    async def call(*arguments: str, plane: ControlPlane | None = None) -> Result:
+        if plane is not None:
+            other = f"http://{plane.client.host}:{plane.client.port}"
+            run(["--config-file", str(file), *shlex.split(added.replace(" z ", " bare --overwrite ")), other])
+            capfd.readouterr()
         status = await asyncio.to_thread(
             run, ["--config-file", str(file), *(w for a in arguments for w in shlex.split(a))]
         )

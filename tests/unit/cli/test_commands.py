@@ -73,7 +73,7 @@ async def test_apply_sends_nothing_when_one_document_is_wrong(
 
 async def test_dry_runs_write_nothing(ursactl: Ursactl, manifests: Path, zone: ControlPlane) -> None:
     printed = await ursactl("apply", "-f", str(manifests / "b.yml"), "--dry-run")
-    assert printed.out.startswith("type: Dataplane\n")
+    assert "\ntype: Dataplane\n" in printed.out
     tried = await ursactl("apply", "-f", str(manifests / "b.yml"), "--dry-run=server")
     assert tried.out == "dataplane.web-1 created (dry run)\n"
     assert not zone.live.current.bucket("Dataplane", "default")
@@ -151,7 +151,7 @@ async def test_delete(ursactl: Ursactl, manifests: Path) -> None:
         ("zoneingresses", "NAME STATUS LAST CONNECTED AGO"),
         ("zone-ingresses", "NAME STATUS LAST CONNECTED AGO"),
         ("zoneegresses", "NAME STATUS LAST CONNECTED AGO"),
-        ("meshes", "NAME DATAPLANES TRAFFIC PERMISSIONS"),
+        ("meshes", "MESH DATAPLANES TRAFFIC PERMISSIONS"),
         ("services", "SERVICE STATUS DATAPLANES"),
     ],
 )

@@ -22,8 +22,8 @@ from ursa.runtime.clock import SystemClock
 @click.argument("name", default="")
 @mesh_option
 @click.option("-A", "--all-meshes", is_flag=True, help="objects of all meshes")
-@click.option("--size", type=click.IntRange(1, 1000), help="at most so many, instead of all")
-@click.option("--offset", type=click.IntRange(0), help="leave out so many")
+@click.option("--size", type=int, help="at most so many, instead of all")
+@click.option("--offset", type=int, help="leave out so many")
 @output_option
 @pass_session
 def command(

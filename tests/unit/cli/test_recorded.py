@@ -1,0 +1,179 @@
+"""Commands of Kuma's own tool, recorded, given to ours against the objects they were recorded over."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from tests.unit.api.conftest import ControlPlane, Start
+from tests.unit.api.recordings import FOLDER, SHARED, recording, registry, seeds, titles
+from tests.unit.cli.conftest import Ursactl
+from ursa.model.forms import from_rest
+from ursa.model.resource import Resource
+
+pytestmark = pytest.mark.skipif(SHARED is None, reason="recordings are not present")
+
+PARTS = re.compile(r"^--- (exit code: (?P<status>\d)|stdout|stderr|stdin)\n", re.MULTILINE)
+AGE = re.compile(r"\d+[smhdy]")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+GAP = re.compile(r" {3,}")
+STATE = ("kinds/*", "single/dataplanes-overview-list", "single/dataplanes-gateway-true", "single/dataplane-get")
+
+
+class Run(NamedTuple):
+    """One recorded run of the command."""
+
+    arguments: list[str]
+    status: int
+    out: str
+    err: str
+
+
+def run_of(name: str) -> Run:
+    """The recorded run of this name."""
+    text = (FOLDER / "kumactl" / f"{name}.txt").read_text()
+    command, rest = text.split("\n", 1)
+    parts = PARTS.split(rest)
+    found = dict(zip((p.split(":")[0] for p in parts[1::3]), zip(parts[2::3], parts[3::3], strict=True), strict=True))
+    return Run(
+        shlex.split(command.removeprefix("$ kumactl ")),
+        int(found["exit code"][0]),
+        found["stdout"][1],
+        found["stderr"][1],
+    )
+
+
+async def prepare(plane: ControlPlane) -> None:
+    """The objects of the recordings."""
+    known = {r.key for r in (await plane.store.contents()).resources}
+    wanted: dict[Any, Resource] = {}
+    for title in (*titles("kinds"), *STATE[1:]):
+        if ".k8s" not in title:
+            wanted |= {r.key: r for r in seeds(recording(title))}
+    await plane.add(*(r for key, r in wanted.items() if key not in known))
+
+
+def rows(table: str) -> list[tuple[str, ...]]:
+    """The cells of a table, ages masked."""
+    found = [tuple(GAP.split(line.rstrip())) for line in table.splitlines()]
+    return [tuple(_masked(cell) for cell in row) for row in found]
+
+
+def _masked(cell: str) -> str:
+    """Ages, and counts of messages, which went on between the recordings."""
+    return "<age>" if AGE.fullmatch(cell) else "<count>" if cell.isdecimal() and cell != "0" else cell
+
+
+def objects_in(run: Run) -> list[Resource]:
+    """The objects that a table, or a document, shows, as far as it does."""
+    kind = next(k for k in registry() if run.arguments[1] in (k.cli or ()))
+    if "-o" in run.arguments:
+        document = yaml.safe_load(run.out)
+        return [from_rest(item, registry()) for item in document.get("items", [document])]
+    cells = rows(run.out)[1:]
+    return [Resource(kind.name, *(("", row[0]) if kind.global_scope else row[:2])) for row in cells]
+
+
+async def add_missing(plane: ControlPlane, objects: list[Resource]) -> None:
+    """Stores objects, and their meshes, unless they are there."""
+    known = {r.key for r in (await plane.store.contents()).resources}
+    meshes = [Resource("Mesh", "", mesh) for mesh in dict.fromkeys(r.mesh for r in objects) if mesh]
+    await plane.add(*(r for r in (*meshes, *objects) if r.key not in known))
+
+
+TABLES = sorted(f"get/{file.stem}" for file in (FOLDER / "kumactl/get").glob("*.txt"))
+
+
+@pytest.mark.parametrize("name", TABLES)
+async def test_tables_of_every_kind(ursactl: Ursactl, zone: ControlPlane, name: str) -> None:
+    await prepare(zone)
+    run = run_of(name)
+    await add_missing(zone, objects_in(run))
+    shown = await ursactl(*map(shlex.quote, run.arguments))
+    assert (shown.status, shown.err) == (run.status, "")
+    expected, ours = rows(run.out), rows(shown.out)
+    assert ours[0] == expected[0]
+    if "demo" in run.arguments:
+        assert ours == expected
+    else:
+        assert set(expected) <= set(ours), "the control plane's own objects are there, too"
+
+
+DOCUMENTS = (
+    "get-dataplane-yaml",
+    "get-legacy-yaml",
+    "get-mesh-json",
+    "get-mesh-yaml",
+    "get-meshes-json",
+    "get-policies-yaml",
+    "get-policy-json",
+    "get-policy-yaml",
+    "get-secret-yaml",
+)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_documents_are_printed_alike(ursactl: Ursactl, start: Start, name: str) -> None:
+    plane, run = await start(defaults=False), run_of(name)
+    await add_missing(plane, objects_in(run))
+    shown = await ursactl("--context", "bare", *map(shlex.quote, run.arguments), plane=plane)
+    assert (shown.status, shown.err) == (0, "")
+    ours, theirs = (TIME.sub("<time>", text) for text in (shown.out, run.out))
+    if name.endswith("json"):
+        assert (json.loads(ours), ours[:4]) == (json.loads(theirs), theirs[:4])
+    else:
+        assert ours == theirs
+
+
+REFUSALS = (
+    "delete-not-found",
+    "get-not-found",
+    "get-not-found-global",
+    "get-page-too-big",
+    "config-switch-unknown",
+    "config-remove-unknown",
+    "config-add-bad-authtype",
+    "config-add-tokens-noconf",
+    "config-add-onecert",
+    "gen-user-token-offline-nokid",
+    "gen-zone-token-badscope",
+    "delete-mesh-with-dp",
+)
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_refusals_are_worded_alike(ursactl: Ursactl, zone: ControlPlane, name: str) -> None:
+    await prepare(zone)
+    run = run_of(name)
+    shown = await ursactl(*map(shlex.quote, run.arguments))
+    assert shown.status == run.status
+    lines = shown.err.splitlines()
+    assert [line for line in lines if not line.startswith("Hint: ")] == run.err.splitlines()
+
+
+INSPECTED = {
+    "inspect-services": {"svc-1", "edge", "httpbin"},
+    "inspect-meshes": set(),
+    "inspect-dataplanes": {"backend-1", "web-1"},
+    "inspect-dataplanes-tag": {"backend-1"},
+    "inspect-dataplanes-gateway": {"gw-1"},
+    "mz/inspect-zones": set(),
+}
+"""Commands, and the rows that the recorded objects are enough for."""
+
+
+@pytest.mark.parametrize("name", INSPECTED)
+async def test_inspections_are_printed_alike(ursactl: Ursactl, zone: ControlPlane, name: str) -> None:
+    await prepare(zone)
+    run = run_of(name)
+    shown = await ursactl(*map(shlex.quote, run.arguments))
+    assert (shown.status, shown.err) == (0, "")
+    expected, ours = rows(run.out), rows(shown.out)
+    assert ours[0] == expected[0]
+    wanted = {row for row in expected if INSPECTED[name] & set(row)}
+    assert wanted <= set(ours)
