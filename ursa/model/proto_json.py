@@ -111,12 +111,12 @@ class ProtoJson:
 
     def _fields_writer(self, descriptor: Any) -> Write:
         if descriptor.full_name.startswith(WELL_KNOWN):
-            return json_format.MessageToDict
+            return _write_anything
         fields: dict[int, tuple[str, Write]] = {}
         for field in descriptor.fields:
             write = self._field_writer(field)
             if write is None:
-                return json_format.MessageToDict
+                return _write_anything
             fields[field.number] = (field.json_name, write)
 
         def write_message(message: Any) -> JsonObject:
@@ -140,6 +140,19 @@ class ProtoJson:
         if one is None or not field.is_repeated:
             return one
         return _list_writer(one)
+
+
+def _write_anything(message: Any) -> Any:
+    """What `json_format` makes of a message, but whole numbers without a fraction, as Kuma prints them."""
+    return _whole(json_format.MessageToDict(message))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _not_plain(value: Any) -> Any:
