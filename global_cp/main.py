@@ -31,6 +31,7 @@ from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
 from ursa.runtime.tls import TlsFiles, ensure_self_signed
 from ursa.store.engines import open_store
+from ursa.store.metered import MeteredStore
 from ursa.view.live import LiveView
 
 
@@ -48,7 +49,8 @@ async def serve(settings: Settings) -> None:
         clock, Backoff(general.resilient_component_base_backoff, general.resilient_component_max_backoff)
     )
     registry = default_registry()
-    store = open_store(settings, clock)
+    metrics = CollectorRegistry()
+    store = MeteredStore(open_store(settings, clock), metrics, clock)
     tls = _tls_files(settings, clock)
 
     # What is true: the store, and the view that everything else reads.
@@ -68,7 +70,6 @@ async def serve(settings: Settings) -> None:
     )
 
     # What users see.
-    metrics = CollectorRegistry()
     metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
     sync = ZoneSync(zones, live, clock, instance)
     metrics.register(ZonesCollector(zones, sync, live))

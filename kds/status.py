@@ -52,6 +52,7 @@ class ZoneStatus:
         self._key = ResourceKey(insight_kind.name, "", zone)
         self._session, self._history, self._interval = session, history, flush_interval
         self._marks: Mapping[str, Sent] = {}
+        self._told: Mapping[str, tuple[int, int, int]] = {}
         self._streams: dict[str, int] = {}
         self._checked_at = 0
         self._ended_at = 0
@@ -59,9 +60,12 @@ class ZoneStatus:
         self._opened = asyncio.Event()
 
     def follow(self, marks: Mapping[str, Sent]) -> None:
-        """Takes over the newest counters."""
+        """Takes over the newest counters; requests that only prove that somebody is there change none of them."""
         self._marks = marks
-        self._changed.set()
+        told = {kind: (mark.sent, mark.acknowledged, mark.rejected) for kind, mark in marks.items()}
+        if told != self._told:
+            self._told = told
+            self._changed.set()
         if all(mark.acknowledged or mark.rejected for mark in marks.values()):
             self._opened.set()
 

@@ -23,6 +23,7 @@ from ursa.runtime.tasks import Backoff, Restart, Supervisor
 from ursa.runtime.tls import ReloadedPair, TlsFiles, ensure_self_signed, server_files
 from ursa.store.contract import Store
 from ursa.store.engines import open_store
+from ursa.store.metered import MeteredStore
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
 from zone_cp.dp_server.ads import AdsServer
@@ -61,7 +62,8 @@ async def serve(settings: Settings) -> None:
         clock, Backoff(general.resilient_component_base_backoff, general.resilient_component_max_backoff)
     )
     registry = default_registry()
-    store = open_store(settings, clock)
+    metrics = CollectorRegistry()
+    store = MeteredStore(open_store(settings, clock), metrics, clock)
     tls = _tls_files(settings, clock)
     zone = settings.multizone.zone.name
 
@@ -101,7 +103,6 @@ async def serve(settings: Settings) -> None:
 
     # What users see.
     admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port)
-    metrics = CollectorRegistry()
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     endpoints = list(LiveProxies(settings, live, admin.ask, failed=500).endpoints())
 

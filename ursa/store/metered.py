@@ -1,0 +1,89 @@
+"""Counts and times what a control plane asks of its store, whichever engine it is; an idle one asks nothing.
+
+The names are those of Kuma's dashboards. Operations that Kuma has no name for, because it polls instead, have their
+own: `revision`, `contents` (everything at once) and `watch` (the start of one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from ursa.errors import Conflict
+from ursa.model.resource import Resource, ResourceKey
+from ursa.runtime.clock import Clock
+from ursa.store.contract import Batch, Contents, Create, Delete, Lease, Page, Store, Update, Write
+
+ALL = ""
+"""Resource type of operations on everything."""
+
+_OPERATIONS = {Create: "create", Update: "update", Delete: "delete"}
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class MeteredStore:
+    """A store that observes every call to another one; see `Store`."""
+
+    def __init__(self, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        labels = ("operation", "resource_type")
+        self._seconds = Histogram("store", "Duration of store operations", labels, buckets=_BUCKETS, registry=registry)
+        self._conflicts = Counter(
+            "store_conflicts", "Writes refused because of another one", ("resource_type",), registry=registry
+        )
+
+    async def open(self) -> None:
+        await self._store.open()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def get(self, key: ResourceKey) -> Resource:
+        with self._observed(("get", key.kind)):
+            return await self._store.get(key)
+
+    async def list(
+        self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> Page:
+        with self._observed(("list", kind)):
+            return await self._store.list(kind, mesh, limit=limit, after=after)
+
+    async def contents(self) -> Contents:
+        with self._observed(("contents", ALL)):
+            return await self._store.contents()
+
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
+        with self._observed(*((_OPERATIONS[type(write)], _key(write).kind) for write in writes)):
+            try:
+                return await self._store.write(writes, fence=fence)
+            except Conflict:
+                for kind in {_key(write).kind for write in writes}:
+                    self._conflicts.labels(kind).inc()
+                raise
+
+    def watch(self, revision: int) -> AsyncIterator[Batch]:
+        with self._observed(("watch", ALL)):
+            return self._store.watch(revision)
+
+    async def revision(self) -> int:
+        with self._observed(("revision", ALL)):
+            return await self._store.revision()
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
+        return await self._store.acquire(name, holder, ttl)
+
+    @contextmanager
+    def _observed(self, *operations: tuple[str, str]) -> Iterator[None]:
+        started = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            taken = self._clock.monotonic() - started
+            for operation in operations:
+                self._seconds.labels(*operation).observe(taken)
+
+
+def _key(write: Write) -> ResourceKey:
+    return write.key if isinstance(write, Delete) else write.resource.key
