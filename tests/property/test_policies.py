@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from itertools import permutations
+from itertools import combinations, permutations, product
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from ursa.policies.core.policy import Policy, effective_items, parse_policy, sta
 from ursa.policies.core.precedence import by_precedence, destination_order
 from ursa.policies.core.resource_rules import resource_rules
 from ursa.policies.core.route_hash import matches_hash
+from ursa.policies.core.sources import sources
 from ursa.policies.core.subject import Tags
 from ursa.policies.core.subsets import Entry, SubsetRule, SubsetRules, compile_subsets
 from ursa.policies.legacy.matching import best_rank, for_destination, parse_connection_policy
@@ -172,6 +173,46 @@ def test_stacking_confs_one_by_one_is_merging_them_all(given_: list[Any]) -> Non
     assert piecewise == whole
 
 
+# --- origins
+
+
+def leaves(conf: Any, path: str = "") -> dict[str, Any]:
+    """Every value of a conf by its place."""
+    if isinstance(conf, dict) and conf:
+        return {place: value for key in conf for place, value in leaves(conf[key], f"{path}/{key}").items()}
+    return {path: conf} if path else {}
+
+
+@given(st.lists(confs(), min_size=1, max_size=4))
+def test_every_value_knows_the_items_that_decided_it(given_: list[Any]) -> None:
+    items = [{"targetRef": {"kind": "Mesh"}, "default": conf} for conf in given_]
+    made = policy("MeshTimeout", "p", {"to": items})
+    found = effective_items((made, item) for item in made.to_items)
+    assert found is not None
+    by_place, merged = sources(found, found.conf), leaves(found.conf)
+    assert by_place.keys() == merged.keys()
+    for place, origins in by_place.items():
+        said = [leaves(given_[origin.item])[place] for origin in origins]
+        assert merged[place] == ([x for part in said for x in part] if "/append" in place else said[-1])
+        later = given_[origins[-1].item + 1 :]
+        assert not any(place in leaves(conf) for conf in later if leaves(conf).get(place) != {})
+
+
+@given(st.lists(routes(), min_size=1, max_size=4))
+def test_every_rule_of_a_route_knows_the_item_it_comes_from(given_: list[Any]) -> None:
+    made = [policy("MeshHTTPRoute", f"r{n}", {"to": [conf]}) for n, conf in enumerate(given_)]
+    found = effective_items((p, p.to_items[0]) for p in made)
+    assert found is not None
+    for conf in found.confs:
+        by_place = sources(found, conf)
+        assert list(by_place) == [f"/rules/{n}" for n in range(len(conf["rules"]))]
+        for rule, (origin,) in zip(conf["rules"], by_place.values(), strict=True):
+            having = [
+                p for p, c in zip(made, given_, strict=True) if rule["matches"] in [r["matches"] for r in c["rules"]]
+            ]
+            assert origin.policy is having[-1]
+
+
 # --- rules over subsets of clients
 
 KEYS = ("service", "zone", "version", "team")
@@ -221,6 +262,52 @@ def test_the_list_of_rules_holds_every_client_s_conf_once(first: list[Any], seco
         ][:1]
         assert whole.entries == fitting
         assert whole.effective == rules.lookup(tags)
+
+
+def spelled_out(rules: SubsetRules) -> set[tuple[Any, ...]]:
+    """The rules as the specification words them: maximal groups, every combination of their tags, confs merged."""
+    entries = rules.entries
+
+    def agree(a: Entry, b: Entry) -> bool:
+        return len({key for key, _ in a.tags | b.tags}) == len(a.tags | b.tags)
+
+    groups = [
+        group
+        for size in range(1, len(entries) + 1)
+        for group in combinations(range(len(entries)), size)
+        if all(agree(entries[a], entries[b]) for a, b in combinations(group, 2))
+    ]
+    maximal = [group for group in groups if not any({*group} < {*other} for other in groups)]
+    found = set()
+    for group in maximal:
+        values: dict[str, set[str]] = {}
+        for position in group:
+            for key, value in entries[position].tags:
+                values.setdefault(key, set()).add(value)
+        for chosen in product(*([*sorted(of), None] for _, of in sorted(values.items()))):
+            client = {(key, value) for key, value in zip(sorted(values), chosen, strict=True) if value is not None}
+            absent = {
+                (key, v)
+                for key, value in zip(sorted(values), chosen, strict=True)
+                if value is None
+                for v in values[key]
+            }
+            fitting = [position for position in group if entries[position].tags <= client]
+            if fitting:
+                conditions = {(*tag, False) for tag in client} | {(*tag, True) for tag in absent}
+                action = merge_all(entries[position].conf for position in fitting)["action"]
+                found.add((frozenset(conditions), action, tuple(fitting)))
+    return found
+
+
+@given(from_lists)
+def test_the_list_of_rules_is_the_one_that_the_specification_words(items: list[Any]) -> None:
+    rules = compiled(items)
+    found = [(frozenset(map(tuple, r.subset)), r.effective.conf["action"], r.entries) for r in rules.rules]
+    assert rules.expanded
+    assert set(found) == spelled_out(rules)
+    positive = [sum(not tag.negated for tag in rule.subset) for rule in rules.rules]
+    assert positive == sorted(positive, reverse=True)
 
 
 @given(from_lists, from_lists)

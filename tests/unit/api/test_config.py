@@ -63,6 +63,27 @@ async def test_a_shadow_policy_shows_only_when_asked_for(zone: ControlPlane) -> 
     assert "322s" in str(then["xds"])
 
 
+async def test_rules_say_which_item_decided_a_value(zone: ControlPlane) -> None:
+    await add_proxy(zone, {})
+    spec = {
+        "targetRef": {"kind": "Dataplane"},
+        "to": [{"targetRef": {"kind": "Mesh"}, "default": {"idleTimeout": "7s"}}],
+    }
+    policy = {"type": "MeshTimeout", "mesh": "default", "name": "mine", "spec": spec}
+    assert (await zone.put("/meshes/default/meshtimeouts/mine", policy))[0] == 201
+    _, plain = await zone.get(f"{PROXY}/_rules")
+    assert "sources" not in str(plain)
+    _, told = await zone.get(f"{PROXY}/_rules?include=sources")
+    (timeouts,) = [rule for rule in told["rules"] if rule["type"] == "MeshTimeout"]
+    (rule,) = timeouts["toRules"]
+    assert rule["conf"]["idleTimeout"] == "7s"
+    assert rule["sources"]["/idleTimeout"] == [{"kri": "kri_mt_default_default__mine_", "ruleIndex": 0}]
+    assert rule["sources"]["/http/requestTimeout"] == [
+        {"kri": "kri_mt_default___mesh-timeout-all-default_", "ruleIndex": 0}
+    ]
+    assert timeouts["toResourceRules"][0]["sources"] == [rule["sources"]]
+
+
 async def test_a_proxy_that_never_connected_has_none(zone: ControlPlane) -> None:
     await zone.add(Resource("Dataplane", "default", "web-1", {"networking": {"address": "192.168.0.1"}}))
     status, body = await zone.get(f"{PROXY}/_config")

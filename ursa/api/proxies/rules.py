@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from aiohttp import web
 
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.proxies.matched import KindMatch, http_routes, matches
+from ursa.api.proxies.rule_documents import Document, RuleDocuments, meta
 from ursa.api.proxies.subjects import gateway_subject, subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
@@ -21,11 +21,11 @@ from ursa.model.resource import Resource
 from ursa.policies.core.entries import client_entries
 from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.merge_routes import rules_by_hash
-from ursa.policies.core.policy import Origin, Policy, effective_default
+from ursa.policies.core.policy import Policy, effective_default
 from ursa.policies.core.references import DESTINATION_KINDS
-from ursa.policies.core.resource_rules import ResourceRule, resource_rules
+from ursa.policies.core.resource_rules import resource_rules
 from ursa.policies.core.subject import Subject
-from ursa.policies.core.subsets import SubsetRule, compile_subsets
+from ursa.policies.core.subsets import compile_subsets
 from ursa.policies.mesh_passthrough.support import unsupported
 from ursa.view.view import View
 
@@ -55,12 +55,13 @@ class ProxyRules:
         subject = subject_of(resource, view) if is_dataplane else gateway_subject(resource)
         found = list(matches(view, registry, subject))
         routes = http_routes(view, registry, mesh)
-        rules = [_rules(match, subject, view, mesh, routes) for match in found]
+        documents = RuleDocuments(with_sources="sources" in request.query.getall("include", []))
+        rules = [_rules(match, subject, view, routes, documents) for match in found]
         if is_dataplane:
             self._warn(rules, resource)
-        return answer({"resource": _meta(resource), "httpMatches": _http_matches(found), "rules": rules})
+        return answer({"resource": meta(resource), "httpMatches": _http_matches(found), "rules": rules})
 
-    def _warn(self, rules: Iterable[dict[str, Any]], resource: Resource) -> None:
+    def _warn(self, rules: Iterable[Document], resource: Resource) -> None:
         """Says of which policies the proxy makes no use."""
         dataplane = parse_dataplane(resource)
         insight = self._context.view.get("DataplaneInsight", resource.mesh, resource.name)
@@ -71,55 +72,33 @@ class ProxyRules:
                 rule["warnings"] += unsupported(builtin_gateway=dataplane.builtin_gateway, redirected=redirected)
 
 
-def _rules(match: KindMatch, subject: Subject, view: View, mesh: str, routes: Sequence[Policy]) -> dict[str, Any]:
-    owner = view.get("Mesh", "", mesh)
+def _rules(
+    match: KindMatch, subject: Subject, view: View, routes: Sequence[Policy], documents: RuleDocuments
+) -> Document:
+    owner = view.get("Mesh", "", subject.mesh)
     exclusive = owner is not None and parse_mesh(owner).exclusive
     outbound = match.matched.outbound
-    found: dict[str, Any] = {
+    to_resources = resource_rules(outbound, _resources(view, subject.mesh), owner)
+    found: Document = {
         "type": match.kind.name,
-        "toRules": [] if exclusive else _subset_rules(destination_rules(outbound, routes).rules),
-        "toResourceRules": [_resource_rule(rule) for rule in resource_rules(outbound, _resources(view, mesh), owner)],
-        "fromRules": list(_from_rules(match, subject)),
-        "inboundRules": list(_inbound_rules(match, subject)),
+        "toRules": [] if exclusive else documents.of_subsets(destination_rules(outbound, routes).rules),
+        "toResourceRules": [documents.of_resource(rule) for rule in to_resources],
+        "fromRules": [],
+        "inboundRules": [],
         "warnings": [],
     }
-    merged = effective_default(match.policies)
-    if merged is not None:
-        found["proxyRule"] = {"conf": merged.conf, "origin": [_meta(policy.resource) for policy in merged.policies]}
+    for inbound, policies in _ways_in(match, subject):
+        if entries := client_entries(policies):
+            rules = documents.of_subsets(compile_subsets(entries).rules)
+            found["fromRules"].append({"inbound": inbound, "rules": rules})
+        if items := [documents.of_item(policy, item) for policy in policies for item in policy.inbound_items]:
+            found["inboundRules"].append({"inbound": inbound, "rules": items})
+    if (merged := effective_default(match.policies)) is not None:
+        found["proxyRule"] = documents.of_proxy(merged)
     return found
 
 
-def _subset_rules(rules: Iterable[SubsetRule]) -> list[dict[str, Any]]:
-    return [
-        {
-            "conf": conf,
-            "matchers": [{"key": t.key, "value": t.value, "not": t.negated} for t in sorted(rule.subset)],
-            "origin": [_meta(policy.resource) for policy in rule.effective.policies],
-        }
-        for rule in rules
-        for conf in rule.effective.confs
-    ]
-
-
-def _from_rules(match: KindMatch, subject: Subject) -> Iterator[dict[str, Any]]:
-    for inbound, policies in _ways_in(match, subject):
-        entries = client_entries(policies)
-        if entries:
-            yield {"inbound": inbound, "rules": _subset_rules(compile_subsets(entries).rules)}
-
-
-def _inbound_rules(match: KindMatch, subject: Subject) -> Iterator[dict[str, Any]]:
-    for inbound, policies in _ways_in(match, subject):
-        rules = [
-            {"conf": [item.conf], "origin": [_origin(Origin(policy, item.index))]}
-            for policy in policies
-            for item in policy.inbound_items
-        ]
-        if rules:
-            yield {"inbound": inbound, "rules": rules}
-
-
-def _ways_in(match: KindMatch, subject: Subject) -> Iterator[tuple[dict[str, Any], tuple[Policy, ...]]]:
+def _ways_in(match: KindMatch, subject: Subject) -> Iterator[tuple[Document, tuple[Policy, ...]]]:
     """Inbounds, or listeners of a gateway, with the policies that select them."""
     for position, inbound in enumerate(subject.inbounds):
         named = {"name": inbound.name} if inbound.name else {}
@@ -133,31 +112,9 @@ def _resources(view: View, mesh: str) -> Iterator[Resource]:
         yield from view.list(kind, mesh)
 
 
-def _resource_rule(rule: ResourceRule) -> dict[str, Any]:
-    return {
-        "resourceMeta": _meta(rule.resource),
-        "resourceSectionName": rule.section,
-        "conf": list(rule.effective.confs),
-        "origin": [_origin(origin) for origin in rule.effective.origins],
-    }
-
-
-def _http_matches(found: Iterable[KindMatch]) -> list[dict[str, Any]]:
+def _http_matches(found: Iterable[KindMatch]) -> list[Document]:
     """The matches of routes under the hashes by which rules refer to them."""
     routes = (policy for match in found for policy in match.policies if policy.item_conf is ItemConf.ROUTES)
     items = (item for policy in routes for item in policy.to_items)
     seen = {digest: rule.get("matches") for item in items for digest, rule in rules_by_hash(item.conf).items()}
     return [{"hash": digest, "match": seen[digest]} for digest in sorted(seen)]
-
-
-def _origin(origin: Origin) -> dict[str, Any]:
-    return {"resourceMeta": _meta(origin.policy.resource), "ruleIndex": origin.item}
-
-
-def _meta(resource: Resource) -> dict[str, Any]:
-    return {
-        "type": resource.kind,
-        "mesh": resource.mesh,
-        "name": resource.name,
-        "labels": dict(resource.labels),
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ursa.model.json import JsonObject
+from ursa.model.json import Json, JsonObject
 
 _APPEND = "append"
 
@@ -20,11 +20,16 @@ def merge(base: JsonObject, over: JsonObject) -> JsonObject:
         present = merged.get(key)
         if isinstance(value, Mapping):
             merged[key] = merge(present if isinstance(present, Mapping) else {}, value)
-        elif key.startswith(_APPEND) and isinstance(value, list) and isinstance(present, list):
+        elif concatenated(key, value) and isinstance(present, list):
             merged[key] = [*present, *value]
         else:
             merged[key] = value
     return merged
+
+
+def concatenated(key: str, value: Json) -> bool:
+    """Whether a field's values are put together instead of replaced."""
+    return key.startswith(_APPEND) and isinstance(value, list)
 
 
 def merge_all(confs: Iterable[JsonObject]) -> JsonObject:

@@ -44,17 +44,23 @@ class Effective:
 
     Attributes:
         confs: one conf; for routes one per host name.
+        parts: the items with what each of them says.
         by_matches: for routes, the item that each rule comes from, by the hash of the rule's matches.
     """
 
     confs: tuple[JsonObject, ...]
-    origins: tuple[Origin, ...]
+    parts: tuple[tuple[Origin, JsonObject], ...]
     by_matches: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def conf(self) -> JsonObject:
         """The conf, where there is only one."""
         return self.confs[0]
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """The items, weakest first."""
+        return tuple(origin for origin, _ in self.parts)
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -153,11 +159,10 @@ def effective(parts: Iterable[tuple[Origin, JsonObject]]) -> Effective | None:
     found = tuple(parts)
     if not found:
         return None
-    origins = tuple(origin for origin, _ in found)
-    if origins[0].policy.item_conf is not ItemConf.ROUTES:
-        return Effective((merge_all(conf for _, conf in found),), origins)
+    if found[0][0].policy.item_conf is not ItemConf.ROUTES:
+        return Effective((merge_all(conf for _, conf in found),), found)
     by_matches = {digest: origin for origin, conf in found for digest in rules_by_hash(conf)}
-    return Effective(merge_routes([conf for _, conf in found]), origins, by_matches)
+    return Effective(merge_routes([conf for _, conf in found]), found, by_matches)
 
 
 def stacked(weaker: Effective | None, origin: Origin, conf: JsonObject) -> Effective:
@@ -168,7 +173,7 @@ def stacked(weaker: Effective | None, origin: Origin, conf: JsonObject) -> Effec
         return on_top
     confs = (*weaker.confs, *on_top.confs)
     merged = merge_routes(confs) if origin.policy.item_conf is ItemConf.ROUTES else (merge_all(confs),)
-    return Effective(merged, (*weaker.origins, origin), {**weaker.by_matches, **on_top.by_matches})
+    return Effective(merged, (*weaker.parts, *on_top.parts), {**weaker.by_matches, **on_top.by_matches})
 
 
 def effective_items(items: Iterable[tuple[Policy, Item]]) -> Effective | None:
