@@ -162,7 +162,6 @@ ELSEWHERE = {
     "kinds/MeshInsight*": _NOT_RECORDED,
     "single/meshservice-k8s": _NOT_RECORDED,
     "single/zones-after": _NOT_RECORDED,
-    "single/legacy-policy-bad": "validation of kinds; see test_recorded.py",
 }
 """Recordings that are not replayed here, by pattern, and why."""
 

@@ -70,6 +70,13 @@ def test_what_keeps_the_rules_is_accepted(kind: str, document: Any) -> None:
     assert found_in(kind, document) == []
 
 
+def test_the_origin_of_a_trust_has_another_place_now() -> None:
+    spec = {"trustDomain": "a", "caBundles": [{"type": "Pem", "pem": {"value": "a"}}]}
+    for extra, count in (({}, 0), ({"origin": {"kri": "a"}}, 1)):
+        document = {"type": "MeshTrust", "name": "x", "mesh": "default", "spec": {**spec, **extra}}
+        assert len(REGISTRY["MeshTrust"].warnings(from_rest(document, REGISTRY))) == count
+
+
 def test_defaults_of_metrics_can_be_written_back() -> None:
     kind = REGISTRY["Mesh"]
     for conf in ({}, {"skipMTLS": True}):

@@ -17,9 +17,17 @@ from ursa.model.validation.templates import hostname_generator_violations
 WITH_STATUS = JsonSpec()
 
 
+def _no_warnings(_: Resource) -> Sequence[str]:
+    return ()
+
+
 def _by_schema(_: Resource) -> Sequence[Violation]:
     """No rules beyond the schema."""
     return ()
+
+
+def _trust_warnings(resource: Resource) -> Sequence[str]:
+    return ("'spec.origin' field is deprecated, use 'status.origin' instead",) if "origin" in resource.spec else ()
 
 
 def _kind(
@@ -35,7 +43,7 @@ def _kind(
     titles: str = "",
     validate: Callable[[Resource], Sequence[Violation]] = _by_schema,
     schema: bool = True,
-    named_in_dns: bool = False,
+    warnings: Callable[[Resource], Sequence[str]] = _no_warnings,
     empty_status: JsonObject | None = None,
 ) -> Kind:
     return Kind(
@@ -51,16 +59,12 @@ def _kind(
         schema=load_schema(name) if schema else {"type": "object", "properties": {}},
         empty_status=empty_status or {},
         validate=validate,
-        warnings=dns_name_warnings if named_in_dns else _no_warnings,
+        warnings=warnings,
         cli=(name.lower(), path),
         singular=title,
         plural=titles or title + "s",
         namespaced=True,
     )
-
-
-def _no_warnings(_: Resource) -> Sequence[str]:
-    return ()
 
 
 _BOTH_WAYS = Sync.DOWN | Sync.UP
@@ -69,21 +73,21 @@ _IN_ZONES = Writable.ZONE | Writable.FEDERATED_ZONE
 KINDS = (
     _kind(
         "MeshService", "meshservices", "msvc", "Mesh Service", Sync.UP | Sync.ACROSS, writable=_IN_ZONES,
-        named_in_dns=True, empty_status={"tls": {}, "dataplaneProxies": {}},
+        warnings=dns_name_warnings, empty_status={"tls": {}, "dataplaneProxies": {}},
     ),
     _kind(
         "MeshMultiZoneService", "meshmultizoneservices", "mzsvc", "Mesh Multi Zone Service", Sync.DOWN,
-        writable=Writable.ZONE | Writable.GLOBAL, named_in_dns=True,
+        writable=Writable.ZONE | Writable.GLOBAL, warnings=dns_name_warnings,
     ),
     _kind(
         "MeshExternalService", "meshexternalservices", "extsvc", "Mesh External Service", _BOTH_WAYS,
-        named_in_dns=True, empty_status={"vip": {}},
+        warnings=dns_name_warnings, empty_status={"vip": {}},
     ),
     _kind(
         "MeshIdentity", "meshidentities", "mid", "Mesh Identity", _BOTH_WAYS,
         titles="Mesh Identities", validate=identity_violations,
     ),
-    _kind("MeshTrust", "meshtrusts", "mtrust", "Mesh Trust", _BOTH_WAYS),
+    _kind("MeshTrust", "meshtrusts", "mtrust", "Mesh Trust", _BOTH_WAYS, warnings=_trust_warnings),
     _kind(
         "HostnameGenerator", "hostnamegenerators", "hg", "Hostname Generator", _BOTH_WAYS,
         scope=Scope.GLOBAL, status=False, validate=hostname_generator_violations,

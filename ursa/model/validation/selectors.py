@@ -64,10 +64,10 @@ def tag_selector(
     field: str, match: JsonObject, *, service: bool = False, only_service: bool = False
 ) -> Iterator[Violation]:
     """Rules of one map of tags."""
-    if not match:
-        yield Violation(field, "must have at least one tag")
     if only_service and list(match) != [SERVICE]:
         yield Violation(field, 'must consist of exactly one tag "kuma.io/service"')
+    elif not match:
+        yield Violation(field, "must have at least one tag")
     for key in sorted(match):
         value, place = match[key], f'{field}["{key}"]'
         if not _NAME.fullmatch(key):

@@ -18,7 +18,7 @@ from ursa.policies.core.warnings import from_warnings
 _ATTACHMENT = Attachment(system_top=(MESH_GATEWAY, MESH_HTTP_ROUTE))
 _SHORTEST_INTERVAL = "50ms"
 """Envoy refuses to refill a bucket more often."""
-LOWEST_ERROR = 400
+_LOWEST_ERROR = 400
 """The first status that says that a client did something wrong."""
 
 
@@ -74,7 +74,7 @@ def _status_warnings(resource: Resource) -> Sequence[str]:
         "Please update your configuration."
         for name in ("rules", "from", "to")
         for index, item in enumerate(resource.spec.get(name) or ())
-        if _status(item) < LOWEST_ERROR
+        if _status(item) < _LOWEST_ERROR
     )
 
 
@@ -82,4 +82,4 @@ def _status(item: JsonObject) -> int:
     conf: JsonObject = item.get("default") or {}
     for name in ("local", "http", "onRateLimit"):
         conf = conf.get(name) or {}
-    return int(conf.get("status", LOWEST_ERROR))
+    return int(conf.get("status", _LOWEST_ERROR))
