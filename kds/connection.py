@@ -62,9 +62,16 @@ class ClientStream:
         except asyncio.CancelledError:
             if task.cancelled():
                 raise CallEnded(grpc.StatusCode.CANCELLED, "the global cancelled the call") from None
+            task.add_done_callback(_disregard)
             self._call.cancel()
             await asyncio.wait((task,), timeout=FAREWELL)
             raise
+
+
+def _disregard(task: asyncio.Task[object]) -> None:
+    """Takes the outcome of an operation that nobody waits for any more, lest asyncio report it as overlooked."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Connection:

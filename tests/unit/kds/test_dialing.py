@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kds.connection import CallEnded, Connection
+from kds.connection import CallEnded, ClientStream, Connection
 from kds.dialing import dial, zone_token
 from kds.server import KdsServer
 from kds.transport import GLOBAL_SERVICE, HEALTH, call_metadata
@@ -102,3 +104,30 @@ async def test_what_is_wrong_with_files_and_addresses_is_said(tmp_path: Path) ->
     file.write_text("abc\n")
     assert zone_token(zone(1, token_file=str(file)).kds) == "abc"
     assert zone_token(zone(1, token="xyz").kds) == "xyz"
+
+
+class FailingCall:
+    """A call that turns out to have failed on its own at the moment it is cancelled."""
+
+    def __init__(self) -> None:
+        self._over = asyncio.Event()
+
+    async def read(self) -> object:
+        await self._over.wait()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "refused")
+
+    def cancel(self) -> bool:
+        self._over.set()
+        return False
+
+
+async def test_giving_up_on_a_failing_call_leaves_nothing_unread(caplog: pytest.LogCaptureFixture) -> None:
+    stream = ClientStream(FailingCall())  # type: ignore[arg-type] - what a stream uses of a call
+    reading = asyncio.create_task(stream.read())
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait((reading,))
+    assert reading.cancelled()
+    del reading, stream
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
