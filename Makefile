@@ -4,15 +4,18 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check lint types contracts unit e2e bench conformance clean
+.PHONY: demo test services check lint types contracts unit e2e bench conformance clean
 
 ## demo: one global, two zones, real Envoys, real traffic, a fail-over to watch
 ##       ONCE=1: unattended, ends with one line of JSON; PORTS_FROM=n: other ports than 25600 to 25899
 demo: $(STAMP)
 	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once) $(if $(PORTS_FROM),--ports-from $(PORTS_FROM))
 
-## test: lint, types, import contracts and every test
-test: check unit e2e
+## test: lint, types, import contracts and every test; installs the servers that tests need, where it may
+test: services check unit e2e
+
+services:
+	@deploy/test/install-services.sh || echo "going on without: the tests that need them will be skipped" >&2
 
 check: lint types contracts
 

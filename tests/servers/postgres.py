@@ -8,6 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.servers.process import Server, free_port
 
 INSTALL = "PostgreSQL is not installed, run deploy/test/install-services.sh"
@@ -16,7 +18,8 @@ INSTALL = "PostgreSQL is not installed, run deploy/test/install-services.sh"
 def program(name: str) -> str:
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[-3]))
     path = str(found[-1]) if found else shutil.which(name)
-    assert path, INSTALL
+    if not path:
+        pytest.skip(INSTALL)
     return path
 
 
