@@ -19,7 +19,9 @@ UNITS = {
     "h": 3_600_000_000_000,
 }
 SECOND = UNITS["s"]
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-zµμ]*)", re.IGNORECASE)
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
+_LONGEST = (1 << 63) - 1
+"""What Go's durations can hold, in nanoseconds."""
 
 
 def parse_go(text: str) -> int:
@@ -28,7 +30,7 @@ def parse_go(text: str) -> int:
     Raises:
         ValueError: with the text of Go's own parser.
     """
-    body = text.lstrip("+-")
+    body = text[1:] if text[:1] in ("+", "-") else text
     sign = -1 if text.startswith("-") else 1
     if body == "0":
         return 0
@@ -43,7 +45,7 @@ def parse_go(text: str) -> int:
             raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
         total += Decimal(number) * UNITS[unit]
         end = match.end()
-    if not body or end != len(body):
+    if not body or end != len(body) or total > _LONGEST:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * int(total)
 
