@@ -11,6 +11,8 @@ from global_cp.leadership import Leadership
 from global_cp.metrics import ZonesCollector
 from global_cp.presence import Presence
 from global_cp.proxies import ForwardedProxies
+from global_cp.rollout_api import RolloutApi
+from global_cp.rollouts import Rollouts
 from global_cp.zone_sync import ZoneSync
 from global_cp.zone_tokens import zone_authenticator
 from global_cp.zones import Zones
@@ -73,6 +75,8 @@ async def serve(settings: Settings) -> None:
     metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
     sync = ZoneSync(zones, live, clock, instance)
     metrics.register(ZonesCollector(zones, sync, live))
+    rollouts = Rollouts(live, registry, zones, publisher, clock)
+    rollouts.observe(metrics)
     proxies = LiveProxies(settings, live, ForwardedProxies(tunnel, live).ask, failed=400)
     api = ApiServer(
         ApiContext(
@@ -83,7 +87,7 @@ async def serve(settings: Settings) -> None:
             clock,
             instance,
             tls=tls,
-            extra=(*sync.endpoints(), *proxies.endpoints()),
+            extra=(*sync.endpoints(), *RolloutApi(rollouts, live, clock).endpoints(), *proxies.endpoints()),
             ready=publisher.ready.is_set,
             metrics=metrics,
         )
@@ -99,6 +103,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("leadership", leadership.run)
         supervisor.start("kds publisher", publisher.run)
         supervisor.start("zones of other replicas", zones.follow_others)
+        supervisor.start("rollouts", rollouts.run)
         supervisor.start("kds server", KdsPort(settings, server, zones, tls).run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
         await supervisor.run_until_failure()

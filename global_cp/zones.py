@@ -17,11 +17,13 @@ from types import MappingProxyType
 from kds import features
 from kds.admin_calls import CALLS, CLUSTERS, CONFIG, STATS
 from kds.insight import History, Session
+from kds.rollout_report import Report, decode_report
 from kds.sender import Sender
 from kds.status import ZoneStatus
 from kds.transport import DOWN, UP, Caller
 from kds.watermarks import Received, Sent
-from ursa.errors import AlreadyExists, Conflict, Unavailable, UrsaError
+from kds.wire import Response
+from ursa.errors import AlreadyExists, Conflict, ProtocolError, Unavailable, UrsaError
 from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
 from ursa.model.resource import Resource
@@ -79,6 +81,7 @@ class Connection:
     status: ZoneStatus
     writer: asyncio.Task[None]
     over: asyncio.Future[None]
+    progressed: Callable[[], None]
     guard: asyncio.Task[None] | None = None
     heard: float = 0.0
     silence: float = 0.0
@@ -87,6 +90,7 @@ class Connection:
     def progress(self) -> None:
         """See `ZoneConnection`."""
         self.status.follow(self.sender.marks)
+        self.progressed()
 
     async def ended(self) -> None:
         """See `ZoneConnection`."""
@@ -125,6 +129,8 @@ class Memory:
     sent: Mapping[str, Sent] = field(default_factory=dict)
     heard_up: int = 0
     open: set[str] = field(default_factory=set)
+    reports: dict[int, Report] | None = None
+    """How far its proxies are, by revision; None when it does not tell."""
 
 
 class Zones:
@@ -146,6 +152,7 @@ class Zones:
         self._instance, self._check = instance, authenticate
         self._connections: dict[str, Connection] = {}
         self._memories: dict[str, Memory] = {}
+        self._progress: list[Callable[[], None]] = []
         self._finished: dict[str, Sent] = {}
         self._arrivals = asyncio.Event()
 
@@ -191,7 +198,15 @@ class Zones:
         writer = spawn(self._keep(caller.zone, status), f"status of zone {caller.zone}")
         silence = kds.zone_health_check.timeout if features.PING in caller.features else 0.0
         connection = Connection(
-            caller, session, sender, status, writer, over, heard=self._clock.monotonic(), silence=silence
+            caller,
+            session,
+            sender,
+            status,
+            writer,
+            over,
+            self._progressed,
+            heard=self._clock.monotonic(),
+            silence=silence,
         )
         connection.guard = spawn(connection.watch(self._clock), f"health of zone {caller.zone}")
         self._connections[caller.zone] = connection
@@ -281,6 +296,30 @@ class Zones:
         """See `ZoneDirectory`."""
         if zone in self._memories:
             self._memories[zone].received = marks
+
+    def reported(self, zone: str, response: Response) -> None:
+        """See `ZoneDirectory`."""
+        memory = self._memories.get(zone)
+        if memory is None:
+            return
+        reports = dict(memory.reports or {})
+        for item in response.items:
+            # Shown, never acted upon: one that cannot be read is missing, no more.
+            with suppress(ProtocolError):
+                report = decode_report(item)
+                reports[report.revision] = report
+        for removed in response.removed:
+            reports = {revision: report for revision, report in reports.items() if str(revision) != removed}
+        memory.reports = reports
+        self._progressed()
+
+    def on_progress(self, listener: Callable[[], None]) -> None:
+        """Calls the listener when a zone got further, for ever."""
+        self._progress.append(listener)
+
+    def _progressed(self) -> None:
+        for listener in self._progress:
+            listener()
 
     def heard(self, zone: str) -> None:
         """See `ZoneDirectory`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,9 +53,20 @@ class Applier:
         clock: Clock,
         ownership: Ownership,
         pace: Pace | None = None,
+        *,
+        on_stored: Callable[[str, int], None] = lambda _stamp, _revision: None,
     ) -> None:
+        """Args:
+        store: to write to.
+        live: view of that store.
+        registry: all kinds.
+        clock: time.
+        ownership: what the peer may change.
+        pace: at which refused resources are tried again.
+        on_stored: told the stamp of a delivery and the revision at which it was stored.
+        """
         self._store, self._live, self._registry, self._clock = store, live, registry, clock
-        self._ownership, self._pace = ownership, pace or Pace()
+        self._ownership, self._pace, self._on_stored = ownership, pace or Pace(), on_stored
         self._marks: dict[str, Received] = {}
         self._aside: dict[ResourceKey, Aside] = {}
         self._writing = asyncio.Lock()
@@ -78,7 +89,10 @@ class Applier:
                 plan = await self._write(delivery)
                 problems |= plan.conflicts
                 self._remember(delivery, plan)
-        self._note(delivery, problems)
+        if delivery.kind in self._registry:
+            self._note(delivery, problems)
+            if delivery.stamp and (delivery.resources or delivery.removed):
+                self._on_stored(delivery.stamp, self._live.current.revision)
         return problems
 
     async def retry_refused(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import grpc
@@ -25,6 +25,7 @@ from kds.offer import Everyone
 from kds.ownership import FromGlobal
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
+from kds.rollout_report import REPORT, Report, encode_report, revision_of
 from kds.sender import Sender, Speaker
 from kds.status import ZoneStatus
 from kds.streams import Line, race, run_requester, run_sender
@@ -97,6 +98,7 @@ class KdsClient:
         *,
         instance: str,
         admin: AdminHandler = no_proxies,
+        on_stored: Callable[[int, int], None] = lambda _revision, _stored: None,
     ) -> None:
         """Args:
         settings: of the process.
@@ -106,10 +108,11 @@ class KdsClient:
         clock: time and chance.
         instance: id of this replica.
         admin: asks a proxy of this zone what the global wants to know.
+        on_stored: told which revision of the global is stored as which revision of the zone.
         """
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
         self._zone = settings.multizone.zone
-        self._instance, self._admin = instance, admin
+        self._instance, self._admin, self._on_stored = instance, admin, on_stored
         general = settings.general
         self._backoff = Backoff(
             general.resilient_component_base_backoff, general.resilient_component_max_backoff, jitter=0
@@ -124,6 +127,10 @@ class KdsClient:
         """How the connection is doing."""
         self._status.unsendable = {str(key): reason for key, reason in self._publisher.unsendable.items()}
         return self._status
+
+    def report(self, reports: Collection[Report]) -> None:
+        """Tells the global how far proxies are, if it wants to know."""
+        self._publisher.publish(REPORT, {str(one.revision): encode_report(one) for one in reports})
 
     async def run(self) -> None:
         """Stays connected until cancelled."""
@@ -187,7 +194,15 @@ class KdsClient:
         held = await held_versions(self._live.current, self._down, ownership)
         config = self._settings.model_dump_json(by_alias=True)
         node = Node(self._zone.name, node_metadata(config, self._instance))
-        applier = Applier(self._store, self._live, self._registry, self._clock, ownership, self._tuning.pace)
+        applier = Applier(
+            self._store,
+            self._live,
+            self._registry,
+            self._clock,
+            ownership,
+            self._tuning.pace,
+            on_stored=lambda stamp, stored: self._on_stored(revision_of(stamp), stored),
+        )
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
         requester = Requester(self._down, node, held)

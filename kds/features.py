@@ -26,8 +26,11 @@ RESUME = "ursa-resume"
 """Ours: says what it holds when it subscribes, and reads even the first response of a type as a difference. The sender
 may then split it, and what the peer has is not sent again."""
 
-OF_NODE = (ZONE_TOKEN, HASH_SUFFIX, MULTIZONE_SELECTOR, PRODUCER_POLICIES, OPTIONAL_TARGET, RESUME)
+ROLLOUT = "ursa.rollout"
+"""Ours: reports how far its proxies are with each revision of the global."""
+
+OF_NODE = (ZONE_TOKEN, HASH_SUFFIX, MULTIZONE_SELECTOR, PRODUCER_POLICIES, OPTIONAL_TARGET, RESUME, ROLLOUT)
 """What our node metadata says."""
 
-OF_CALLS = (PING, HASH_SUFFIX, RESUME)
+OF_CALLS = (PING, HASH_SUFFIX, RESUME, ROLLOUT)
 """What our zones' call metadata says."""

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from kds.envelope import version_of
 from kds.index import OfferIndex
 from kds.offer import Catalogue, Offer, OfferMaker
+from kds.wire import frame
 from ursa.errors import ProtocolError
 from ursa.model.resource import ResourceKey
 from ursa.view.live import LiveView
@@ -37,6 +39,8 @@ class Publisher:
         self._index = OfferIndex()
         self._catalogue = Catalogue()
         self._listeners: list[Listener] = []
+        self._followers: list[Callable[[], None]] = []
+        self._published: set[str] = set()
         self.unsendable: dict[ResourceKey, str] = {}
         """Why a resource is not offered although it should be."""
         self.ready = asyncio.Event()
@@ -56,13 +60,28 @@ class Publisher:
         finally:
             self._listeners.remove(listener)
 
+    def follow(self, follower: Callable[[], None]) -> None:
+        """Calls the follower whenever there is a new catalogue, for ever."""
+        self._followers.append(follower)
+
+    def publish(self, kind: str, contents: Mapping[str, bytes]) -> None:
+        """Offers documents of a type that is not stored, by wire name; they replace those offered before."""
+        self._published.add(kind)
+        for key in [key for key in self._index.keys if key.kind == kind and key.name not in contents]:
+            self._index.drop(key)
+        for name, content in contents.items():
+            version = version_of(content)
+            self._index.put(Offer(ResourceKey(kind, "", name), name, version, frame(name, version, content)))
+        self._show(self._catalogue.revision, self._catalogue.withheld)
+
     async def run(self) -> None:
         """Follows the view until cancelled."""
         await self._live.ready.wait()
         subscription = self._live.subscribe("kds publisher")
         try:
             view = self._live.current
-            await self._take_in(view, {resource.key for resource in view.all()} | self._index.keys)
+            stored = {key for key in self._index.keys if key.kind not in self._published}
+            await self._take_in(view, {resource.key for resource in view.all()} | stored)
             self.ready.set()
             while True:
                 step = await subscription.next()
@@ -83,10 +102,15 @@ class Publisher:
         withheld = frozenset(zone.name for zone in view.list("Zone") if zone.spec.get("enabled") is False)
         for zone in withheld ^ self._catalogue.withheld:
             self._index.touch_origin(zone)
-        self._catalogue = Catalogue(view.revision, self._index.kinds, withheld)
+        self._show(view.revision, withheld)
+
+    def _show(self, revision: int, withheld: frozenset[str]) -> None:
+        self._catalogue = Catalogue(revision, self._index.kinds, withheld)
         if touched := self._index.take_touched():
             for listener in self._listeners:
                 listener(touched)
+        for follower in self._followers:
+            follower()
 
     def _offer(self, key: ResourceKey, view: View) -> Offer | None:
         self.unsendable.pop(key, None)

@@ -5,11 +5,11 @@ Every response becomes a `Delivery`. What in it cannot be read is put aside with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kds.envelope import decode_envelope, key_of
-from kds.wire import HEARTBEAT, Item, Request, decode_response, encode_request
+from kds.wire import HEARTBEAT, Item, Request, Response, decode_response, encode_request
 from ursa.errors import ProtocolError
 from ursa.model.json import JsonObject
 from ursa.model.kind import Kind
@@ -39,6 +39,7 @@ class Delivery:
         resources: what could be read and obeys the rules.
         removed: what the peer no longer has.
         quarantined: reasons by key of what could not be taken; nothing is done to resources of these keys.
+        stamp: `<epoch>@<revision>` of the peer's state that this completes, if it says so.
     """
 
     kind: str
@@ -47,17 +48,27 @@ class Delivery:
     resources: tuple[Resource, ...] = ()
     removed: tuple[ResourceKey, ...] = ()
     quarantined: Mapping[ResourceKey, str] = field(default_factory=dict)
+    stamp: str = ""
 
 
 class Requester:
     """One stream's session."""
 
-    def __init__(self, kinds: Sequence[Kind], node: Node, held: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[Kind],
+        node: Node,
+        held: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        reports: Mapping[str, Callable[[Response], None]] | None = None,
+    ) -> None:
         """Args:
         kinds: what is asked for.
         node: who asks.
         held: versions by kind and wire name of *all* that we have from this peer, or None to get the full state.
+        reports: who takes what comes of types that are not stored.
         """
+        self._reports = reports or {}
         self._kinds = {kind.name: kind for kind in kinds}
         self._node = node
         self._held = held
@@ -74,6 +85,8 @@ class Requester:
             held = self._held.get(name, {}) if self._held is not None else {}
             yield encode_request(Request(name, self._node.id, wildcard=True, held=held, metadata=metadata))
             metadata = {}
+        for name in self._reports:
+            yield encode_request(Request(name, self._node.id, wildcard=True))
 
     def heartbeat(self) -> bytes:
         """Asks for a proof of life."""
@@ -90,6 +103,9 @@ class Requester:
             self.beats, self.stamp = True, response.stamp
         if response.kind == HEARTBEAT:
             return None
+        if (take := self._reports.get(response.kind)) is not None:
+            take(response)
+            return Delivery(response.kind, response.nonce, complete=False)
         kind = self._kinds.get(response.kind)
         if kind is None:
             unknown = ResourceKey(response.kind, "", "")
@@ -100,7 +116,9 @@ class Requester:
         self._begun.add(kind.name)
         resources, quarantined = _read(response.items, kind)
         removed = tuple(key_of(kind.name, name) for name in response.removed)
-        return Delivery(kind.name, response.nonce, complete, tuple(resources), removed, quarantined)
+        return Delivery(
+            kind.name, response.nonce, complete, tuple(resources), removed, quarantined, stamp=response.stamp
+        )
 
     def answer(self, delivery: Delivery, problems: Mapping[ResourceKey, str]) -> bytes:
         """The ACK of a delivery, or the NACK that says what in it was refused."""

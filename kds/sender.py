@@ -9,6 +9,7 @@ never heard of, shows each peer its own part of what is offered, and splits by b
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -26,6 +27,10 @@ CHUNK = 1 << 20
 
 MARGIN = 64 << 10
 """Bytes of a message left for everything that is not a resource."""
+
+
+REMEMBERED = 200
+"""Responses per type whose revisions are remembered."""
 
 
 class Offered(Protocol):
@@ -74,6 +79,8 @@ class _TypeState:
     in_flight: frozenset[str] | None = None
     """Names in the response that the peer has not answered yet."""
     mark: Sent = field(default_factory=Sent)
+    revisions: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Which revisions responses that changed something completed."""
 
 
 class Sender:
@@ -120,6 +127,11 @@ class Sender:
     def delivered_everything(self) -> int:
         """The revision up to which the peer has answered everything it asked for: proof that a change arrived."""
         return min((self.delivered(kind) for kind in self._types), default=0)
+
+    def carried_by(self, kind: str, revision: int) -> int | None:
+        """The revision completed by the response that brought a change made at `revision`; None if none was needed."""
+        state = self._types.get(kind)
+        return next((one for one in state.revisions if one >= revision), None) if state is not None else None
 
     def lag(self) -> int:
         """How many revisions the peer is behind."""
@@ -191,6 +203,8 @@ class Sender:
         catalogue = self._offered.catalogue
         # What is left for later responses is not contained in this one, so neither is the newest revision.
         revision = state.mark.acknowledged_revision if state.dirty else catalogue.revision
+        if (chosen or removed) and not state.dirty:
+            state.revisions.append(revision)
         state.owed, state.in_flight = False, frozenset(offer.name for offer in chosen)
         state.mark.note_sent(revision, self._now())
         return self._join(state.kind, chosen, removed, revision)

@@ -26,6 +26,7 @@ from kds.offer import Audience, OneZone
 from kds.ownership import FromZone
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
+from kds.rollout_report import REPORT
 from kds.sender import Sender, Speaker
 from kds.streams import Line, race, run_requester, run_sender
 from kds.transport import (
@@ -42,7 +43,7 @@ from kds.transport import (
 from kds.tuning import Tuning
 from kds.tunnel import AdminTunnel
 from kds.watermarks import Received
-from kds.wire import Request
+from kds.wire import Request, Response
 from ursa.errors import Conflict, ProtocolError, Unauthenticated, Unavailable, UrsaError
 from ursa.model.json import JsonObject
 from ursa.model.kind import Registry, Sync
@@ -105,6 +106,9 @@ class ZoneDirectory(Protocol):
 
     def received(self, zone: str, marks: Mapping[str, Received]) -> None:
         """Where the watermarks of the stream upwards are."""
+
+    def reported(self, zone: str, response: Response) -> None:
+        """The zone tells how far its proxies are."""
 
     def heard(self, zone: str) -> None:
         """Something came on the stream upwards."""
@@ -224,7 +228,10 @@ class KdsServer:
             held = await held_versions(parts.live.current, self._up, ownership)
         applier = Applier(parts.store, parts.live, parts.registry, parts.clock, ownership, self._tuning.pace)
         parts.directory.received(caller.zone, applier.marks)
-        requester = Requester(self._up, Node(caller.zone, node_metadata("", self._instance)), held)
+        reports = {}
+        if features.ROLLOUT in caller.features:
+            reports[REPORT] = partial(parts.directory.reported, caller.zone)
+        requester = Requester(self._up, Node(caller.zone, node_metadata("", self._instance)), held, reports=reports)
         heard = partial(parts.directory.heard, caller.zone)
         with parts.directory.stream(caller.zone, UP):
             await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -41,6 +42,7 @@ from zone_cp.proxies.insights import Insights
 from zone_cp.proxies.lifecycle import ProxyLifecycle
 from zone_cp.proxies.registration import Registration
 from zone_cp.reconciler.reconciler import Reconciler
+from zone_cp.rollouts import RolloutLedger
 from zone_cp.services import Services
 from zone_cp.sync_status import SyncStatus
 from zone_cp.vips import VipAllocator
@@ -74,7 +76,8 @@ async def serve(settings: Settings) -> None:
 
     # From the view to snapshots: plans of connected proxies, kept up to date.
     planner = ZonePlanner(zone, registry, policy_plugins(), planner_settings(settings))
-    reconciler = Reconciler(live, planner, clock)
+    rollouts = RolloutLedger(clock)
+    reconciler = Reconciler(live, planner, clock, on_step=rollouts.stepped)
 
     # Proxies: who they are, their resources, what is known about them; and the port at which they connect.
     authenticator = Authenticator(settings, live, clock)
@@ -89,7 +92,7 @@ async def serve(settings: Settings) -> None:
         xds.dataplane_deregistration_delay,
     )
     insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval)
-    lifecycle = ProxyLifecycle(registration, reconciler, insights)
+    lifecycle = ProxyLifecycle(registration, reconciler, insights, rollouts)
     dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
     dp_pair = ReloadedPair(dp_tls)
     hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
@@ -109,7 +112,16 @@ async def serve(settings: Settings) -> None:
     # The way to the global, if there is one.
     client = None
     if settings.is_federated:
-        client = KdsClient(settings, store, live, registry, clock, instance=instance, admin=admin.answer)
+        client = KdsClient(
+            settings,
+            store,
+            live,
+            registry,
+            clock,
+            instance=instance,
+            admin=admin.answer,
+            on_stored=rollouts.stored,
+        )
         sync = SyncStatus(client, live, zone)
         endpoints.append(sync.endpoint())
         metrics.register(sync)
@@ -129,7 +141,7 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    singletons = _singletons(settings, store, live, clock, client)
+    singletons = _singletons(settings, store, live, clock, client, rollouts)
     leadership = Leadership(settings, store, clock, supervisor, instance, singletons)
 
     await store.open()
@@ -154,7 +166,12 @@ async def serve(settings: Settings) -> None:
 
 
 def _singletons(
-    settings: Settings, store: Store, live: LiveView, clock: Clock, client: KdsClient | None
+    settings: Settings,
+    store: Store,
+    live: LiveView,
+    clock: Clock,
+    client: KdsClient | None,
+    rollouts: RolloutLedger,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """What runs once per zone."""
     zone = settings.multizone.zone.name
@@ -167,6 +184,7 @@ def _singletons(
         singletons["virtual addresses"] = VipAllocator(store, live, clock, zone, settings.dns_server.cidr).run
     if client is not None:
         singletons["kds client"] = client.run
+        singletons["rollout reports"] = partial(rollouts.run, client.report)
     return singletons
 
 

@@ -87,6 +87,11 @@ class Session(ABC, Generic[W, P]):
         """Whether the client does without something that it refused."""
         return any(watch.has_refused for watch in self._watches.values())
 
+    @property
+    def settled(self) -> bool:
+        """Whether the client has applied everything that was published."""
+        return all(self._is_settled(type_url) for type_url in self._dialect.order)
+
     @abstractmethod
     def _new_watch(self) -> W: ...
 

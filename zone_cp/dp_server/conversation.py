@@ -39,6 +39,10 @@ class Talker(Protocol[R_contra]):
         """Offers what was refused once more."""
 
     @property
+    def settled(self) -> bool:
+        """Whether the proxy has applied everything that was published."""
+
+    @property
     def has_refused(self) -> bool:
         """Whether the proxy does without something that it refused."""
 
@@ -65,6 +69,7 @@ class Conversation(Generic[R]):
         self._read: Callable[[bytes], Received[R]] = read
         self._outbox: deque[Send] = deque()
         self._newest: Snapshot | None = None
+        self._published: Snapshot | None = None
         self._wake = asyncio.Event()
         self._nack_backoff = self._pause = nack_backoff
         self._retrial: asyncio.TimerHandle | None = None
@@ -110,7 +115,6 @@ class Conversation(Generic[R]):
             self._apply(self._session.receive(received.request))
 
     async def _respond(self, write: Callable[[bytes], Awaitable[None]]) -> None:
-        published: Snapshot | None = None
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -118,9 +122,9 @@ class Conversation(Generic[R]):
                 send = self._outbox.popleft()
                 await write(send.data)
                 self._proxy.sent(send.type_url)
-            if self._newest is not None and self._newest is not published:
-                published = self._newest
-                self._apply(self._session.publish(published))
+            if self._newest is not None and self._newest is not self._published:
+                self._published = self._newest
+                self._apply(self._session.publish(self._published))
 
     async def _follow(self) -> None:
         while True:
@@ -144,6 +148,8 @@ class Conversation(Generic[R]):
                 self._proxy.rejected(effect.type_url, effect.version, effect.reason, effect.names)
                 if self._retrial is None:
                     self._retrial = asyncio.get_running_loop().call_later(self._pause, self._retry)
+        if self._published is not None and self._published is self._newest and self._session.settled:
+            self._proxy.settled()
 
     def _retry(self) -> None:
         self._retrial, self._pause = None, self._pause * 2

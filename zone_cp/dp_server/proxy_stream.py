@@ -29,6 +29,9 @@ class ProxyStream(Protocol):
     def rejected(self, type_url: str, version: str, reason: str, names: tuple[str, ...]) -> None:
         """The proxy refused a response because of these resources."""
 
+    def settled(self) -> None:
+        """The proxy has applied everything of the newest snapshot it was given."""
+
     async def close(self) -> None:
         """The stream ended."""
 

@@ -16,6 +16,7 @@ from zone_cp.proxies.insights import Insights, Subscription
 from zone_cp.proxies.registration import Registration
 from zone_cp.reconciler.proxy import Proxy
 from zone_cp.reconciler.reconciler import Reconciler
+from zone_cp.rollouts import RolloutLedger
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,11 @@ log = logging.getLogger(__name__)
 class ProxyLifecycle:
     """Admits proxies; the newest stream of a proxy replaces an older one."""
 
-    def __init__(self, registration: Registration, reconciler: Reconciler, insights: Insights) -> None:
+    def __init__(
+        self, registration: Registration, reconciler: Reconciler, insights: Insights, rollouts: RolloutLedger
+    ) -> None:
         self._registration, self._reconciler, self._insights = registration, reconciler, insights
+        self.rollouts = rollouts
         self._streams: dict[ResourceKey, ConnectedProxy] = {}
         self._closing = False
         self.responses = 0
@@ -57,6 +61,7 @@ class ProxyLifecycle:
         if self._streams.get(key) is not stream:
             return
         del self._streams[key]
+        self.rollouts.left(key)
         log.info("proxy disconnected", extra={"proxy": stream.subscription.node.id})
         if stream.subscription.node.resource_text and not self._closing:
             self._registration.leave(key, lambda: key not in self._streams)
@@ -74,10 +79,12 @@ class ConnectedProxy:
         self.proxy, self.subscription = proxy, subscription
         self.superseded = asyncio.Event()
         self._lifecycle, self._insights = lifecycle, insights
+        self._revision = 0
 
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""
         snapshot = await self.proxy.next_snapshot(seen)
+        self._revision = self.proxy.revision
         if (mtls := _mtls(self.proxy)) is not None:
             self._insights.certificate(self.subscription, mtls)
         return snapshot
@@ -98,6 +105,11 @@ class ConnectedProxy:
             extra={"proxy": self.subscription.node.id, "type": type_url, "resources": list(names), "reason": reason},
         )
         self._insights.rejected(self.subscription, type_url)
+        self._lifecycle.rollouts.rejected(self.proxy.key, reason)
+
+    def settled(self) -> None:
+        """The proxy has applied everything of the newest snapshot it was given."""
+        self._lifecycle.rollouts.settled(self.proxy.key, self._revision)
 
     async def close(self) -> None:
         """The stream has ended."""

@@ -27,6 +27,7 @@ class Proxy:
         served: the `assignments.resources` that the snapshot holds.
         identities: its certificate per mesh.
         error: why it could not be planned the last time, empty when it could.
+        revision: of the view from which the snapshot was made.
     """
 
     key: ResourceKey
@@ -40,6 +41,7 @@ class Proxy:
     identities: dict[str, Identity] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     error: str = ""
+    revision: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

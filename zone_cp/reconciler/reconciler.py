@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from ursa.discovery.snapshot import Snapshot
@@ -46,8 +46,17 @@ PROXY_KINDS = frozenset({"Dataplane", "ZoneIngress", "ZoneEgress"})
 class Reconciler:
     """Holds all connected proxies and their snapshots."""
 
-    def __init__(self, live: LiveView, planner: ZonePlanner, clock: Clock) -> None:
-        self._live, self._planner, self._clock = live, planner, clock
+    def __init__(
+        self,
+        live: LiveView,
+        planner: ZonePlanner,
+        clock: Clock,
+        *,
+        on_step: Callable[[int, int, Collection[ResourceKey]], None] = lambda _before, _after, _changed: None,
+    ) -> None:
+        """Args: `on_step` is told from which revision to which a step led, and which proxies it changed."""
+        self._live, self._planner, self._clock, self._on_step = live, planner, clock, on_step
+        self._changed: set[ResourceKey] = set()
         self._view = View()
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
         self._planning = Planning(planner, clock)
@@ -151,6 +160,7 @@ class Reconciler:
         self._planning.assignments.refresh(concerned.endpoints)
         self._taken.set()
         self._taken = asyncio.Event()
+        self._changed.clear()
         dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=concerned.zone_proxies)
         for index, proxy in enumerate(list(self.proxies)):
             if index % SLICE == SLICE - 1:
@@ -159,6 +169,7 @@ class Reconciler:
                 self._plan(proxy)
             elif proxy.assignments is not None and proxy.served is not proxy.assignments.resources:
                 self._publish(proxy)
+        self._on_step(step.before.revision, step.after.revision, self._changed)
 
     def _dirty(self, touched: Touched, meshes: set[str], *, zone_proxies: bool) -> set[ResourceKey]:
         admin = any(key.kind == "GlobalSecret" for key in touched.keys)
@@ -169,8 +180,10 @@ class Reconciler:
         return dirty
 
     def _publish(self, proxy: Proxy) -> None:
+        proxy.revision = self._view.revision
         proxy.publish()
         self._pushed += 1
+        self._changed.add(proxy.key)
 
     def _plan(self, proxy: Proxy) -> None:
         """Plans one proxy; a failure leaves it with the configuration it has."""

@@ -53,6 +53,9 @@ class FakeProxy:
     def sent(self, type_url: str) -> None:
         self.told.append(("sent", type_url))
 
+    def settled(self) -> None:
+        pass
+
     def acknowledged(self, type_url: str, version: str) -> None:
         self.told.append(("acknowledged", type_url, version))
 

@@ -9,6 +9,7 @@ import click
 from ursa.cli.failures import CommandFailed, ServerRefused
 from ursa.cli.manifests import parse_variables, read_documents
 from ursa.cli.output import yaml_of
+from ursa.cli.rollout import Arrival, wait_for
 from ursa.cli.session import Session, pass_session
 from ursa.errors import UrsaError
 from ursa.model.forms import from_kubernetes, from_rest, is_kubernetes, to_rest
@@ -29,8 +30,26 @@ REVISION, CHANGED = "X-Ursa-Revision", "X-Ursa-Changed"
     default="none",
     help="client: print what would be sent; server: let the control plane check it",
 )
+@click.option(
+    "--wait",
+    type=click.Choice(["none", "stored", "complete"]),
+    is_flag=False,
+    flag_value="complete",
+    default="none",
+    help="wait until zones have stored it, or until their proxies have it, too",
+)
+@click.option("--timeout", default="30s", show_default=True, help="how long to wait, as in 1m30s")
+@click.option("--zones", default="", help="wait for these zones only, separated by commas")
 @pass_session
-def command(session: Session, files: tuple[str, ...], variables: tuple[str, ...], dry_run: str) -> None:
+def command(
+    session: Session,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    dry_run: str,
+    wait: str,
+    timeout: str,
+    zones: str,
+) -> None:
     """Create or change resources from files."""
     documents = read_documents(files, parse_variables(variables))
     if not documents:
@@ -39,8 +58,9 @@ def command(session: Session, files: tuple[str, ...], variables: tuple[str, ...]
     if dry_run == "client":
         click.echo("---\n".join(yaml_of(_body(resource, session)) for resource in resources), nl=False)
         return
+    arrival = Arrival(wait, timeout, tuple(filter(None, zones.split(",")))) if wait != "none" else None
     for resource in resources:
-        _send(session, resource, on_trial=dry_run == "server")
+        _send(session, resource, on_trial=dry_run == "server", arrival=arrival)
 
 
 def check_all(session: Session, documents: list[dict[str, Any]]) -> list[Resource]:
@@ -81,7 +101,7 @@ def _body(resource: Resource, session: Session) -> dict[str, Any]:
     return {k: v for k, v in document.items() if k not in ("creationTime", "modificationTime", "kri", "status")}
 
 
-def _send(session: Session, resource: Resource, *, on_trial: bool) -> None:
+def _send(session: Session, resource: Resource, *, on_trial: bool, arrival: Arrival | None) -> None:
     kind: Kind = session.registry[resource.kind]
     path = session.path(kind, resource.mesh, resource.name)
     try:
@@ -93,6 +113,8 @@ def _send(session: Session, resource: Resource, *, on_trial: bool) -> None:
     change = "unchanged" if unchanged else "created" if answer.status == 201 else "configured"
     revision = answer.headers.get(REVISION, "")
     suffix = " (dry run)" if on_trial else f" (revision {revision})" if revision else ""
+    if arrival is not None and revision and not on_trial:
+        suffix += f": {wait_for(session, revision, arrival)}"
     click.echo(f"{kind.name.lower()}.{resource.name} {change}{suffix}")
     for warning in answer.document.get("warnings") or ():
         click.echo(f"Warning: {warning}", err=True)

@@ -1,0 +1,69 @@
+"""Waits until what was written has arrived in zones and at their proxies, and says how that went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ursa.cli.client import path_of
+from ursa.cli.failures import CommandFailed
+from ursa.cli.session import Session
+from ursa.model.timestamps import SECOND, parse_timestamp
+
+STORED = ("stored", "complete")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What to wait for.
+
+    Attributes:
+        stage: `stored` or `complete`.
+        timeout: for how long, as a Go duration.
+        zones: in which zones; empty for all.
+    """
+
+    stage: str
+    timeout: str
+    zones: tuple[str, ...] = ()
+
+
+def wait_for(session: Session, revision: str, arrival: Arrival) -> str:
+    """How a revision arrived, in a few words.
+
+    Raises:
+        CommandFailed: it did not arrive in time; the zones that lag are named, with reasons.
+    """
+    zones = arrival.zones
+    parameters = {"wait": arrival.stage, "timeout": arrival.timeout, "zones": ",".join(zones)}
+    began = time.monotonic()
+    document = session.client.get(path_of("rollouts", revision), parameters).document
+    shown = [zone for zone in document["zones"] if not zones or zone["name"] in zones]
+    wanted = STORED if arrival.stage == "stored" else ("complete",)
+    late = [zone for zone in shown if zone["state"] not in wanted]
+    missing = sorted(set(zones) - {zone["name"] for zone in shown})
+    if late or missing:
+        notes = [_lagging(zone) for zone in late] + [f"zone {name} is not known" for name in missing]
+        raise CommandFailed(f"revision {revision} has not arrived everywhere after {arrival.timeout}", notes)
+    return _arrived(document, shown, time.monotonic() - began)
+
+
+def _arrived(document: Mapping[str, Any], zones: Sequence[Mapping[str, Any]], waited: float) -> str:
+    committed = parse_timestamp(document["committedAt"])
+    stored = [parse_timestamp(zone["storedAt"]) for zone in zones if zone["storedAt"]]
+    took = max(0, max(stored, default=committed) - committed) / SECOND
+    text = f"zones {len(zones)}/{len(zones)} stored in {took:.2f}s"
+    counts = [zone["proxies"] for zone in zones]
+    if any(one["affected"] is None for one in counts):
+        return f"{text}, proxies unknown in {sum(one['affected'] is None for one in counts)} zone(s)"
+    affected, done = (sum(one[name] for one in counts) for name in ("affected", "acknowledged"))
+    return f"{text}, proxies {done}/{affected} in {max(took, waited):.2f}s"
+
+
+def _lagging(zone: Mapping[str, Any]) -> str:
+    proxies = zone["proxies"]
+    told = f", proxies {proxies['acknowledged']}/{proxies['affected']}" if proxies["affected"] is not None else ""
+    reasons = "; ".join(zone["reasons"])
+    return f"zone {zone['name']}: {zone['state']}{told}{': ' + reasons if reasons else ''}"
