@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from ursa.runtime.peer_logs import PeerFilter
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SPECIAL = frozenset(' "=')
 _SECRETS = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", re.DOTALL)
@@ -71,6 +73,7 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FieldFormatter(as_json=as_json))
+    handler.addFilter(PeerFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel({"off": logging.CRITICAL + 1, "error": logging.ERROR, "info": logging.INFO}.get(level, logging.DEBUG))
