@@ -6,12 +6,19 @@ The difference shows in a block scalar at the end of a document: its last line e
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import yaml
 
 from ursa.errors import BadRequest
+
+MAX_VALUES = 1_000_000
+"""How many values a document may have when all its aliases are written out."""
+
+MAX_DEPTH = 200
+"""How deep values may be nested; far more than any resource needs, and far less than Python can recurse."""
 
 _DIVIDER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 
@@ -20,7 +27,7 @@ def load_documents(text: str) -> list[dict[str, Any]]:
     """All non-empty documents of a text.
 
     Raises:
-        BadRequest: the text is not YAML, or a document is not a mapping.
+        BadRequest: the text is not YAML, a document is not a mapping, or its aliases would blow it up.
     """
     try:
         parts = (part.strip() for part in _DIVIDER.split(text))
@@ -30,4 +37,22 @@ def load_documents(text: str) -> list[dict[str, Any]]:
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise BadRequest(f"document {number} is not a mapping")
+        if _values(document, {}, MAX_DEPTH) > MAX_VALUES:
+            raise BadRequest(f"document {number} has aliases that stand for more than {MAX_VALUES} values")
     return documents
+
+
+def _values(value: object, known: dict[int, float], depth: int) -> float:
+    """How many values there are when all aliases are written out; an alias of what holds it stands for no end of them.
+
+    Aliases share objects, so each is looked at once.
+    """
+    if not isinstance(value, (dict, list)):
+        return 1
+    if not depth:
+        raise BadRequest(f"not valid YAML: nested deeper than {MAX_DEPTH} levels")
+    if id(value) not in known:
+        known[id(value)] = math.inf
+        inside = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_values(one, known, depth - 1) for one in inside)
+    return known[id(value)]
