@@ -48,7 +48,7 @@ class Caller:
 
 def read_caller(metadata: Iterable[tuple[str, str | bytes]], peer: str) -> Caller:
     """The caller of a stream; raises ProtocolError with Kuma's text when it does not say who it is."""
-    pairs = [(key, value.decode() if isinstance(value, bytes) else value) for key, value in metadata]
+    pairs = [(key, value.decode(errors="replace") if isinstance(value, bytes) else value) for key, value in metadata]
     zone = next((value for key, value in pairs if key == CLIENT_ID), "")
     if not zone:
         raise ProtocolError('"client-id" is not present in metadata')

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from envoy.service.discovery.v3 import discovery_pb2
+from google.protobuf.json_format import Error as JsonFormatError
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import DecodeError
 
@@ -103,7 +104,8 @@ def decode_request(data: bytes) -> Request:
     """
     try:
         message = discovery_pb2.DeltaDiscoveryRequest.FromString(data)
-    except DecodeError as error:
+        metadata = MessageToDict(message.node.metadata) if message.node.HasField("metadata") else {}
+    except (DecodeError, JsonFormatError, ValueError) as error:
         raise ProtocolError(f"not a delta discovery request: {error}") from None
     return Request(
         kind=message.type_url,
@@ -113,7 +115,7 @@ def decode_request(data: bytes) -> Request:
         wildcard=not message.response_nonce or WILDCARD in message.resource_names_subscribe,
         held=dict(message.initial_resource_versions),
         error=message.error_detail.message if message.HasField("error_detail") else None,
-        metadata=MessageToDict(message.node.metadata) if message.node.HasField("metadata") else {},
+        metadata=metadata,
     )
 
 

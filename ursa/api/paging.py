@@ -15,6 +15,8 @@ from ursa.errors import Violation
 T = TypeVar("T")
 
 DEFAULT, MAXIMUM = 100, 1000
+MAXIMUM_DIGITS = 18
+"""Longer numbers do not fit what Kuma reads them into."""
 TITLE = "Could not retrieve resources"
 
 
@@ -60,7 +62,7 @@ def next_url(request: web.Request, offset: int) -> str:
 def _size(text: str) -> int:
     if not text:
         return DEFAULT
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > MAXIMUM_DIGITS:
         raise Failure(400, TITLE, "Invalid page size", (Violation("size", "invalid format"),))
     if (size := int(text)) > MAXIMUM:
         reason = f"invalid page size of {size}. Maximum page size is {MAXIMUM}"
@@ -73,5 +75,8 @@ def _offset(text: str) -> int:
         return 0
     if not text.isdecimal():
         reason = f'strconv.Atoi: parsing "{text}": invalid syntax'
+        raise Failure(400, TITLE, f"invalid: invalid offset: {reason}")
+    if len(text) > MAXIMUM_DIGITS:
+        reason = f'strconv.Atoi: parsing "{text}": value out of range'
         raise Failure(400, TITLE, f"invalid: invalid offset: {reason}")
     return int(text)

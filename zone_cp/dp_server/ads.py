@@ -5,7 +5,6 @@ Handlers work on raw bytes: responses are spliced by the sessions, and only requ
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import TypeAlias, TypeVar
@@ -16,6 +15,7 @@ from ursa.discovery.delta import DeltaSession
 from ursa.discovery.messages import DeltaRequest, SotwRequest
 from ursa.discovery.sotw import SotwSession
 from ursa.errors import Unavailable, UrsaError
+from zone_cp.dp_server.calls import authorization, first_request
 from zone_cp.dp_server.conversation import Conversation, Talker
 from zone_cp.dp_server.dialect import ENVOY
 from zone_cp.dp_server.node import read_node
@@ -25,9 +25,6 @@ from zone_cp.dp_server.requests import Received, read_delta, read_sotw
 log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-
-FIRST_REQUEST = 5.0
-"""Seconds until a stream must have said who it is."""
 
 Context: TypeAlias = grpc.aio.ServicerContext
 R = TypeVar("R", SotwRequest, DeltaRequest)
@@ -89,32 +86,31 @@ class AdsServer:
         delta: bool,
     ) -> None:
         """Serves a stream and ends it with the status that fits."""
+        claimed = ""
         try:
-            await self._serve(context, requests, session, read, delta=delta)
+            data = await first_request(requests)
+            if data is not None:
+                received = read(data)
+                claimed = received.node.id
+                await self._serve(context, received, requests, session, read, delta=delta)
         except ShuttingDown as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except UrsaError as error:
-            log.warning("discovery stream ended", extra={"peer": context.peer(), "error": error})
+            log.warning("discovery stream ended", extra={"proxy": claimed, "peer": context.peer(), "error": error})
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
 
     async def _serve(
         self,
         context: Context,
+        received: Received[R],
         requests: AsyncIterator[bytes],
         session: Talker[R],
         read: Callable[[bytes], Received[R]],
         *,
         delta: bool,
     ) -> None:
-        try:
-            data = await asyncio.wait_for(anext(requests, None), FIRST_REQUEST)
-        except TimeoutError:
-            raise Unavailable(f"no request within {FIRST_REQUEST:g}s") from None
-        if data is None:
-            return
-        received = read(data)
         node = read_node(received.node)
-        proxy = await self._attach(node, _authorization(context), delta=delta)
+        proxy = await self._attach(node, authorization(context), delta=delta)
         conversation = Conversation(node.id, proxy, session, read=read, nack_backoff=self._nack_backoff)
         self._conversations.add(conversation)
         try:
@@ -122,9 +118,3 @@ class AdsServer:
         finally:
             self._conversations.discard(conversation)
             await proxy.close()
-
-
-def _authorization(context: Context) -> str:
-    """The token of the caller; empty if it sent none."""
-    value = dict(context.invocation_metadata() or ()).get("authorization", "")
-    return value if isinstance(value, str) else value.decode(errors="replace")

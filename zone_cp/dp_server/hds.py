@@ -14,13 +14,15 @@ from typing import Protocol
 
 import grpc
 from envoy.service.health.v3 import hds_pb2
+from google.protobuf.message import DecodeError
 
-from ursa.errors import Conflict, NotFound, Unavailable, UrsaError
+from ursa.errors import Conflict, NotFound, ProtocolError, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import Store, update
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
+from zone_cp.dp_server.calls import authorization, first_request
 from zone_cp.dp_server.health import CheckDefaults, apply_report, read_report, specifier
 from zone_cp.dp_server.node import NodeInfo, read_node
 
@@ -70,27 +72,25 @@ class HealthDiscovery:
     def handler(self) -> grpc.GenericRpcHandler:
         """The gRPC service."""
         method = grpc.stream_stream_rpc_method_handler(
-            self._stream,
-            request_deserializer=hds_pb2.HealthCheckRequestOrEndpointHealthResponse.FromString,
-            response_serializer=hds_pb2.HealthCheckSpecifier.SerializeToString,
+            self._stream, response_serializer=hds_pb2.HealthCheckSpecifier.SerializeToString
         )
         return grpc.method_handlers_generic_handler(SERVICE, {"StreamHealthCheck": method})
 
-    async def _stream(
-        self,
-        requests: AsyncIterator[hds_pb2.HealthCheckRequestOrEndpointHealthResponse],
-        context: grpc.aio.ServicerContext,
-    ) -> None:
-        first = await anext(aiter(requests), None)
+    async def _stream(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        """Serves a stream and ends it with the status that fits."""
+        try:
+            await self._serve(requests, context)
+        except UrsaError as error:
+            log.warning("health stream ended", extra={"peer": context.peer(), "error": error})
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+    async def _serve(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        first = await first_request(requests)
         if first is None:
             return
-        try:
-            node = read_node(first.health_check_request.node)
-            key = ResourceKey("Dataplane", node.mesh, node.name)
-            token = dict(context.invocation_metadata() or ()).get("authorization")
-            self._authenticate.check(node, token if isinstance(token, str) else "", await self._registered(key))
-        except UrsaError as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        node = read_node(_read(first).health_check_request.node)
+        key = ResourceKey("Dataplane", node.mesh, node.name)
+        self._authenticate.check(node, authorization(context), await self._registered(key))
         tasks = (
             spawn(self._receive(key, requests), f"health reports of {node.id}"),
             spawn(self._follow(key, node, context.write), f"health checks of {node.id}"),
@@ -103,10 +103,9 @@ class HealthDiscovery:
         finally:
             await cancel_and_wait(*tasks)
 
-    async def _receive(
-        self, key: ResourceKey, requests: AsyncIterator[hds_pb2.HealthCheckRequestOrEndpointHealthResponse]
-    ) -> None:
-        async for message in requests:
+    async def _receive(self, key: ResourceKey, requests: AsyncIterator[bytes]) -> None:
+        async for data in requests:
+            message = _read(data)
             if message.HasField("endpoint_health_response"):
                 await self._record(key, read_report(message.endpoint_health_response))
 
@@ -168,3 +167,10 @@ class HealthDiscovery:
                 return
             await self._live.wait_for(stored.version)
             return
+
+
+def _read(data: bytes) -> hds_pb2.HealthCheckRequestOrEndpointHealthResponse:
+    try:
+        return hds_pb2.HealthCheckRequestOrEndpointHealthResponse.FromString(data)
+    except DecodeError as error:
+        raise ProtocolError(f"not a health check request or response: {error}") from None

@@ -6,11 +6,12 @@ The resource of a proxy that was created beforehand, by a person or by Kubernete
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+
+import orjson
 
 from ursa.admission.dataplanes import check_workload, membership_violations, prepared
 from ursa.errors import AlreadyExists, BadRequest, Conflict, InvalidResource, NotFound, Unauthenticated
@@ -106,7 +107,7 @@ class Registration:
         if not node.resource_text:
             return None
         try:
-            document = json.loads(node.resource_text)
+            document = orjson.loads(node.resource_text)
         except ValueError as error:
             raise BadRequest(f"could not parse proxy resource in node metadata: {error}") from None
         if not isinstance(document, dict) or document.get("type") != key.kind:
