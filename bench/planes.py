@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,17 +77,17 @@ class Plane:
             self.process.wait()
 
 
-async def start_global(folder: Path) -> Plane:
-    """A global control plane with its store in `folder`."""
+async def start_global(folder: Path, *, settings: Mapping[str, str] | None = None) -> Plane:
+    """A global control plane with its store in `folder`, and with further settings by their variables."""
     kds = free_port()
-    env = {"KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(kds)}
+    env = {"KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(kds), **(settings or {})}
     plane = await _start(folder / "global", ["--mode=global"], env)
     plane.kds = kds
     return plane
 
 
-async def start_zone(folder: Path, name: str, kds: int | None) -> Plane:
-    """A zone control plane, below a global when its KDS port is given."""
+async def start_zone(folder: Path, name: str, kds: int | None, *, settings: Mapping[str, str] | None = None) -> Plane:
+    """A zone control plane, below a global when its KDS port is given; proxies need no token unless settings say so."""
     xds = free_port()
     env = {
         "KUMA_MULTIZONE_ZONE_NAME": name,
@@ -96,7 +97,7 @@ async def start_zone(folder: Path, name: str, kds: int | None) -> Plane:
     if kds is not None:
         env["KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS"] = f"grpcs://127.0.0.1:{kds}"
         env["KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY"] = "true"
-    plane = await _start(folder / name, ["--mode=zone"], env)
+    plane = await _start(folder / name, ["--mode=zone"], env | (settings or {}))
     plane.xds = xds
     return plane
 
