@@ -33,6 +33,9 @@ class Processes:
         """How many there are."""
         return len(self._running)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._running
+
     def log(self, name: str) -> Path:
         """Where a process writes."""
         return self.logs / f"{name}.log"
@@ -91,10 +94,19 @@ class Processes:
 
     async def stop(self, name: str) -> int:
         """Asks a process to end and returns its exit status."""
-        process = self._running.pop(name)
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        return await process.wait()
+        self.send(name, signal.SIGTERM)
+        return await self.ended(name)
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a process, if it still runs."""
+        if self._running[name].returncode is None:
+            self._running[name].send_signal(number)
+
+    async def ended(self, name: str) -> int:
+        """Waits for a process to end and returns its exit status."""
+        status = await self._running[name].wait()
+        del self._running[name]
+        return status
 
     async def stop_all(self) -> None:
         """Asks all to end and kills those that take too long."""

@@ -1,7 +1,8 @@
 """The life of one proxy: bootstrap, start, readiness, draining, end.
 
 On SIGTERM the proxy first says it is leaving (readiness turns 503, Envoy fails its health check, so callers look
-elsewhere), keeps serving for the drain time, and only then stops. A second signal ends it at once. When Envoy ends by
+elsewhere), keeps serving for the drain time, and only then stops. A second signal ends it at once. SIGUSR2 drains only:
+whoever sent it waits as long as it likes, and SIGTERM then ends the proxy without waiting again. When Envoy ends by
 itself, so does the launcher, with its status: whoever supervises the launcher restarts both.
 """
 
@@ -30,6 +31,10 @@ from ursa.runtime.tasks import Backoff, Supervisor, cancel_and_wait, spawn
 
 log = logging.getLogger(__name__)
 
+FAIL_HEALTH_CHECK = "/healthcheck/fail"
+DRAIN_LISTENERS = "/drain_listeners?inboundonly&graceful&skip_exit"
+"""Calls of Envoy's admin interface."""
+
 ADMIN_TIMEOUT = aiohttp.ClientTimeout(total=2)
 
 
@@ -40,6 +45,8 @@ class Launcher:
         self._settings, self._clock = settings, clock
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._drain = asyncio.Event()
+        self._drained = False
 
     async def run(self) -> int:
         """Runs the proxy until it is told to stop or Envoy ends; returns the exit status."""
@@ -121,21 +128,32 @@ class Launcher:
     async def _until_end(self, envoy: EnvoyProcess, readiness: ReadinessReporter, admin: str) -> int:
         waiting = spawn(envoy.wait(), "envoy exit")
         stopping = spawn(self._stop.wait(), "stop requested")
+        draining = spawn(self._drain_when_asked(admin), "drain requested")
         try:
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 status = waiting.result()
                 log.error("envoy ended by itself", extra={"status": status})
-                return status or 1
+                return max(status, 1)
             readiness.terminating = True
-            await _fail_health_check(admin)
-            log.info("draining", extra={"seconds": self._settings.drain_time})
-            now = spawn(self._stop_now.wait(), "second signal")
-            await asyncio.wait({waiting, now}, timeout=self._settings.drain_time, return_when=asyncio.FIRST_COMPLETED)
-            await cancel_and_wait(now)
+            await _ask_envoy(admin, FAIL_HEALTH_CHECK)
+            if not self._drained:
+                await self._until_drained(waiting)
             return 0
         finally:
-            await cancel_and_wait(waiting, stopping)
+            await cancel_and_wait(waiting, stopping, draining)
+
+    async def _until_drained(self, waiting: asyncio.Task[int]) -> None:
+        log.info("draining", extra={"seconds": self._settings.drain_time})
+        now = spawn(self._stop_now.wait(), "second signal")
+        await asyncio.wait({waiting, now}, timeout=self._settings.drain_time, return_when=asyncio.FIRST_COMPLETED)
+        await cancel_and_wait(now)
+
+    async def _drain_when_asked(self, admin: str) -> None:
+        await self._drain.wait()
+        log.info("draining until told to stop")
+        await _ask_envoy(admin, DRAIN_LISTENERS)
+        self._drained = True
 
     def _watch_signals(self) -> None:
         def on_signal() -> None:
@@ -144,11 +162,12 @@ class Launcher:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(signal.SIGUSR2, self._drain.set)
 
 
-async def _fail_health_check(admin: str) -> None:
+async def _ask_envoy(admin: str, call: str) -> None:
     try:
-        async with aiohttp.ClientSession(timeout=ADMIN_TIMEOUT) as session, session.post(f"{admin}/healthcheck/fail"):
+        async with aiohttp.ClientSession(timeout=ADMIN_TIMEOUT) as session, session.post(f"{admin}{call}"):
             pass
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("envoy did not accept that it is draining", extra={"error": error})
