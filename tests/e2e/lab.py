@@ -208,7 +208,7 @@ PATHS = {
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Lab]:
     """A lab while the context is open; its logs stay in the folder."""
-    lab = Lab(_free_layout(), folder)
+    lab = Lab(free_layout(), folder)
     try:
         await lab.start()
         yield lab
@@ -216,7 +216,7 @@ async def running(folder: Path) -> AsyncIterator[Lab]:
         await lab.close()
 
 
-def _free_layout() -> Layout:
+def free_layout() -> Layout:
     """Ports and networks that nobody uses; another run may be going on beside this one."""
     starts = list(range(FIRST_PORT + 300, 32_000, 300))
     random.shuffle(starts)
