@@ -1,13 +1,8 @@
-"""Reads YAML and JSON texts with many documents; the only place that parses YAML from people.
-
-As with Kuma's command line, a text is divided at its `---` lines first and white space around each part does not count.
-The difference shows in a block scalar at the end of a document: its last line end belongs to the white space.
-"""
+"""Reads YAML and JSON texts with many documents; the only place that parses YAML from people."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import yaml
@@ -20,8 +15,6 @@ MAX_VALUES = 1_000_000
 MAX_DEPTH = 200
 """How deep values may be nested; far more than any resource needs, and far less than Python can recurse."""
 
-_DIVIDER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-
 
 def load_documents(text: str) -> list[dict[str, Any]]:
     """All non-empty documents of a text.
@@ -30,8 +23,7 @@ def load_documents(text: str) -> list[dict[str, Any]]:
         BadRequest: the text is not YAML, a document is not a mapping, or its aliases would blow it up.
     """
     try:
-        parts = (part.strip() for part in _DIVIDER.split(text))
-        documents = [d for part in parts for d in yaml.load_all(part, Loader=yaml.CSafeLoader) if d is not None]
+        documents = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if d is not None]
     except yaml.YAMLError as error:
         raise BadRequest(f"not valid YAML: {error}") from None
     for number, document in enumerate(documents, 1):
