@@ -22,7 +22,12 @@ class ZoneCollector(Collector):
         """All families."""
         yield GaugeMetricFamily("ursa_proxies_connected", "Proxies with a stream here", self._lifecycle.connected)
         yield GaugeMetricFamily("ursa_view_revision", "Newest revision seen", self._live.current.revision)
-        yield CounterMetricFamily(
-            "ursa_outbound_classes_planned", "Outbound halves that were planned", self._reconciler.classes_planned
-        )
-        yield CounterMetricFamily("ursa_xds_responses", "Responses sent to proxies", self._lifecycle.responses)
+        planning, lifecycle = self._reconciler.planning, self._lifecycle
+        for name, text, value in (
+            ("ursa_outbound_classes_planned", "Outbound halves that were planned", planning.classes_planned),
+            ("ursa_own_halves_planned", "Own halves of proxies that were planned", planning.own_planned),
+            ("ursa_load_assignments_built", "Load assignments that were made", planning.assignments.built),
+            ("ursa_xds_responses", "Responses sent to proxies", lifecycle.responses),
+            ("ursa_xds_acknowledgements", "Responses that proxies applied", lifecycle.acknowledgements),
+        ):
+            yield CounterMetricFamily(name, text, value)

@@ -31,8 +31,8 @@ class ProxyLifecycle:
         self.rollouts = rollouts
         self._streams: dict[ResourceKey, ConnectedProxy] = {}
         self._closing = False
-        self.responses = 0
-        """Responses sent to proxies so far."""
+        self.responses = self.acknowledgements = 0
+        """Responses sent to proxies so far, and how many of them they applied."""
 
     @property
     def connected(self) -> int:
@@ -96,6 +96,7 @@ class ConnectedProxy:
 
     def acknowledged(self, type_url: str, version: str) -> None:
         """The proxy took a response over."""
+        self._lifecycle.acknowledgements += 1
         self._insights.acknowledged(self.subscription, type_url)
 
     def rejected(self, type_url: str, version: str, reason: str, names: Sequence[str]) -> None:

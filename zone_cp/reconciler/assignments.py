@@ -33,6 +33,8 @@ class Assignments:
     def __init__(self, find: Callable[[str, EdsReference], LoadAssignment]) -> None:
         """Args: find: the present endpoints of a cluster."""
         self._find = find
+        self.built = 0
+        """How many load assignments had to be made so far."""
         self._entries: dict[Cluster, Entry] = {}
         self._sets: dict[frozenset[Cluster], AssignmentSet] = {}
         self._holding: dict[Cluster, set[frozenset[Cluster]]] = {}
@@ -87,6 +89,7 @@ class Assignments:
 
     def _make(self, cluster: Cluster) -> Entry:
         name, reference = cluster
+        self.built += 1
         return entry(types.ENDPOINT, name, assignment_bytes(self._find(name, reference)))
 
     def _forget(self, cluster: Cluster) -> None:

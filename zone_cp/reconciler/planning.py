@@ -29,6 +29,8 @@ class Planning:
         self.assignments = Assignments(planner.assignment)
         self.authorities = Authorities(clock)
         self._admin = AdminTls(clock)
+        self.own_planned = 0
+        """How many own halves had to be made so far."""
         self._classes: Memo[OutboundInputs, Rendered] = Memo(lambda i: render(planner.plan_outbound(i)), size=CLASSES)
 
     @property
@@ -77,6 +79,7 @@ class Planning:
     def _plan_own(self, proxy: Proxy, inputs: OwnInputs) -> None:
         if proxy.own is not None and proxy.own_inputs == inputs:
             return
+        self.own_planned += 1
         plan, admin = inputs
         if isinstance(plan, InboundInputs):
             proxy.own = render(self._planner.plan_own(plan, admin))

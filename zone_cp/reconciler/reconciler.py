@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 PACE = 0.02
 """Seconds between two steps at least, so that a storm of changes becomes few pushes. An idle mesh never waits here."""
 
-PER_PUSH = 0.001
-"""Seconds of that pause for every proxy that got a new snapshot: some three times what one push costs."""
+PER_PUSH = 0.002
+"""Seconds of that pause for every proxy that got a new snapshot: some five times what one push costs."""
 
 LONGEST_PACE = 1.0
 """Seconds between two steps at most. After a step that took long, with what it set off, the next one waits as long
@@ -59,7 +59,7 @@ class Reconciler:
         self._changed: set[ResourceKey] = set()
         self._view = View()
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
-        self._planning = Planning(planner, clock)
+        self.planning = Planning(planner, clock)
         self._renewals = asyncio.Event()
         self._due: int | None = None
         """When the first certificate has to be renewed, as far as `run_renewals` has looked."""
@@ -70,11 +70,6 @@ class Reconciler:
     def proxies(self) -> Iterable[Proxy]:
         """All connected proxies."""
         return (proxy for group in self._proxies.values() for proxy in group)
-
-    @property
-    def classes_planned(self) -> int:
-        """How many classes had to be planned so far."""
-        return self._planning.classes_planned
 
     def attach(self, key: ResourceKey, facts: ProxyFacts) -> Proxy:
         """Takes a proxy on; its snapshot is there at once when its resource is."""
@@ -89,7 +84,7 @@ class Reconciler:
         group.discard(proxy)
         if not group:
             self._proxies.pop(proxy.key, None)
-        self._planning.release(proxy)
+        self.planning.release(proxy)
 
     async def preview(self, resource: Resource, facts: ProxyFacts, *, shadow: bool) -> Snapshot:
         """The snapshot that a proxy would have if it connected now.
@@ -105,10 +100,10 @@ class Reconciler:
         await self._caught_up()
         proxy = Proxy(resource.key, facts)
         try:
-            self._planning.plan(proxy, resource, self._view, shadow=shadow)
+            self.planning.plan(proxy, resource, self._view, shadow=shadow)
             proxy.publish()
         finally:
-            self._planning.release(proxy)
+            self.planning.release(proxy)
         return proxy.snapshot or Snapshot.EMPTY
 
     async def run(self) -> None:
@@ -156,8 +151,8 @@ class Reconciler:
         self._view = step.after
         concerned = self._planner.observe(step.after, step.touched)
         secrets = {key.mesh for key in step.touched.keys if key.kind == "Secret"}
-        self._planning.authorities.observe(step.after, secrets | concerned.meshes)
-        self._planning.assignments.refresh(concerned.endpoints)
+        self.planning.authorities.observe(step.after, secrets | concerned.meshes)
+        self.planning.assignments.refresh(concerned.endpoints)
         self._taken.set()
         self._taken = asyncio.Event()
         self._changed.clear()
@@ -191,7 +186,7 @@ class Reconciler:
         if resource is None:
             return
         try:
-            changed = self._planning.plan(proxy, resource, self._view)
+            changed = self.planning.plan(proxy, resource, self._view)
         except UrsaError as error:
             if proxy.error != str(error):
                 log.warning("proxy cannot be configured", extra={"proxy": str(proxy.key), "error": str(error)})
