@@ -70,9 +70,9 @@ def create_mesh_ca(mesh: str, now_ns: int, *, bits: int = 2048, life: timedelta 
     return create_ca(subject, [x509.UniformResourceIdentifier(f"spiffe://{mesh}")], now_ns, bits=bits, life=life)
 
 
-def create_named_ca(common_name: str, now_ns: int) -> CertificateAuthority:
-    """A new CA for traffic between control planes and proxies' admin ports."""
-    return create_ca(_subject(common_name), [], now_ns)
+def create_named_ca(common_name: str, now_ns: int, *, key: PrivateKey | None = None) -> CertificateAuthority:
+    """A new CA for traffic between control planes and proxies' admin ports; with a fresh RSA key if there is none."""
+    return create_ca(_subject(common_name), [], now_ns, key=key)
 
 
 def create_ca(
@@ -82,9 +82,10 @@ def create_ca(
     *,
     bits: int = 2048,
     life: timedelta = TEN_YEARS,
+    key: PrivateKey | None = None,
 ) -> CertificateAuthority:
-    """A new self-signed CA with a fresh RSA key."""
-    key = new_rsa_key(bits)
+    """A new self-signed CA, with a fresh RSA key if none is given."""
+    key = key or new_rsa_key(bits)
     now = to_datetime(now_ns)
     builder = (
         x509.CertificateBuilder()

@@ -12,6 +12,7 @@ import ipaddress
 
 from ursa.identity.ca import CertificateAuthority, create_named_ca
 from ursa.identity.certificates import DAY, Leaf, LeafIssuer, LeafRequest
+from ursa.identity.pem import new_ec_key
 from ursa.identity.signing_keys import secret, secret_data
 from ursa.model.resource import Resource
 
@@ -22,7 +23,8 @@ LIFE = 3650 * DAY
 
 def new_admin_ca(now_ns: int) -> Resource:
     """The GlobalSecret with a fresh admin CA."""
-    authority = create_named_ca("Envoy Admin CA", now_ns)
+    # Every proxy has a leaf of its own, so what a signature costs is paid for each that connects.
+    authority = create_named_ca("Envoy Admin CA", now_ns, key=new_ec_key())
     return secret("GlobalSecret", "", SECRET, authority.bundle_pem + authority.key_pem)
 
 

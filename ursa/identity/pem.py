@@ -23,6 +23,11 @@ def new_rsa_key(bits: int = RSA_BITS) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
+def new_ec_key() -> ec.EllipticCurvePrivateKey:
+    """A fresh key on P-256; signs ten times faster than RSA, for where nobody asks for RSA."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def rsa_private_pem(key: rsa.RSAPrivateKey) -> bytes:
     """PKCS#1 PEM (`RSA PRIVATE KEY`), the form in which Kuma stores signing keys."""
     return key.private_bytes(
