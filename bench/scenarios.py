@@ -41,6 +41,20 @@ class Scenarios:
     async def connect(self) -> Figures:
         """All proxies connect at once."""
         await self._meter.start()
+        return await self._all_connected()
+
+    async def reconnect(self) -> Figures:
+        """All connections break, and all proxies come back at once with what they have."""
+        await self._meter.start()
+        await cancel_and_wait(*self._running)
+        return await self._all_connected()
+
+    async def disconnect(self) -> None:
+        """All proxies go."""
+        await cancel_and_wait(*self._running)
+
+    async def _all_connected(self) -> Figures:
+        lost = sum(proxy.failures for proxy in self._proxies)
         address, ca = f"127.0.0.1:{self._zone.xds}", self._zone.certificate
         self._running = [spawn(proxy.run(address, ca), proxy.name) for proxy in self._proxies]
         await self._meter.settle(quiet=3.0)
@@ -48,17 +62,11 @@ class Scenarios:
         latest = max((at for proxy in self._proxies for at in proxy.seen.values()), default=0.0)
         return {
             "complete": sum(proxy.complete(self._services) for proxy in self._proxies),
-            "streams_lost": sum(proxy.failures for proxy in self._proxies),
+            "streams_lost": sum(proxy.failures for proxy in self._proxies) - lost,
             # Nobody gets anything when everybody still has it all.
             "last_s": round(latest - self._meter.started, 3) if latest > self._meter.started else None,
             **figures,
         }
-
-    async def disconnect(self) -> None:
-        """All proxies go."""
-        await cancel_and_wait(*self._running)
-        self._running = []
-        await self._meter.settle()
 
     async def endpoint_change(self) -> Figures:
         """One instance of one service appears."""

@@ -60,8 +60,7 @@ async def _run(scenarios: Scenarios, options: Options) -> dict[str, object]:
     results["memory_mb"] = scenarios.memory()
     await asyncio.sleep(SETTLING)
     results["idle_per_minute"] = await scenarios.idle(options.idle)
-    await scenarios.disconnect()
-    results["reconnect"] = await scenarios.connect()
+    results["reconnect"] = await scenarios.reconnect()
     results["memory_after_reconnect_mb"] = scenarios.memory()
     await scenarios.disconnect()
     return results
