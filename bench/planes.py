@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 PROCESS_CPU = 2
 """The kernel's number for the CPU time of all threads of a process (`CPUCLOCK_SCHED`)."""
 
@@ -61,11 +63,17 @@ class Plane:
             return found
 
     def counters(self) -> dict[str, float]:
-        """Its own counters (`ursa_*`), labels included in the name."""
+        """Its own counters (`ursa_*`), and what it asked of its store by operation."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.diagnostics}/metrics") as response:
-            lines = response.read().decode().splitlines()
-        samples = (line.rsplit(" ", 1) for line in lines if line.startswith("ursa_"))
-        return {name.removeprefix("ursa_"): float(value) for name, value in samples}
+            families = list(text_string_to_metric_families(response.read().decode()))
+        found: dict[str, float] = {}
+        for sample in (sample for family in families for sample in family.samples):
+            if sample.name.startswith("ursa_"):
+                found[sample.name.removeprefix("ursa_")] = sample.value
+            elif sample.name == "store_count":
+                name = f"store_{sample.labels['operation']}"
+                found[name] = found.get(name, 0) + sample.value
+        return found
 
     def stop(self) -> None:
         """Ends the process."""
