@@ -64,6 +64,13 @@ CALLS = {
 }
 
 
+PARTS = "parts:"
+"""How a request id begins whose answer may come in parts. Kuma's zones give ids back as they are and answer whole."""
+
+MORE = "+"
+"""What is added to the request id of every part but the last one."""
+
+
 def encode_query(query: AdminQuery, request_id: str) -> bytes:
     """A question as bytes."""
     message = CALLS[query.call].request(

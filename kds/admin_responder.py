@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kds.admin_calls import AdminHandler, decode_query, encode_answer
+from kds.admin_calls import MORE, PARTS, AdminHandler, AdminQuery, decode_query, encode_answer
 from kds.byte_stream import ByteStream, read_message
 from ursa.errors import UrsaError
 from ursa.runtime.tasks import cancel_and_wait, spawn
@@ -14,6 +14,9 @@ TIMEOUT = 10.0
 
 AT_ONCE = 8
 """Questions answered at the same time per stream; more wait in the stream."""
+
+PART = 256 << 10
+"""Bytes of one part of an answer: nothing else on the connection waits for more than that."""
 
 
 class AdminResponder:
@@ -39,17 +42,27 @@ class AdminResponder:
     async def _answer(self, stream: ByteStream, message: bytes) -> None:
         try:
             request_id, query = decode_query(self._call, message)
-            try:
-                async with asyncio.timeout(TIMEOUT):
-                    answer = encode_answer(self._call, request_id, await self._handler(query))
-            except UrsaError as failure:
-                answer = encode_answer(self._call, request_id, error=str(failure))
-            except TimeoutError:
-                answer = encode_answer(self._call, request_id, error=f"no answer within {TIMEOUT:g} s")
-            if len(answer) > self._max_message:
-                error = f"the answer has {len(answer)} bytes, more than fit into a message"
-                answer = encode_answer(self._call, request_id, error=error)
-            async with self._writing:
-                await stream.write(answer)
+            for part in await self._ask(request_id, query):
+                async with self._writing:
+                    await stream.write(part)
         finally:
             self._slots.release()
+
+    async def _ask(self, request_id: str, query: AdminQuery) -> list[bytes]:
+        """What a proxy says, as messages."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                result = await self._handler(query)
+        except UrsaError as failure:
+            return [encode_answer(self._call, request_id, error=str(failure))]
+        except TimeoutError:
+            return [encode_answer(self._call, request_id, error=f"no answer within {TIMEOUT:g} s")]
+        if request_id.startswith(PARTS):
+            cuts = [result[start : start + PART] for start in range(0, len(result), PART)] or [b""]
+            parts = [encode_answer(self._call, request_id + MORE, part) for part in cuts[:-1]]
+            return [*parts, encode_answer(self._call, request_id, cuts[-1])]
+        answer = encode_answer(self._call, request_id, result)
+        if len(answer) > self._max_message:
+            error = f"the answer has {len(answer)} bytes, more than fit into a message"
+            answer = encode_answer(self._call, request_id, error=error)
+        return [answer]

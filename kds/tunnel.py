@@ -7,13 +7,35 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from kds.admin_calls import CALLS, AdminQuery, decode_answer, encode_query
+from kds.admin_calls import CALLS, MORE, PARTS, AdminQuery, decode_answer, encode_query
 from kds.byte_stream import ByteStream, read_message
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
+from ursa.runtime.tasks import cancel_and_wait, spawn
 
 TIMEOUT = 10.0
 """Seconds for a zone to answer."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Somebody who waits for an answer, and what has come of it."""
+
+    answer: asyncio.Future[bytes]
+    parts: list[bytes] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def settle(self, call: str, result: bytes, error: str) -> None:
+        """The last part came, or an error instead."""
+        if error:
+            self.answer.set_exception(Unavailable(f"could not send {CALLS[call].request.__name__}: {error}"))
+        else:
+            self.answer.set_result(b"".join((*self.parts, result)))
+
+    def take(self, part: bytes) -> None:
+        """A part came that is not the last one."""
+        self.parts.append(part)
+        self.news.set()
 
 
 @dataclass(slots=True)
@@ -21,7 +43,7 @@ class _Open:
     """One stream of one zone; gRPC allows one write at a time."""
 
     stream: ByteStream
-    waiting: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
+    waiting: dict[str, _Waiting] = field(default_factory=dict)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -38,16 +60,20 @@ class AdminTunnel:
         try:
             while (message := await read_message(stream)) is not None:
                 request_id, result, error = decode_answer(call, message)
-                waiting = opened.waiting.get(request_id)
+                waiting = opened.waiting.get(request_id.removesuffix(MORE))
                 # Nobody waits any more for some answers; that is no reason to end the stream.
-                if waiting is not None and not waiting.done():
-                    _settle(waiting, call, result, error)
+                if waiting is None or waiting.answer.done():
+                    continue
+                if request_id.endswith(MORE):
+                    waiting.take(result)
+                else:
+                    waiting.settle(call, result, error)
         finally:
             if self._open.get((zone, call)) is opened:
                 del self._open[zone, call]
             for waiting in opened.waiting.values():
-                if not waiting.done():
-                    waiting.set_exception(Unavailable(_offline(call)))
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(Unavailable(_offline(call)))
 
     def streams(self, zone: str) -> frozenset[str]:
         """The questions that can be asked of a zone now."""
@@ -62,14 +88,13 @@ class AdminTunnel:
         opened = self._open.get((zone, query.call))
         if opened is None:
             raise Unavailable(_offline(query.call))
-        request_id = self._clock.new_id()
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        opened.waiting[request_id] = answer
+        request_id = PARTS + self._clock.new_id()
+        waiting = opened.waiting[request_id] = _Waiting(asyncio.get_running_loop().create_future())
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT) as deadline:
                 async with opened.writing:
                     await opened.stream.write(encode_query(query, request_id))
-                return await answer
+                return await _whole(waiting, deadline)
         except TimeoutError:
             raise Unavailable(f"zone {zone} did not answer within {TIMEOUT:g} s") from None
         except (grpc.aio.BaseError, asyncio.InvalidStateError):
@@ -79,11 +104,19 @@ class AdminTunnel:
             del opened.waiting[request_id]
 
 
-def _settle(waiting: asyncio.Future[bytes], call: str, result: bytes, error: str) -> None:
-    if error:
-        waiting.set_exception(Unavailable(f"could not send {CALLS[call].request.__name__}: {error}"))
-    else:
-        waiting.set_result(result)
+async def _whole(waiting: _Waiting, deadline: asyncio.Timeout) -> bytes:
+    """The answer; every part that comes gives the zone its time again."""
+    news = spawn(waiting.news.wait(), "admin tunnel: part")
+    try:
+        while not waiting.answer.done():
+            await asyncio.wait((waiting.answer, news), return_when=asyncio.FIRST_COMPLETED)
+            if news.done():
+                waiting.news.clear()
+                news = spawn(waiting.news.wait(), "admin tunnel: part")
+                deadline.reschedule(asyncio.get_running_loop().time() + TIMEOUT)
+        return waiting.answer.result()
+    finally:
+        await cancel_and_wait(news)
 
 
 def _offline(call: str) -> str:

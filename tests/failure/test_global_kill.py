@@ -35,7 +35,7 @@ def free_port() -> int:
 class GlobalProcess:
     """A global control plane in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.api, self.kds, self.diagnostics = free_port(), free_port(), free_port()
         self._environment = {
             "KUMA_MODE": "global",
@@ -47,6 +47,7 @@ class GlobalProcess:
             "KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(self.kds),
             "KUMA_MULTIZONE_GLOBAL_KDS_TLS_ENABLED": "false",
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            **environment,
         }
 
     async def start(self) -> None:
