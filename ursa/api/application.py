@@ -70,7 +70,7 @@ def _endpoints(context: ApiContext, access: Access, audit: Audit) -> Iterator[En
     yield from ProxyPolicies(context, reader).endpoints()
     yield from ProxyRules(context, reader).endpoints()
     yield from OlderRules(context, reader).endpoints()
-    yield from ProxyConfig(context, reader).endpoints()
+    yield from ProxyConfig(context, reader, access).endpoints()
     yield from Attachments(context, reader).endpoints()
     yield from Resources(context, reader, access, audit).endpoints()
 

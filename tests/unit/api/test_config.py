@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from tests.unit.api.conftest import ControlPlane, Start
@@ -33,16 +34,28 @@ async def test_it_is_what_the_envoy_that_connected_last_would_get(zone: ControlP
     assert body["xds"][LISTENER]["inbound:192.168.0.1:8080"]["enableReusePort"] is True
 
 
-async def test_keys_of_meshes_are_not_shown(zone: ControlPlane) -> None:
+async def test_keys_are_not_shown(zone: ControlPlane) -> None:
     backend = {"name": "ca-1", "type": "builtin"}
     await zone.put("/meshes/default", {"type": "Mesh", "name": "default", "mtls": {"backends": [backend]}})
     mtls = {"enabledBackend": "ca-1", "backends": [backend]}
     assert (await zone.put("/meshes/default", {"type": "Mesh", "name": "default", "mtls": mtls}))[0] == 200
-    await add_proxy(zone, {})
+    await add_proxy(zone, METADATA)
     _, body = await zone.get(f"{PROXY}/_config")
     assert "identity_cert:secret:default" in str(body)
     assert not any(type_url.endswith("Secret") for type_url in body["xds"])
-    assert "PRIVATE KEY" not in str(body)
+    (certificate,) = certificates(body["xds"][LISTENER]["kuma:envoy:admin"])
+    assert b"CERTIFICATE" in b64decode(certificate["certificateChain"]["inlineBytes"])
+    assert b64decode(certificate["privateKey"]["inlineBytes"]) == b"[redacted]"
+
+
+def certificates(document: Any) -> list[Any]:
+    """All TLS certificates somewhere in a document."""
+    if isinstance(document, dict):
+        return [
+            *document.get("tlsCertificates", ()),
+            *(c for inside in document.values() for c in certificates(inside)),
+        ]
+    return [c for inside in document for c in certificates(inside)] if isinstance(document, list) else []
 
 
 async def test_a_shadow_policy_shows_only_when_asked_for(zone: ControlPlane) -> None:

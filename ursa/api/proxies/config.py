@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from ursa.api.access import Access
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.failures import Failure
@@ -22,9 +23,10 @@ _FLAGS = {"": False, "false": False, "true": True}
 class ProxyConfig:
     """The call. Only a zone can compute configuration, so only a zone has a maker of it in the context."""
 
-    def __init__(self, context: ApiContext, reader: Reader) -> None:
+    def __init__(self, context: ApiContext, reader: Reader, access: Access) -> None:
         self._context = context
         self._reader = reader
+        self._access = access
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Its route; a builtin gateway is found under the name of its Dataplane in both places."""
@@ -36,6 +38,7 @@ class ProxyConfig:
         configure = self._context.configure
         if configure is None:
             raise Failure(405, "Method not allowed", "Not allowed on global CP")
+        self._access.config_dump(request)
         shadow, with_difference = _wanted(request)
         mesh, name = request.match_info["mesh"], name_of(request)
         self._reader.check_mesh(mesh)
