@@ -7,6 +7,7 @@ import pytest
 from ursa.admission.initial_policies import initial_policies
 from ursa.admission.startup import ensure_defaults
 from ursa.catalog import default_registry
+from ursa.model.forms import from_rest, to_rest
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import load
@@ -48,6 +49,17 @@ async def test_each_mode_has_its_defaults(
     assert found.get("Mesh", set()) == meshes
     assert found.get("Zone", set()) == (set() if "MODE" in variables else {"default"})
     assert found.get("Config", set()) == (set() if variables == FEDERATED else {"kuma-cluster-id"})
+
+
+@pytest.mark.parametrize("mode", ["zone", "global"])
+async def test_what_is_created_keeps_the_rules_for_users(mode: str) -> None:
+    store, _ = await started(MODE=mode, DEFAULTS_CREATE_MESH_ROUTING_RESOURCES="true")
+    registry = default_registry()
+    for resource in (await store.contents()).resources:
+        kind = registry[resource.kind]
+        if kind.path:
+            assert from_rest(to_rest(resource, registry), registry).spec == resource.spec
+            assert list(kind.validate(resource)) == []
 
 
 async def test_switches() -> None:

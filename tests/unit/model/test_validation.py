@@ -70,6 +70,21 @@ def test_what_keeps_the_rules_is_accepted(kind: str, document: Any) -> None:
     assert found_in(kind, document) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "document", "warned"),
+    [
+        ("RateLimit", connected({"http": {"requests": 1, "interval": "0.049s"}}), True),
+        ("RateLimit", connected({"http": {"requests": 1, "interval": "0.050s"}}), False),
+        ("FaultInjection", fault(responseBandwidth={"percentage": 1, "limit": "xkbpsx"}), True),
+        ("FaultInjection", fault(responseBandwidth={"percentage": 1, "limit": "5 mbps"}), False),
+    ],
+)
+def test_what_only_kuma_accepts_is_warned_of(kind: str, document: Any, warned: bool) -> None:
+    resource = from_rest({"type": kind, "name": "x", "mesh": "default", **document}, REGISTRY)
+    assert list(REGISTRY[kind].validate(resource)) == []
+    assert any("'conf." in warning for warning in REGISTRY[kind].warnings(resource)) == warned
+
+
 def test_the_origin_of_a_trust_has_another_place_now() -> None:
     spec = {"trustDomain": "a", "caBundles": [{"type": "Pem", "pem": {"value": "a"}}]}
     for extra, count in (({}, 0), ({"origin": {"kri": "a"}}, 1)):

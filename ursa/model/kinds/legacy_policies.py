@@ -11,10 +11,10 @@ from ursa.model.kind import Column, Family, Kind, Scope, Sync, Writable
 from ursa.model.resource import Resource
 from ursa.model.validation.legacy.circuit_breaker import circuit_breaker_violations
 from ursa.model.validation.legacy.external_service import external_service_violations
-from ursa.model.validation.legacy.fault_injection import fault_injection_violations
+from ursa.model.validation.legacy.fault_injection import fault_injection_violations, fault_injection_warnings
 from ursa.model.validation.legacy.health_check import health_check_violations
 from ursa.model.validation.legacy.proxy_template import proxy_template_violations
-from ursa.model.validation.legacy.rate_limit import rate_limit_violations
+from ursa.model.validation.legacy.rate_limit import rate_limit_violations, rate_limit_warnings
 from ursa.model.validation.legacy.retry import retry_violations
 from ursa.model.validation.legacy.timeout import timeout_violations
 from ursa.model.validation.legacy.traffic_route import traffic_route_violations
@@ -22,6 +22,11 @@ from ursa.model.validation.legacy.virtual_outbound import virtual_outbound_viola
 from ursa.model.validation.selectors import connection_policy, dataplane_policy
 
 Validate = Callable[[Resource], Sequence[Violation]]
+Warn = Callable[[Resource], Sequence[str]]
+
+
+def _silent(_: Resource) -> Sequence[str]:
+    return ()
 
 
 def _legacy(
@@ -34,6 +39,7 @@ def _legacy(
     family: Family = Family.LEGACY_POLICY,
     titles: str = "",
     effect_built: bool = False,
+    warnings: Warn = _silent,
     shown: tuple[Column, ...] = (),
 ) -> Kind:
     return Kind(
@@ -45,7 +51,7 @@ def _legacy(
         sync=Sync.DOWN,
         writable=Writable.ZONE | Writable.GLOBAL,
         validate=validate,
-        warnings=_silent if effect_built else _not_yet,
+        warnings=warnings if effect_built else _with_notice(name, warnings),
         columns=shown,
         cli=cli,
         singular=title,
@@ -54,12 +60,13 @@ def _legacy(
     )
 
 
-def _silent(_: Resource) -> Sequence[str]:
-    return ()
+def _with_notice(name: str, warnings: Warn) -> Warn:
+    notice = f"{name} is stored and synced, but this version does not configure proxies from it yet"
 
+    def warn(resource: Resource) -> Sequence[str]:
+        return (*warnings(resource), notice)
 
-def _not_yet(resource: Resource) -> Sequence[str]:
-    return (f"{resource.kind} is stored and synced, but this version does not configure proxies from it yet",)
+    return warn
 
 
 _SERVICES = connection_policy(source_service=True, destination_only_service=True)
@@ -71,11 +78,13 @@ KINDS = (
     ),
     _legacy(
         "FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), "Fault Injection",
-        fault_injection_violations,
+        fault_injection_violations, warnings=fault_injection_warnings,
     ),
-    _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check",
-        health_check_violations),
-    _legacy("RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit", rate_limit_violations),
+    _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check", health_check_violations),
+    _legacy(
+        "RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit",
+        rate_limit_violations, warnings=rate_limit_warnings,
+    ),
     _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries"),
     _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations),
     _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES),

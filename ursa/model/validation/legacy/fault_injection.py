@@ -17,6 +17,8 @@ _PROTOCOLS = ("http", "http2", "grpc")
 _UNIT = re.compile(r"\d*\s?[gmk]bps")
 """Kuma looks for this anywhere in the text, and documents exist that only this accepts."""
 
+_BANDWIDTH = re.compile(r"\d+\s?[gmk]bps")
+
 
 def fault_injection_violations(resource: Resource) -> Sequence[Violation]:
     """Everything wrong with a FaultInjection."""
@@ -32,6 +34,14 @@ def fault_injection_violations(resource: Resource) -> Sequence[Violation]:
             found += _percentage(f"conf.{name}.percentage", conf[name])
             found += check(f"conf.{name}", conf[name])
     return found
+
+
+def fault_injection_warnings(resource: Resource) -> Sequence[str]:
+    """What Kuma accepts although nobody can tell what it means."""
+    limit = resource.spec.get("conf", {}).get("responseBandwidth", {}).get("limit")
+    if limit is None or _BANDWIDTH.fullmatch(limit):
+        return ()
+    return (f"'conf.responseBandwidth.limit' is no bandwidth: {limit}",)
 
 
 def _protocol(field: str, match: JsonObject) -> Iterator[Violation]:
