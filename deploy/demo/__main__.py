@@ -114,25 +114,32 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="tell the story once, then print one line of JSON")
     parser.add_argument("--ports-from", type=int, default=FIRST_PORT, help="first of 300 ports, in steps of 300")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="ursa-demo-"))
-    demo: Demo | None = None
-    status = 0
+    places = layout(arguments.ports_from)
     try:
-        places = layout(arguments.ports_from)
         check_free(places)
-        demo = Demo(places, folder, once=arguments.once)
-        asyncio.run(demo.run())
-    except asyncio.CancelledError:
-        status = INTERRUPTED if arguments.once else 0
-    except UrsaError as error:
+    except ConfigError as error:
         print(f"demo failed: {error}", file=sys.stderr)
-        status = 2 if isinstance(error, ConfigError) else 1
-    if status in (0, INTERRUPTED):
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        print(f"logs of all processes: {folder / 'logs'}", file=sys.stderr)
-    if arguments.once and demo is not None:
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="ursa-demo-"))
+    demo = Demo(places, folder, once=arguments.once)
+    status = _outcome(demo, folder)
+    if arguments.once:
         print(demo.report.line(), flush=True)
+        return status
+    return 0 if status == INTERRUPTED else status
+
+
+def _outcome(demo: Demo, folder: Path) -> int:
+    """Exit status of a run; its logs stay when it failed."""
+    try:
+        asyncio.run(demo.run())
+        status = 0
+    except asyncio.CancelledError:
+        status = INTERRUPTED
+    except UrsaError as error:
+        print(f"demo failed: {error}\nlogs of all processes: {folder / 'logs'}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
     return status
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from deploy.demo.layout import (
 )
 from deploy.demo.processes import Processes, tool
 from deploy.demo.waiting import fetch, until
+from ursa.errors import Unavailable
 
 GLOBAL = "global"
 START = 120.0
@@ -62,14 +63,15 @@ class Deployment:
                 await self.until_ready(zone, name, host)
         for zone in self.layout.zones:
             knows = partial(self._knows, zone, len(self.layout.zones))
-            await until(f"web-{zone.name} knows the backends of all zones", knows, START)
+            await self._until(zone.name, f"web-{zone.name} knows the backends of all zones", knows)
 
     async def start_global(self) -> None:
         """Starts the global control plane, for the first time or again."""
         centre, work_dir = self.layout.centre, self._work_dir(GLOBAL)
         env = global_settings(centre, str(work_dir))
         await self.processes.start(GLOBAL, tool("ursa-cp"), "run", env=env)
-        await until("the global answers", lambda: fetch(f"http://127.0.0.1:{centre.api_port}/meshes/default"), START)
+        url = f"http://127.0.0.1:{centre.api_port}/meshes/default"
+        await self._until(GLOBAL, "the global answers", lambda: fetch(url))
 
     async def kill_global(self) -> None:
         """Ends the global as a crash would."""
@@ -99,7 +101,7 @@ class Deployment:
         await self.processes.start(zone.name, tool("ursa-cp"), "run", env=env)
         path = "meshes/default/meshretries"
         url = f"http://127.0.0.1:{zone.api_port}/{path}"
-        await until(f"zone {zone.name} has got its policies", lambda: _total(url), START)
+        await self._until(zone.name, f"zone {zone.name} has got its policies", lambda: _total(url))
 
     async def _start_proxies(self, zone: Zone) -> None:
         for service in ("web", "backend"):
@@ -130,7 +132,14 @@ class Deployment:
     async def until_ready(self, zone: Zone, name: str, host: int) -> None:
         """Waits until the Envoy of a proxy has its first configuration."""
         url = f"http://127.0.0.1:{zone.admin_port(host)}/ready"
-        await until(f"the Envoy of {name} is ready", lambda: fetch(url), START)
+        await self._until(name, f"the Envoy of {name} is ready", lambda: fetch(url))
+
+    async def _until(self, process: str, what: str, look: Callable[[], Awaitable[object]]) -> None:
+        """Waits for something that depends on a process, whose log explains it when it does not come."""
+        try:
+            await until(what, look, START)
+        except Unavailable as error:
+            raise Unavailable(f"{error}\n{self.processes.tail(process)}") from None
 
     async def _knows(self, zone: Zone, backends: int) -> bool:
         """Whether the Envoy of `web` has that many healthy endpoints of `backend`."""

@@ -94,7 +94,7 @@ class Scenario:
         with self._story.tell(next(self._chapters)) as note:
             note("the first requests are on their way")
             await self._settled(self._here.name)
-            note(f"{RATE} requests per second from web, all answered in {self._here.name}")
+            note(f"{RATE} requests per second, all answered in {self._here.name}")
             await asyncio.sleep(self._pause)
 
     async def _fail_over(self) -> None:
@@ -107,10 +107,7 @@ class Scenario:
             self.report.shift_s = round(await self._settled(self._there.name) - died, 2)
             await asyncio.sleep(self._pause)
             failed = self._traffic.errors - errors
-            note(
-                f"traffic moved through the ingress of {self._there.name} in {self.report.shift_s:.2f} s, "
-                f"{_count(failed, 'failed request')}"
-            )
+            note(f"moved to {self._there.name} in {self.report.shift_s:.2f} s, {_count(failed, 'failed request')}")
 
     async def _return(self) -> None:
         chapter = next(self._chapters)
@@ -125,7 +122,7 @@ class Scenario:
             if strayed := self._traffic.by_zone[self._there.name] - away:
                 raise Failed(f"traffic came home, and then {_count(strayed, 'request')} went to {self._there.name}")
             failed = self._traffic.errors - errors
-            note(f"traffic came home in {self.report.return_s:.2f} s, {_count(failed, 'failed request')}")
+            note(f"came home in {self.report.return_s:.2f} s, {_count(failed, 'failed request')}")
 
     async def _global_dies(self) -> None:
         chapter, returns = next(self._chapters), next(self._chapters)
@@ -151,17 +148,15 @@ class Scenario:
                 raise Failed(
                     "\n  ".join([f"the reconnect changed {_count(len(changes), 'part')} of proxies:", *changes])
                 )
-            note(
-                f"nothing changed in any of {len(before)} Envoys, "
-                f"{_count(self.report.global_outage_errors, 'failed request')}"
-            )
+            failed = self.report.global_outage_errors
+            note(f"nothing changed in {len(before)} Envoys, {_count(failed, 'failed request')}")
 
     async def _settled(self, zone: str) -> float:
         try:
             return await self._traffic.settled(zone, PATIENCE)
         except TimeoutError as error:
             reasons = "".join(f"\n  {count}x {reason}" for reason, count in self._traffic.reasons.most_common(5))
-            raise Failed(f"{error}{reasons}") from None
+            raise Failed(f"{error}{reasons}\n{self._deployment.processes.tail(self._here.name)}") from None
 
     async def _reconnected(self) -> bool:
         await self._watch.look()

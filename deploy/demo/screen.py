@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +18,9 @@ from deploy.demo.story import Chapter, Story
 from deploy.demo.traffic import ERROR, RATE, Traffic
 from deploy.demo.watch import Watch, ZoneState
 
-HISTORY = 40
-"""Seconds that the picture looks back."""
+WIDEST = 110
+NAMES, NUMBERS = 26, (12, 17)
+"""Columns of a table: the first, and those with numbers; the rest of a line is for the one between them."""
 
 BARS = " ▁▂▃▄▅▆▇█"
 COLOURS = ("green", "cyan")
@@ -30,7 +32,7 @@ class Screen:
 
     def __init__(self, layout: Layout, story: Story, traffic: Traffic, watch: Watch, look_around: str) -> None:
         self._layout, self._story, self._traffic, self._watch = layout, story, traffic, watch
-        self._look_around = look_around
+        self._look_around, self._console = look_around, Console(stderr=True)
         self.over = False
         """Whether the story has been told."""
         self._colours = {zone.name: colour for zone, colour in zip(layout.zones, COLOURS, strict=True)}
@@ -38,14 +40,14 @@ class Screen:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Shows the picture while the context is open."""
-        console = Console(stderr=True)
-        with Live(console=console, get_renderable=self.picture, refresh_per_second=4, vertical_overflow="visible"):
+        with Live(console=self._console, get_renderable=self.picture, refresh_per_second=4):
             yield
 
     def picture(self) -> RenderableType:
         """The whole picture, at most 24 lines."""
         parts: list[RenderableType] = [self._title(), "", self._requests(), "", self._control_planes(), ""]
-        return Group(*parts, self._chapters(), "", self._footer())
+        whole = Group(*parts, self._chapters(), "", self._footer())
+        return Constrain(whole, WIDEST)
 
     def _title(self) -> RenderableType:
         line = Table.grid(expand=True)
@@ -58,7 +60,8 @@ class Screen:
 
     def _requests(self) -> RenderableType:
         table = _table(f"{self._layout.zones[0].name}'s web calls backend", "", "per second", "total")
-        rates, history = self._traffic.rates(), self._traffic.history(HISTORY)
+        room = min(self._console.width, WIDEST) - NAMES - sum(NUMBERS) - 2
+        rates, history = self._traffic.rates(), self._traffic.history(max(room, 1))
         for zone, colour in self._colours.items():
             name = Text(f"answered in {zone}", style=colour if rates[zone] else "")
             bars = Text(_bars([second[zone] for second in history]), style=colour)
@@ -105,14 +108,13 @@ class Screen:
 
     def _footer(self) -> RenderableType:
         state = "That was it; traffic goes on until you press Ctrl-C." if self.over else "Ctrl-C ends everything."
-        text = Text(f"{state} Meanwhile, look around:\n  ", style="dim", no_wrap=True, overflow="ellipsis")
-        return text.append(self._look_around)
+        return Text(f"{state} Meanwhile, look around:\n{self._look_around}", style="dim")
 
 
 def lines(chapter: Chapter) -> None:
     """Prints a chapter's news as a line, for logs and pipes."""
-    mark = "ok " if chapter.over else ".. "
-    print(f"{mark} {chapter.title}: {chapter.note}", file=sys.stderr, flush=True)
+    line = f"ok  {chapter.title}" if chapter.over else f"..  {chapter.title}: {chapter.note}"
+    print(line, file=sys.stderr, flush=True)
 
 
 _CONNECTION = {
@@ -123,11 +125,11 @@ _CONNECTION = {
 
 
 def _table(*headers: str) -> Table:
-    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim", show_edge=False)
-    table.add_column(headers[0], width=24)
+    table = Table(box=None, expand=True, padding=0, header_style="dim", show_edge=False)
+    table.add_column(headers[0], width=NAMES)
     table.add_column(headers[1], ratio=1, no_wrap=True)
-    for header in headers[2:]:
-        table.add_column(header, justify="right", width=15)
+    for header, width in zip(headers[2:], NUMBERS, strict=True):
+        table.add_column(header, justify="right", width=width)
     return table
 
 
