@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from global_cp.presence import Presence
 from kds.streams import race
@@ -22,9 +24,18 @@ TTL = 15.0
 class Leadership:
     """A supervised component: waits for the lease, then works until it is lost."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock, presence: Presence, instance: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        presence: Presence,
+        instance: str,
+        duties: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    ) -> None:
+        """Args: `duties` run for as long as this replica leads, beside those of the presence."""
         self._settings, self._store, self._clock = settings, store, clock
-        self._presence, self._instance = presence, instance
+        self._presence, self._instance, self._duties = presence, instance, duties
 
     async def run(self) -> None:
         """Leads until cancelled; raises Unavailable when the lease is lost, to be started again."""
@@ -33,7 +44,8 @@ class Leadership:
             log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
             try:
                 await ensure_defaults(self._store, self._settings, self._clock)
-                await race(self._presence.watch_others(), _until_lost(lease))
+                duties = [duty() for duty in self._duties]
+                await race(self._presence.watch_others(), *duties, _until_lost(lease))
             finally:
                 await lease.release()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from global_cp.absence import ZoneAbsence
 from global_cp.kds_port import KdsPort
 from global_cp.leadership import Leadership
 from global_cp.metrics import ZonesCollector
@@ -94,7 +95,8 @@ async def serve(settings: Settings) -> None:
     )
 
     presence = Presence(store, live, clock, registry["ZoneInsight"], instance)
-    leadership = Leadership(settings, store, clock, presence, instance)
+    absence = ZoneAbsence(settings, store, live, zones, tunnel, clock)
+    leadership = Leadership(settings, store, clock, presence, instance, duties=[absence.run])
 
     await store.open()
     try:

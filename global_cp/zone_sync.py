@@ -8,6 +8,7 @@ from aiohttp import web
 
 from global_cp.zone_state import ZoneState, state_of
 from global_cp.zones import Zones
+from kds.absence import read_absences
 from kds.sync_views import received_view, sent_view
 from ursa.api.answers import answer
 from ursa.api.context import Endpoint
@@ -67,6 +68,11 @@ class ZoneSync:
             document["deliveredRevision"] = connection.sender.delivered_everything()
         return answer(document)
 
+    def _offered(self, zone: str) -> str:
+        """How other zones get the ingresses of a zone."""
+        absences = read_absences(self._live.current)
+        return "withdrawn" if zone in absences.ejected else "last" if zone in absences.lapsed else "offered"
+
     def _zone(self, request: web.Request) -> Resource:
         name = request.match_info["name"]
         zone = self._live.current.get("Zone", "", name)
@@ -83,4 +89,5 @@ class ZoneSync:
             "reasons": list(state.reasons),
             "heldBy": state.holder or None,
             "lagRevisions": self.lag(zone.name),
+            "ingresses": self._offered(zone.name),
         }

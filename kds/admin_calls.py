@@ -64,6 +64,9 @@ CALLS = {
 }
 
 
+REACH = "ursa.Reach"
+"""A kind of proxy that is none: the zone is asked whether it reaches the ingress of another zone, `host:port`."""
+
 PARTS = "parts:"
 """How a request id begins whose answer may come in parts. Kuma's zones give ids back as they are and answer whole."""
 

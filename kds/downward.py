@@ -9,6 +9,7 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kds import features
+from kds.absence import LAPSED, Absences, read_absences
 from kds.labels import admits_sync, display_kept, without_prefixes
 from kds.offer import Offer, make_offer
 from kds.relay import is_producer, only_zone, zone_of
@@ -17,9 +18,10 @@ from ursa.identity.pem import BadKeyMaterial, load_private_key, rsa_public_pem
 from ursa.identity.signing_keys import ZONE_KEY, ZONE_PUBLIC_KEY
 from ursa.model.json import JsonObject
 from ursa.model.kind import Family, Kind, Registry, Sync
-from ursa.model.labels import GLOBAL, MANAGED_BY, ORIGIN
-from ursa.model.resource import Resource
+from ursa.model.labels import GLOBAL, MANAGED_BY, ORIGIN, PRESENCE
+from ursa.model.resource import Resource, ResourceKey
 from ursa.model.synced_names import hashed_name
+from ursa.view.view import View
 
 CLUSTER_ID = "kuma-cluster-id"
 """The only Config that zones get."""
@@ -35,6 +37,13 @@ class Downward:
     def __init__(self, registry: Registry, skip_prefixes: Iterable[str] = ()) -> None:
         self._registry = registry
         self._skip = tuple(skip_prefixes)
+        self._absences = Absences()
+
+    def observe(self, view: View) -> Iterable[ResourceKey]:
+        """See `OfferMaker`: ingresses of a zone that is not there are marked, so that others use them last."""
+        before, self._absences = self._absences, read_absences(view)
+        changed = self._absences.differing(before)
+        return [one.key for one in view.list("ZoneIngress") if zone_of(one) in changed] if changed else ()
 
     def offer(self, resource: Resource) -> Offer | None:
         """See `OfferMaker`."""
@@ -52,12 +61,17 @@ class Downward:
             return None
         return make_offer(
             resource.key,
-            self._mapped(_as_foreign(resource), kind),
+            self._mapped(self._marked(_as_foreign(resource)), kind),
             kind,
             origin_zone=zone_of(resource),
             only_zone=only_zone(resource) if policy else "",
             features=_needs(resource, kind) | ({features.PRODUCER_POLICIES} if policy else frozenset()),
         )
+
+    def _marked(self, resource: Resource) -> Resource:
+        if resource.kind != "ZoneIngress" or zone_of(resource) not in self._absences.lapsed:
+            return resource
+        return resource.with_labels({**resource.labels, PRESENCE: LAPSED})
 
     def _mapped(self, resource: Resource, kind: Kind) -> Resource:
         labels = without_prefixes(resource.labels, self._skip) | {ORIGIN: GLOBAL}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from kds.envelope import encode_envelope, version_of, wire_name
 from kds.wire import frame
 from ursa.model.kind import Kind
 from ursa.model.resource import Resource, ResourceKey
+from ursa.view.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def make_offer(
 class OfferMaker(Protocol):
     """Decides what is offered and in which form: the rules of one direction."""
 
+    def observe(self, view: View) -> Iterable[ResourceKey]:
+        """Takes note of what offers depend on beside their own resource; returns what must be offered anew."""
+
     def offer(self, resource: Resource) -> Offer | None:
         """The offer made of a resource, or None when it stays at home; raises ProtocolError."""
 
@@ -73,11 +78,13 @@ class Catalogue:
         revision: of the view it was made from.
         kinds: offers by kind and wire name.
         withheld: zones whose resources other zones do not get, because an operator disabled them.
+        ejected: zones whose ingresses other zones do not get, because they are dead.
     """
 
     revision: int = 0
     kinds: Map[str, Map[str, Offer]] = field(default_factory=Map)
     withheld: frozenset[str] = frozenset()
+    ejected: frozenset[str] = frozenset()
 
     def of(self, kind: str) -> Map[str, Offer]:
         """Offers of one kind, none for kinds it does not know."""
@@ -109,6 +116,7 @@ class OneZone:
         return (
             offer.origin_zone != self.zone
             and offer.origin_zone not in catalogue.withheld
+            and not (offer.key.kind == "ZoneIngress" and offer.origin_zone in catalogue.ejected)
             and offer.only_zone in ("", self.zone)
             and offer.features <= self.features
         )

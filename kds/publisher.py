@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
+from kds.absence import read_absences
 from kds.envelope import version_of
 from kds.index import OfferIndex
 from kds.offer import Catalogue, Offer, OfferMaker
@@ -72,7 +74,7 @@ class Publisher:
         for name, content in contents.items():
             version = version_of(content)
             self._index.put(Offer(ResourceKey(kind, "", name), name, version, frame(name, version, content)))
-        self._show(self._catalogue.revision, self._catalogue.withheld)
+        self._show(replace(self._catalogue, kinds=self._index.kinds))
 
     async def run(self) -> None:
         """Follows the view until cancelled."""
@@ -90,6 +92,7 @@ class Publisher:
             subscription.close()
 
     async def _take_in(self, view: View, keys: Iterable[ResourceKey]) -> None:
+        keys = {*keys, *self._rules.observe(view)}
         # Sorted, so that of two resources with the same synced name the same one wins after every start.
         for count, key in enumerate(sorted(keys), 1):
             offer = self._offer(key, view)
@@ -100,12 +103,13 @@ class Publisher:
             if count % SLICE == 0:
                 await asyncio.sleep(0)
         withheld = frozenset(zone.name for zone in view.list("Zone") if zone.spec.get("enabled") is False)
-        for zone in withheld ^ self._catalogue.withheld:
+        ejected = read_absences(view).ejected
+        for zone in (withheld ^ self._catalogue.withheld) | (ejected ^ self._catalogue.ejected):
             self._index.touch_origin(zone)
-        self._show(view.revision, withheld)
+        self._show(Catalogue(view.revision, self._index.kinds, withheld, ejected))
 
-    def _show(self, revision: int, withheld: frozenset[str]) -> None:
-        self._catalogue = Catalogue(revision, self._index.kinds, withheld)
+    def _show(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         if touched := self._index.take_touched():
             for listener in self._listeners:
                 listener(touched)

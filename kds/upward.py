@@ -10,8 +10,9 @@ from kds.offer import Offer, make_offer
 from ursa.model.json import JsonObject
 from ursa.model.kind import Family, Registry, Sync
 from ursa.model.labels import DELETION_GRACE, IN_ZONE, ORIGIN, ZONE
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
 from ursa.model.synced_names import hashed_name
+from ursa.view.view import View
 
 
 class Upward:
@@ -21,6 +22,10 @@ class Upward:
         self._registry = registry
         self._zone = zone
         self._skip = tuple(skip_prefixes)
+
+    def observe(self, view: View) -> Iterable[ResourceKey]:
+        """See `OfferMaker`: what a zone offers depends on nothing else."""
+        return ()
 
     def offer(self, resource: Resource) -> Offer | None:
         """See `OfferMaker`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from kds.admin_calls import CLUSTERS, CONFIG, AdminQuery
+from kds.admin_calls import CLUSTERS, CONFIG, REACH, AdminQuery
 from ursa.errors import NotFound, Unavailable, UrsaError
 from ursa.identity.certificates import LeafIssuer
 from ursa.identity.envoy_admin import SECRET, client_leaf, load_admin_ca
@@ -19,6 +19,7 @@ from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
 from ursa.view.live import LiveView
+from zone_cp.witness import reach
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class EnvoyAdmin:
 
     async def answer(self, query: AdminQuery) -> bytes:
         """What a proxy of this zone says; raises NotFound or Unavailable."""
+        if query.kind == REACH:
+            return await reach(self._live.current, query.name)
         proxy = self._live.current.get(query.kind, query.mesh, query.name)
         if proxy is None:
             raise NotFound(f"{query.kind} {query.name} not found")

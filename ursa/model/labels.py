@@ -23,6 +23,8 @@ KDS_SYNC = "kuma.io/kds-sync"
 WORKLOAD = "kuma.io/workload"
 NAMESPACE = "k8s.kuma.io/namespace"
 DELETION_GRACE = "kuma.io/deletion-grace-period-started-at"
+PRESENCE = "ursa.io/presence"
+"""Ours, on a ZoneIngress: `lapsed` while its zone is not seen, so that it is used last."""
 
 SERVICE_TAG = "kuma.io/service"
 PROTOCOL_TAG = "kuma.io/protocol"

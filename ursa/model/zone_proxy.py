@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ursa.model.labels import ORIGIN, ZONE
+from ursa.model.labels import ORIGIN, PRESENCE, ZONE
 from ursa.model.resource import Resource
 
 
@@ -36,6 +36,8 @@ class ZoneIngress:
     advertised_port: int
     available: tuple[AvailableService, ...]
     admin_port: int = 0
+    lapsed: bool = False
+    """Whether its zone has not been seen for a while."""
 
     @property
     def reachable(self) -> bool:
@@ -80,6 +82,7 @@ def parse_zone_ingress(resource: Resource, own_zone: str = "") -> ZoneIngress:
             for s in spec.get("availableServices", ())
         ),
         admin_port=int(networking.get("admin", {}).get("port", 0)),
+        lapsed=resource.labels.get(PRESENCE) == "lapsed",
     )
 
 

@@ -99,15 +99,17 @@ def _remote(group: RemoteInstances, around: Surroundings) -> Iterable[Endpoint]:
         yield _behind_ingress(group, around, {})
         return
     for egress in around.egresses:
-        yield _located(egress.address, egress.port, 1, group.service.tags, around)
+        yield _located(egress.address, egress.port, 1, group.service.tags, around, last=group.lapsed)
 
 
 def _behind_ingress(group: RemoteInstances, around: Surroundings, extra: Mapping[str, str]) -> Endpoint:
     tags = {**group.service.tags, **extra}
-    return _located(group.address, group.port, group.service.instances, tags, around)
+    return _located(group.address, group.port, group.service.instances, tags, around, last=group.lapsed)
 
 
-def _located(address: str, port: int, weight: int, tags: Mapping[str, str], around: Surroundings) -> Endpoint:
+def _located(
+    address: str, port: int, weight: int, tags: Mapping[str, str], around: Surroundings, *, last: bool = False
+) -> Endpoint:
     there = tags.get(ZONE_TAG)
-    priority = 1 if around.mesh.locality_aware and there is not None and there != around.zone else 0
-    return Endpoint(address, port, weight, without_service(tags), there, priority)
+    farther = around.mesh.locality_aware and there is not None and there != around.zone
+    return Endpoint(address, port, weight, without_service(tags), there, int(farther) + int(last))

@@ -15,6 +15,8 @@ class RemoteInstances:
     address: str
     port: int
     service: AvailableService
+    lapsed: bool = False
+    """Whether the zone there has not been seen for a while, so that it is used last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,6 @@ def remote_services(ingresses: Iterable[ZoneIngress], local_zone: str) -> Remote
         if ingress.available:
             taken.add(coordinate)
         for offered in ingress.available:
-            group = RemoteInstances(*coordinate, offered)
+            group = RemoteInstances(*coordinate, offered, ingress.lapsed)
             found.setdefault((offered.mesh, offered.service), []).append(group)
     return RemoteServices({key: tuple(groups) for key, groups in found.items()}, len(taken))

@@ -73,10 +73,23 @@ class MultizoneGlobalKds(Group):
     labels: MultizoneGlobalKdsLabels = group(MultizoneGlobalKdsLabels)
 
 
+class MultizoneGlobalAbsence(Group):
+    """Settings below `multizone.global.absence`: what other zones are told of one that is not there. All ours."""
+
+    enabled: bool = setting(True, env="MULTIZONE_GLOBAL_ABSENCE_ENABLED", doc="ours: withdraw ingresses of dead zones")
+    lease: Duration = setting(
+        10.0, env="MULTIZONE_GLOBAL_ABSENCE_LEASE", doc="ours: a zone not seen for so long comes last"
+    )
+    hold: Duration = setting(
+        30.0, env="MULTIZONE_GLOBAL_ABSENCE_HOLD", doc="ours: after so long as the last one it is withdrawn"
+    )
+
+
 class MultizoneGlobal(Group):
     """Settings below `multizone.global`."""
 
     kds: MultizoneGlobalKds = group(MultizoneGlobalKds)
+    absence: MultizoneGlobalAbsence = group(MultizoneGlobalAbsence)
 
 
 class MultizoneZoneKdsLabels(Group):
