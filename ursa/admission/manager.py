@@ -12,7 +12,7 @@ from ursa.admission import dataplanes, external_services, meshes
 from ursa.admission.deletion import check_deletion, owned_by
 from ursa.admission.place import Place, place_of
 from ursa.admission.reading import Target, read
-from ursa.admission.refusals import MeshNotFound, Stage, refuse
+from ursa.admission.refusals import MeshNotFound, NotAsExpected, Stage, refuse
 from ursa.errors import AlreadyExists, BadRequest, Conflict, NotFound
 from ursa.model.json import Json
 from ursa.model.kind import Kind, Registry
@@ -70,7 +70,9 @@ class ResourceManager:
         self._defaults = settings.defaults
         self.place: Place = place_of(settings)
 
-    async def put(self, kind: Kind, mesh: str, name: str, document: Json, *, dry_run: bool = False) -> Written:
+    async def put(
+        self, kind: Kind, mesh: str, name: str, document: Json, *, dry_run: bool = False, expected: int | None = None
+    ) -> Written:
         """Creates or replaces one resource from its REST form.
 
         Args:
@@ -79,17 +81,20 @@ class ResourceManager:
             name: from the URL.
             document: the parsed body.
             dry_run: check everything, write nothing.
+            expected: the version that the writer has seen, 0 if there was none; None if it does not care.
 
         Raises:
             ReadOnlyHere: the kind is not written on this control plane.
             MeshNotFound: the mesh does not exist.
             BadRequest, InvalidResource, Refused: the document is not acceptable.
             Conflict: somebody else changed the object meanwhile.
+            NotAsExpected: somebody else did so before, since the writer has looked.
         """
         self.place.check_writable(kind)
         owner = await self._mesh(kind, mesh)
         resource = read(document, Target(kind, mesh, name), self._registry, self.place)
         before = await self._find(kind.name, mesh, name)
+        _check_expected(resource.key, before, expected)
         resource = self._prepared(resource, kind, owner, before)
         await self._check_neighbours(resource, before)
         writes = [await self._write(resource, kind, before), *await self._companions(resource, before)]
@@ -103,17 +108,21 @@ class ResourceManager:
         holds = max(resource.version for resource in stored)
         return Written(stored[0], before is None, changed, holds, warnings, before)
 
-    async def delete(self, kind: Kind, mesh: str, name: str, *, dry_run: bool = False) -> Deleted:
+    async def delete(
+        self, kind: Kind, mesh: str, name: str, *, dry_run: bool = False, expected: int | None = None
+    ) -> Deleted:
         """Deletes one resource and what belongs to it.
 
         Raises:
             ReadOnlyHere, MeshNotFound: see `put`.
             NotFound: there is no such object.
             Refused: something still needs it.
+            NotAsExpected: it is not the version the caller has seen.
         """
         self.place.check_writable(kind)
         await self._mesh(kind, mesh)
         resource = await self._store.get(ResourceKey(kind.name, mesh, name))
+        _check_expected(resource.key, resource, expected)
         await self._seen(await self._store.revision())
         view = self._live.current
         check_deletion(resource, view, self.place)
@@ -200,3 +209,10 @@ class ResourceManager:
             await asyncio.wait_for(self._live.wait_for(revision), PATIENCE)
             return
         log.warning("view lags behind the store", extra={"revision": revision})
+
+
+def _check_expected(key: ResourceKey, before: Resource | None, expected: int | None) -> None:
+    found = before.version if before is not None else 0
+    if expected is not None and found != expected:
+        where = f'type="{key.kind}" name="{key.name}" mesh="{key.mesh}"'
+        raise NotAsExpected(f"the object has changed: {where} is at version {found}, not {expected}")

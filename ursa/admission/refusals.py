@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from ursa.errors import InvalidResource, NotFound, Violation
+from ursa.errors import Conflict, InvalidResource, NotFound, Violation
 
 
 class Stage(enum.Enum):
@@ -29,6 +29,10 @@ class Refused(InvalidResource):
     def __init__(self, stage: Stage, violations: Sequence[Violation]) -> None:
         self.stage = stage
         super().__init__(violations)
+
+
+class NotAsExpected(Conflict):
+    """The object is not at the version that the writer has seen."""
 
 
 class MeshNotFound(NotFound):

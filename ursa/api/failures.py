@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ursa.admission.place import ReadOnlyHere
-from ursa.admission.refusals import MeshNotFound, Refused, Stage
+from ursa.admission.refusals import MeshNotFound, NotAsExpected, Refused, Stage
 from ursa.api.answers import answer, plain
 from ursa.errors import (
     BadRequest,
@@ -95,6 +95,8 @@ def problem_of(error: UrsaError, title: str) -> Problem:
             return Problem(404, "Failed to retrieve Mesh", "Not found")
         case NotFound():
             return Problem(404, title, "Not found")
+        case NotAsExpected():
+            return Problem(412, "Conflict", text)
         case Conflict():
             return Problem(409, "Conflict", text)
         case Forbidden():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +15,8 @@ from ursa.api.context import ApiContext, Endpoint
 from ursa.api.filters import Query, matching
 from ursa.api.paging import page, span_of
 from ursa.api.reader import Reader
-from ursa.errors import InvalidResource, Violation
+from ursa.api.watching import WATCH, watch
+from ursa.errors import BadRequest, InvalidResource, Violation
 from ursa.model.forms import to_kubernetes, to_rest
 from ursa.model.kind import Kind, Scope
 from ursa.model.resource import Resource
@@ -48,18 +49,22 @@ class Resources:
             yield Endpoint("PUT", path, self.put, PUT)
             yield Endpoint("DELETE", path, self.delete, DELETE)
 
-    async def list(self, request: web.Request) -> web.Response:
-        """GET of many."""
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        """GET of many, once or for as long as the caller wants to watch."""
         kind, mesh = kind_of(request, self._context), request.match_info.get("mesh")
         self._access.resource(request, kind)
         if mesh is not None:
             self._reader.check_mesh(mesh)
         span = span_of(request)
-        route = f"/meshes/{{mesh}}/{kind.path}" if mesh is not None else f"/{kind.path}"
-        listed = self._reader.list(kind, mesh)
-        if mesh is None:
-            listed = self._access.visible(request, listed)
-        found = matching(listed, kind, Query(request.query, route))
+        query = Query(request.query, f"/meshes/{{mesh}}/{kind.path}" if mesh is not None else f"/{kind.path}")
+
+        def select(listed: Iterable[Resource]) -> Sequence[Resource]:
+            inside = [r for r in listed if mesh in (None, r.mesh)]
+            return matching(self._access.visible(request, inside) if mesh is None else inside, kind, query)
+
+        if is_true(request, WATCH):
+            return await watch(request, self._context, kind, select)
+        found = select(self._reader.list(kind, mesh))
         items = [to_rest(r, self._context.registry) for r in span.of(found)]
         return answer(page(request, items, len(found), span))
 
@@ -68,14 +73,16 @@ class Resources:
         kind, mesh, name = self._target(request)
         if mesh:
             self._reader.check_mesh(mesh)
-        return answer(self.form(request, self._reader.get(kind, mesh, name)))
+        found = self._reader.get(kind, mesh, name)
+        return answer(self.form(request, found), headers={"ETag": f'"{found.version}"'} if found.version else None)
 
     async def put(self, request: web.Request) -> web.Response:
         """Create or replace."""
         kind, mesh, name = self._target(request)
         document = await body_of(request, kind.name)
         dry_run = is_true(request, DRY_RUN)
-        written = await self._context.resources.put(kind, mesh, name, document, dry_run=dry_run)
+        expected = expected_version(request)
+        written = await self._context.resources.put(kind, mesh, name, document, dry_run=dry_run, expected=expected)
         if not dry_run:
             self._audit.written(request, written.before, written.resource, written.revision)
         body: dict[str, Any] = {"warnings": list(written.warnings)} if written.warnings else {}
@@ -86,7 +93,8 @@ class Resources:
         """Delete."""
         kind, mesh, name = self._target(request)
         dry_run = is_true(request, DRY_RUN)
-        deleted = await self._context.resources.delete(kind, mesh, name, dry_run=dry_run)
+        expected = expected_version(request)
+        deleted = await self._context.resources.delete(kind, mesh, name, dry_run=dry_run, expected=expected)
         if not dry_run:
             self._audit.written(request, deleted.before, None, deleted.revision)
         return answer({}, headers={REVISION: str(deleted.revision)})
@@ -105,6 +113,20 @@ class Resources:
         kind = kind_of(request, self._context)
         self._access.resource(request, kind)
         return kind, request.match_info.get("mesh", ""), name_of(request)
+
+
+def expected_version(request: web.Request) -> int | None:
+    """The version that `If-Match` names, as `ETag` gave it; 0 stands for an object that is not there.
+
+    Raises:
+        BadRequest: it is not one of ours.
+    """
+    text = request.headers.get("If-Match", "*").strip()
+    if text == "*":
+        return None
+    if not text.strip('"').isdecimal():
+        raise BadRequest(f"If-Match has to be an ETag of this object, not {text}")
+    return int(text.strip('"'))
 
 
 def one_of(context: ApiContext, *scopes: Scope, overviews: bool = False) -> str:
