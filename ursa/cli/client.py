@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from ursa.cli.failures import CommandFailed, ServerRefused, Unreachable
+from ursa.cli.failures import CommandFailed, OutOfTime, ServerRefused, Unreachable
 from ursa.cli.settings import ControlPlane
 from ursa.version import VERSION
 
@@ -35,8 +38,8 @@ class Answer:
 class Client:
     """Calls one control plane."""
 
-    def __init__(self, control_plane: ControlPlane, timeout: float) -> None:
-        """Args: where and how; seconds a call may take."""
+    def __init__(self, control_plane: ControlPlane, timeout: float | None) -> None:
+        """Args: where and how; seconds a call may take, None for ever."""
         self._plane = control_plane
         self._timeout = timeout
 
@@ -45,30 +48,62 @@ class Client:
         given = {k: v for k, v in (parameters or {}).items() if v not in (None, "")}
         return self.call("GET", path + (f"?{urlencode(given, doseq=True)}" if given else ""))
 
-    def call(self, method: str, path: str, body: Any = None, *, accept: str = JSON) -> Answer:
+    def call(
+        self, method: str, path: str, body: Any = None, *, accept: str = JSON, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One request.
 
         Raises:
             ServerRefused: the answer was an error.
             Unreachable: there was no answer.
         """
-        url = self._plane.url.rstrip("/") + path
-        headers = {"Accept": accept, "User-Agent": f"ursactl/{VERSION}", **self._plane.headers}
+        request = self._request(method, path, body, {"Accept": accept, **(headers or {})})
+        with self._opened(request, self._timeout) as response:
+            return Answer(response.status, dict(response.headers), response.read().decode(errors="replace"))
+
+    def lines(self, path: str, parameters: Mapping[str, Any], end: float | None = None) -> Iterator[dict[str, Any]]:
+        """JSON objects of an answer that goes on, one per line, until the server or the time ends it.
+
+        Args:
+            path: of the call.
+            parameters: of the call.
+            end: when to stop, by the monotonic clock; None for never.
+        """
+        request = self._request("GET", f"{path}?{urlencode(parameters)}", None, {"Accept": "*/*"})
+        try:
+            with self._opened(request, _left(end)) as response:
+                while raw := response.readline():
+                    if raw.strip():
+                        yield json.loads(raw)
+                    if end is not None and time.monotonic() >= end:
+                        return
+        except OutOfTime:
+            if end is None:
+                raise
+
+    def _request(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> urllib.request.Request:
+        given = {"User-Agent": f"ursactl/{VERSION}", **headers, **self._plane.headers}
         if self._plane.token:
-            headers["Authorization"] = f"Bearer {self._plane.token}"
+            given["Authorization"] = f"Bearer {self._plane.token}"
         data = None
         if body is not None:
-            data, headers["Content-Type"] = json.dumps(body).encode(), JSON
-        request = urllib.request.Request(url, data=data, method=method, headers=headers)
+            data, given["Content-Type"] = json.dumps(body).encode(), JSON
+        return urllib.request.Request(self._plane.url.rstrip("/") + path, data=data, method=method, headers=given)
+
+    @contextmanager
+    def _opened(self, request: urllib.request.Request, timeout: float | None) -> Iterator[Any]:
+        """The answer to a request while it is read; what goes wrong then, and before, is told as one of our errors."""
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout, context=self._tls()) as response:
-                return Answer(response.status, dict(response.headers), response.read().decode(errors="replace"))
+            with urllib.request.urlopen(request, timeout=timeout, context=self._tls()) as response:
+                yield response
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
             raise ServerRefused(error.code, text, _problem(text)) from None
+        except TimeoutError:
+            raise OutOfTime(f"the control plane at {self._plane.url} timed out") from None
         except urllib.error.URLError as error:
             raise Unreachable(f"cannot reach the control plane at {self._plane.url}: {_reason(error)}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unreachable(f"cannot reach the control plane at {self._plane.url}: {error}") from None
 
     def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
@@ -95,6 +130,10 @@ class Client:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def _left(end: float | None) -> float | None:
+    return None if end is None else max(end - time.monotonic(), 0.01)
 
 
 def path_of(*parts: str) -> str:

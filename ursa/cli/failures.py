@@ -16,17 +16,34 @@ class CommandFailed(UrsaError):
         self.notes = tuple(notes)
 
 
+class Different(CommandFailed):
+    """What was compared is not the same; the differences were printed, nothing else is to be said."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
 class ServerRefused(CommandFailed):
     """The control plane answered with an error."""
 
     def __init__(self, status: int, body: str, problem: Mapping[str, Any] | None) -> None:
-        self.status = status
+        self.status, self._body, self._problem = status, body, problem
         if problem is None or "title" not in problem:
             super().__init__(f"({status}): {body.strip()}")
             return
         notes = [f"* {p.get('field', '')}: {p.get('reason', '')}" for p in problem.get("invalid_parameters", ())]
         super().__init__(f"{problem['title']} ({problem.get('detail', '')})", notes)
 
+    def about(self, what: str) -> ServerRefused:
+        """The same error, with what it is about in front of its message."""
+        found = ServerRefused(self.status, self._body, self._problem)
+        found.args = (f"{what}: {self}",)
+        return found
+
 
 class Unreachable(CommandFailed):
     """The control plane could not be reached at all."""
+
+
+class OutOfTime(Unreachable):
+    """The control plane did not answer in time."""

@@ -7,7 +7,8 @@ from importlib import import_module
 
 import click
 
-from ursa.cli.failures import CommandFailed
+from ursa.cli.failures import CommandFailed, Different
+from ursa.cli.hints import hint_for, nearest
 from ursa.cli.session import Session
 from ursa.errors import UrsaError
 
@@ -18,11 +19,15 @@ COMMANDS = {
     "completion": "Print the completion script of a shell.",
     "config": "Manage the control planes this tool knows.",
     "delete": "Delete a resource.",
+    "describe": "Show all there is to know about one resource.",
+    "diff": "Show what apply would change.",
+    "edit": "Change one resource in your editor.",
     "export": "Print everything, so that another control plane can take it over.",
     "generate": "Make tokens, keys and certificates.",
     "get": "Show resources.",
     "inspect": "Show how proxies, zones, meshes and services are doing.",
     "version": "Show the versions of this tool and of the control plane.",
+    "wait": "Wait until a resource is as it should be.",
 }
 
 
@@ -34,7 +39,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return None
+            near = nearest(name, COMMANDS)
+            hint = f"\nHint: did you mean {near}?" if near else ""
+            ctx.fail(f'unknown command "{name}" for "{PROGRAM}"{hint}')
         command: click.Command = import_module(f"ursa.cli.commands.{name}").command
         return command
 
@@ -48,11 +55,24 @@ class LazyGroup(click.Group):
 @click.option("--config-file", default="", envvar="URSACTL_CONFIG", help="file with control planes")
 @click.option("--context", default="", help="control plane to use for this call")
 @click.option("--no-config", is_flag=True, help="use http://localhost:5681 and no file")
-@click.option("--api-timeout", default=60.0, show_default=True, help="seconds a call may take")
+@click.option("--api-timeout", default="1m", show_default=True, help="how long a call may take; 0 for ever")
+@click.option("--log-level", default="off", type=click.Choice(["off", "info", "debug"]), hidden=True)
 @click.pass_context
-def cli(ctx: click.Context, config_file: str, context: str, no_config: bool, api_timeout: float) -> None:
+def cli(ctx: click.Context, config_file: str, context: str, no_config: bool, api_timeout: str, log_level: str) -> None:
     """Operate an Ursa or Kuma control plane."""
-    ctx.obj = Session(config_file, context, no_config, api_timeout)
+    _ = log_level  # kumactl's; there is nothing to log here
+    ctx.obj = Session(config_file, context, no_config, _seconds(api_timeout))
+
+
+def _seconds(text: str) -> float | None:
+    """A duration, or a bare number of seconds; None for ever."""
+    from ursa.model.duration import parse_go
+
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_go(text) / 1_000_000_000
+    except ValueError as error:
+        raise CommandFailed(f"--api-timeout: {error}") from None
+    return seconds or None
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -64,10 +84,14 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return 1
+    except Different:
+        return 1
     except UrsaError as error:
         click.echo(f"Error: {error}", err=True)
         for note in error.notes if isinstance(error, CommandFailed) else ():
             click.echo(note, err=True)
+        if hint := hint_for(error):
+            click.echo(f"Hint: {hint}", err=True)
         return 1
     except BrokenPipeError:
         return 1

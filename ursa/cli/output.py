@@ -26,15 +26,20 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     lines = [tuple(header), *(tuple(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
-        click.echo(GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_row(line, widths)
 
 
-def print_document(document: Any, output: str) -> None:
-    """One document as `yaml` or `json`."""
+def print_row(cells: Sequence[str], widths: Sequence[int]) -> None:
+    """One line of a table whose columns have these widths; what is wider pushes the rest to the right."""
+    click.echo(GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def print_document(document: Any, output: str, *, separate: bool = False) -> None:
+    """One document as `yaml` or `json`; `separate` if more may follow."""
     if output == "json":
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        click.echo(yaml_of(document), nl=False)
+        click.echo(("---\n" if separate else "") + yaml_of(document), nl=False)
 
 
 def yaml_of(document: Any) -> str:

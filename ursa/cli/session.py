@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import click
 
 from ursa.cli.client import Client, path_of
 from ursa.cli.failures import CommandFailed
+from ursa.cli.hints import nearest
 from ursa.cli.settings import Contexts, default_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Session:
     config_file: str
     context: str
     no_config: bool
-    timeout: float
+    timeout: float | None
 
     @cached_property
     def contexts(self) -> Contexts:
@@ -54,7 +55,9 @@ class Session:
             if kind.path and wanted in names | {_spaced(kind.name)}:
                 return kind
         known = sorted(kind.cli[0] for kind in self.registry if kind.cli)
-        raise CommandFailed(f"unknown TYPE: {word}. Allowed values: {', '.join(known)}")
+        near = nearest(wanted, (word for kind in self.registry for word in kind.cli or ()))
+        notes = [f"Hint: did you mean {near}?"] if near else []
+        raise CommandFailed(f"unknown TYPE: {word}. Allowed values: {', '.join(known)}", notes)
 
     def path(self, kind: Kind, mesh: str, *rest: str) -> str:
         """Path of the kind's list, or of something below it."""
@@ -72,3 +75,20 @@ mesh_option = click.option("-m", "--mesh", default="default", show_default=True,
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True, help="format"
 )
+files_option = partial(
+    click.option, "-f", "--file", "files", multiple=True, help="file, folder, - or URL; may be repeated"
+)
+variables_option = click.option(
+    "-v", "--var", "variables", multiple=True, help="NAME=VALUE for {{ NAME }} in the files"
+)
+
+
+def _types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Words for kinds that begin like this, for shells to complete."""
+    from ursa.catalog import default_registry
+
+    words = {word for kind in default_registry() for word in kind.cli or ()}
+    return sorted(word for word in words if word.startswith(incomplete))
+
+
+type_argument = click.argument("type_", metavar="TYPE", shell_complete=_types)

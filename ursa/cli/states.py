@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ursa.cli.ages import NEVER, age, newest
@@ -115,28 +115,6 @@ def service(item: Item, _: int) -> Sequence[str]:
     proxies = item.get("dataplanes") or {}
     status = _SERVICE_STATUS.get(str(item.get("status", "")), "-")
     return (str(item.get("name", "")), status, f"{proxies.get('online', 0)}/{proxies.get('total', 0)}")
-
-
-def policies(document: Item) -> Iterator[str]:
-    """Which policies of which kinds apply to a proxy, out of its rules."""
-    yield "DATAPLANE:"
-    for rule in document.get("rules") or ():
-        yield f"  {rule.get('type', '')}"
-        for name in sorted(set(_origins(rule))):
-            yield f"    {name}"
-
-
-def _origins(rule: Any) -> Iterator[str]:
-    """Names of all policies that a rule, or any part of it, comes from."""
-    if isinstance(rule, list):
-        for part in rule:
-            yield from _origins(part)
-    elif isinstance(rule, dict):
-        for origin in rule.get("origin") or ():
-            yield str(origin.get("resourceMeta", origin).get("name", ""))
-        for key, part in rule.items():
-            if key != "conf":
-                yield from _origins(part)
 
 
 def _proxy_status(networking: Item, subscriptions: Sequence[Item]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import yaml
 from tests.unit.api.conftest import ControlPlane, Start
 from tests.unit.api.recordings import FOLDER, SHARED, recording, registry, seeds, titles
 from tests.unit.cli.conftest import Ursactl
+from ursa.cli.matches import policies_of_proxy, proxies_of_policy
 from ursa.model.forms import from_rest
 from ursa.model.resource import Resource
 
@@ -177,3 +178,41 @@ async def test_inspections_are_printed_alike(ursactl: Ursactl, zone: ControlPlan
     assert ours[0] == expected[0]
     wanted = {row for row in expected if INSPECTED[name] & set(row)}
     assert wanted <= set(ours)
+
+
+MATCHES = {
+    "inspect-policy": ("single/policy-dataplanes-legacy", proxies_of_policy),
+    "inspect-policy-legacy": ("single/legacy-policy-dataplanes", proxies_of_policy),
+    "inspect-dataplane-gateway": ("single/gateway-dataplane-policies", policies_of_proxy),
+}
+"""Commands, the answers they print, and what prints them."""
+
+
+@pytest.mark.parametrize("name", MATCHES)
+def test_matches_are_printed_alike(name: str) -> None:
+    answered, lines = MATCHES[name]
+    assert "".join(f"{line}\n" for line in lines(recording(answered).answer)) == run_of(name).out
+
+
+def test_sections_of_a_proxy_are_titled_alike() -> None:
+    """Names below the first are indented, where Kuma's tool lets them fall to the left."""
+    sections = [
+        {"type": "inbound", "name": "192.168.0.1:8080:80", "service": "svc-1"},
+        {"type": "outbound", "name": "127.0.0.1:10001", "service": "svc-2"},
+        {"type": "service", "name": "pass_through"},
+        {"type": "dataplane", "matchedPolicies": {"MeshRetry": [{"name": "a"}, {"name": "b"}]}},
+    ]
+    titled = [line for line in policies_of_proxy({"items": sections}) if line]
+    recorded = run_of("inspect-dataplane-legacy-mesh").out.splitlines()
+    assert titled[-4:] == ["DATAPLANE:", "  MeshRetry", "    a", "    b"]
+    assert set(titled[:3]) <= set(recorded)
+
+
+@pytest.mark.parametrize(
+    "name", ["inspect-policy-notfound", "inspect-meshgateway-wrong-mesh", "inspect-dataplane-notfound"]
+)
+async def test_inspections_of_nothing_end_alike(ursactl: Ursactl, name: str) -> None:
+    run = run_of(name)
+    shown = await ursactl(*map(shlex.quote, run.arguments))
+    errors = [line for line in shown.err.splitlines() if not line.startswith("Hint: ")]
+    assert (shown.status, shown.out, errors) == (run.status, run.out, run.err.splitlines())

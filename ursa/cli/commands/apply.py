@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from ursa.cli.failures import CommandFailed, ServerRefused
+from ursa.cli.failures import CommandFailed
 from ursa.cli.manifests import parse_variables, read_documents
 from ursa.cli.output import yaml_of
+from ursa.cli.resources import Sent, body_of, check_all, send
 from ursa.cli.rollout import Arrival, wait_for
-from ursa.cli.session import Session, pass_session
-from ursa.errors import UrsaError
-from ursa.model.forms import from_kubernetes, from_rest, is_kubernetes, to_rest
-from ursa.model.kind import Kind
+from ursa.cli.session import Session, files_option, pass_session, variables_option
 from ursa.model.resource import Resource
-
-REVISION, CHANGED = "X-Ursa-Revision", "X-Ursa-Changed"
 
 
 @click.command()
-@click.option("-f", "--file", "files", multiple=True, required=True, help="file, folder, - or URL; may be repeated")
-@click.option("-v", "--var", "variables", multiple=True, help="NAME=VALUE for {{ NAME }} in the files")
+@files_option(required=True)
+@variables_option
 @click.option(
     "--dry-run",
     type=click.Choice(["none", "client", "server"]),
@@ -56,65 +50,25 @@ def command(
         raise CommandFailed("no resource(s) passed to apply")
     resources = check_all(session, documents)
     if dry_run == "client":
-        click.echo("---\n".join(yaml_of(_body(resource, session)) for resource in resources), nl=False)
+        click.echo("---\n".join(yaml_of(body_of(resource, session)) for resource in resources), nl=False)
         return
     arrival = Arrival(wait, timeout, tuple(filter(None, zones.split(",")))) if wait != "none" else None
     for resource in resources:
-        _send(session, resource, on_trial=dry_run == "server", arrival=arrival)
+        if dry_run == "server":
+            tell(resource, send(session, resource, on_trial=True), " (dry run)")
+            continue
+        sent = send(session, resource)
+        arrived = f": {wait_for(session, sent.revision, arrival)}" if arrival is not None and sent.revision else ""
+        tell(resource, sent, revision_of(sent) + arrived)
 
 
-def check_all(session: Session, documents: list[dict[str, Any]]) -> list[Resource]:
-    """The resources of all documents, meshes first so that what lives in them finds them.
-
-    Raises:
-        CommandFailed: a document is not valid; every one that is not is named.
-    """
-    resources: list[Resource] = []
-    notes: list[str] = []
-    for index, document in enumerate(documents):
-        try:
-            resources.append(_check(session, document))
-        except UrsaError as error:
-            notes.append(f"resource[{index}]: failed to parse resource: {error}")
-    if notes:
-        raise CommandFailed("failed to validate some resources", notes)
-    return sorted(resources, key=lambda resource: resource.kind != "Mesh")
+def revision_of(sent: Sent) -> str:
+    """The revision that a write produced, in parentheses, if the control plane tells it."""
+    return f" (revision {sent.revision})" if sent.revision else ""
 
 
-def _check(session: Session, document: dict[str, Any]) -> Resource:
-    if is_kubernetes(document):
-        document = from_kubernetes(document, session.registry)
-    resource = from_rest(document, session.registry, keep_status=False)
-    kind = session.registry[resource.kind]
-    if not resource.name:
-        raise CommandFailed("name: cannot be empty")
-    if not kind.global_scope and not resource.mesh:
-        raise CommandFailed("mesh: cannot be empty")
-    if found := kind.validate(resource):
-        raise CommandFailed("; ".join(map(str, found)))
-    return resource
-
-
-def _body(resource: Resource, session: Session) -> dict[str, Any]:
-    """The REST form without what only the server knows."""
-    document = to_rest(resource, session.registry)
-    return {k: v for k, v in document.items() if k not in ("creationTime", "modificationTime", "kri", "status")}
-
-
-def _send(session: Session, resource: Resource, *, on_trial: bool, arrival: Arrival | None) -> None:
-    kind: Kind = session.registry[resource.kind]
-    path = session.path(kind, resource.mesh, resource.name)
-    try:
-        answer = session.client.call("PUT", path + ("?dryRun=true" if on_trial else ""), _body(resource, session))
-    except ServerRefused as error:
-        where = f'resource type="{kind.name}" mesh="{resource.mesh}" name="{resource.name}"'
-        raise CommandFailed(f"{where}: failed server side: {error}", error.notes) from None
-    unchanged = answer.headers.get(CHANGED) == "false"
-    change = "unchanged" if unchanged else "created" if answer.status == 201 else "configured"
-    revision = answer.headers.get(REVISION, "")
-    suffix = " (dry run)" if on_trial else f" (revision {revision})" if revision else ""
-    if arrival is not None and revision and not on_trial:
-        suffix += f": {wait_for(session, revision, arrival)}"
-    click.echo(f"{kind.name.lower()}.{resource.name} {change}{suffix}")
-    for warning in answer.document.get("warnings") or ():
+def tell(resource: Resource, sent: Sent, suffix: str) -> None:
+    """Prints what became of one resource."""
+    click.echo(f"{resource.kind.lower()}.{resource.name} {sent.change}{suffix}")
+    for warning in sent.warnings:
         click.echo(f"Warning: {warning}", err=True)

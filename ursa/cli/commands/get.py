@@ -9,8 +9,8 @@ import click
 
 from ursa.cli.ages import age
 from ursa.cli.failures import CommandFailed, ServerRefused
-from ursa.cli.output import print_document, print_table
-from ursa.cli.session import Session, mesh_option, output_option, pass_session
+from ursa.cli.output import print_document, print_row, print_table
+from ursa.cli.session import Session, mesh_option, output_option, pass_session, type_argument
 from ursa.model.forms import META
 from ursa.model.kind import Kind
 from ursa.model.resource import Resource
@@ -18,12 +18,13 @@ from ursa.runtime.clock import SystemClock
 
 
 @click.command()
-@click.argument("type_", metavar="TYPE")
+@type_argument
 @click.argument("name", default="")
 @mesh_option
 @click.option("-A", "--all-meshes", is_flag=True, help="objects of all meshes")
 @click.option("--size", type=int, help="at most so many, instead of all")
 @click.option("--offset", type=int, help="leave out so many")
+@click.option("-w", "--watch", is_flag=True, help="go on and show every change")
 @output_option
 @pass_session
 def command(
@@ -34,10 +35,14 @@ def command(
     all_meshes: bool,
     size: int | None,
     offset: int | None,
+    watch: bool,
     output: str,
 ) -> None:
     """Show resources of a TYPE, or the one with NAME."""
     kind = session.kind(type_)
+    if watch:
+        _watch(session, kind, "" if all_meshes else mesh, name, output)
+        return
     if name:
         _one(session, kind, mesh, name, output)
         return
@@ -70,16 +75,44 @@ def _one(session: Session, kind: Kind, mesh: str, name: str, output: str) -> Non
         print_document(item, output)
 
 
+def _watch(session: Session, kind: Kind, mesh: str, name: str, output: str) -> None:
+    """Prints what is there and then every change, until interrupted."""
+    present: list[dict[str, Any]] = []
+    synced = False
+    widths: list[int] = []
+    for line in session.client.lines(session.path(kind, mesh), {"watch": "true", **({"name": name} if name else {})}):
+        item = line.get("object")
+        if item is not None and name and item["name"] != name:
+            continue
+        if output != "table":
+            if item is not None:
+                print_document({"change": line["change"], "object": item}, output, separate=True)
+        elif line["change"] == "present":
+            present.append(line)
+        elif not synced:
+            synced = True
+            rows = [_header(kind, "CHANGE"), *(_row(kind, one["object"], "present") for one in present)]
+            widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+            for row in rows:
+                print_row(row, widths)
+        elif item is not None:
+            print_row(_row(kind, item, line["change"]), widths)
+
+
 def _table(kind: Kind, items: Iterable[dict[str, Any]]) -> None:
-    now = SystemClock().now_ns()
-    header = [*([] if kind.global_scope else ["MESH"]), "NAME", *(column.title for column in kind.columns), "AGE"]
-    rows = []
-    for item in items:
-        resource = _resource(kind, item)
-        cells = [column.cell(resource) for column in kind.columns]
-        place = [] if kind.global_scope else [resource.mesh]
-        rows.append([*place, resource.name, *cells, age(item.get("modificationTime"), now)])
-    print_table(header, rows)
+    print_table(_header(kind), [_row(kind, item) for item in items])
+
+
+def _header(kind: Kind, *first: str) -> list[str]:
+    place = [] if kind.global_scope else ["MESH"]
+    return [*first, *place, "NAME", *(column.title for column in kind.columns), "AGE"]
+
+
+def _row(kind: Kind, item: dict[str, Any], *first: str) -> list[str]:
+    resource = _resource(kind, item)
+    cells = [column.cell(resource) for column in kind.columns]
+    place = [] if kind.global_scope else [resource.mesh]
+    return [*first, *place, resource.name, *cells, age(item.get("modificationTime"), SystemClock().now_ns())]
 
 
 def _resource(kind: Kind, item: dict[str, Any]) -> Resource:

@@ -7,23 +7,63 @@ from typing import Any
 
 import click
 
-from ursa.cli import states
+from ursa.cli import matches, states
 from ursa.cli.client import path_of
 from ursa.cli.commands.zone_sync import zone_sync
 from ursa.cli.failures import CommandFailed
 from ursa.cli.output import print_document, print_table
 from ursa.cli.session import Session, mesh_option, output_option, pass_session
+from ursa.model.kind import Family, Kind
 from ursa.runtime.clock import SystemClock
+
+POLICIES = (Family.LEGACY_POLICY, Family.TARGETREF_POLICY)
+GATEWAYS = ("MeshGateway", "MeshGatewayRoute")
+"""Kinds whose inspection answers plain names."""
 
 Row = Callable[[Mapping[str, Any], int], Sequence[str]]
 
-RAW = {"config-dump": "xds", "stats": "stats", "clusters": "clusters", "config": "_config", "policies": "_rules"}
+RAW = {"config-dump": "xds", "stats": "stats", "clusters": "clusters", "config": "_config", "policies": "policies"}
 """What `--type` asks for, and the path below the proxy where it is."""
 
 
-@click.group()
+class Inspections(click.Group):
+    """The commands below, and one for every kind of policy by its own name, as Kuma's tool has them."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        found = super().get_command(ctx, name)
+        if found is not None:
+            return found
+        kind = ctx.ensure_object(Session).kind(name)
+        return _of_kind(kind) if kind.family in POLICIES or kind.name in GATEWAYS else None
+
+
+@click.group(cls=Inspections)
 def command() -> None:
-    """Show how proxies, zones, meshes and services are doing."""
+    """Show how proxies, zones, meshes and services are doing.
+
+    Besides the commands listed, every kind of policy is one: `inspect meshtimeout NAME` shows the proxies it meets.
+    """
+
+
+def _of_kind(kind: Kind) -> click.Command:
+    @click.command(name=kind.path, help=f"Show which proxies a {kind.name} meets.")
+    @click.argument("name")
+    @mesh_option
+    @click.option("--new-api", is_flag=True, help="names only, by the newer call")
+    @pass_session
+    def show(session: Session, name: str, mesh: str, new_api: bool) -> None:
+        if new_api:
+            _selected(session, kind, mesh, name)
+            return
+        document = session.client.get(session.path(kind, mesh, name, "dataplanes")).document
+        if kind.name in GATEWAYS:
+            lines = iter([str(item["dataplane"]["name"]) for item in document.get("items") or ()])
+        else:
+            lines = matches.proxies_of_policy(document)
+        for line in lines:
+            click.echo(line)
+
+    return show
 
 
 @command.command()
@@ -104,7 +144,7 @@ def dataplane(
         parameters = {"include_eds": str(include_eds).lower()}
     answer = session.client.get(path_of("meshes", mesh, "dataplanes", name, RAW[what]), parameters)
     if what == "policies":
-        for line in states.policies(answer.document):
+        for line in matches.policies_of_proxy(answer.document):
             click.echo(line)
     else:
         click.echo(answer.text)
@@ -128,7 +168,10 @@ def _zone_proxy(kind: str, path: str) -> click.Command:
 @pass_session
 def policy(session: Session, type_: str, name: str, mesh: str) -> None:
     """Show which proxies a policy of a TYPE selects."""
-    kind = session.kind(type_)
+    _selected(session, session.kind(type_), mesh, name)
+
+
+def _selected(session: Session, kind: Kind, mesh: str, name: str) -> None:
     click.echo("Affected data plane proxies:\n")
     for item in session.client.pages(session.path(kind, mesh, name, "_resources", "dataplanes")):
         click.echo(f"  {item['name']}")
