@@ -1,4 +1,8 @@
-"""Reads YAML and JSON texts with many documents; the only place that parses YAML from people."""
+"""Reads YAML and JSON texts with many documents; the only place that parses YAML from people.
+
+As with Kuma's command line, white space at the end of a document does not count. That shows where a document ends with
+a text of several lines: the line end after the last one belongs to the document, not to the text.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,21 @@ def load_documents(text: str) -> list[dict[str, Any]]:
             raise BadRequest(f"document {number} is not a mapping")
         if _values(document, {}, MAX_DEPTH) > MAX_VALUES:
             raise BadRequest(f"document {number} has aliases that stand for more than {MAX_VALUES} values")
+        _trim_end(document)
     return documents
+
+
+def _trim_end(document: dict[str, Any]) -> None:
+    """Takes the line ends off the text that ends a document, if one does."""
+    holder: Any = document
+    while holder:
+        key = next(reversed(holder)) if isinstance(holder, dict) else len(holder) - 1
+        last = holder[key]
+        if isinstance(last, str):
+            holder[key] = last.rstrip("\n")
+        if not isinstance(last, dict | list):
+            return
+        holder = last
 
 
 def _values(value: object, known: dict[int, float], depth: int) -> float:

@@ -35,3 +35,8 @@ def test_depth_has_a_limit() -> None:
 def test_aliases_cannot_blow_a_document_up(text: str) -> None:
     with pytest.raises(BadRequest, match="aliases"):
         load_documents(text)
+
+
+def test_the_line_end_after_a_document_does_not_belong_to_its_last_text() -> None:
+    text = "first: |\n  a\n  b\nlast:\n- |\n  c\n  d\n---\n  indented: |\n    e\n---\nempty: {}\n"
+    assert load_documents(text) == [{"first": "a\nb\n", "last": ["c\nd"]}, {"indented": "e"}, {"empty": {}}]

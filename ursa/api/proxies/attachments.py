@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
@@ -53,16 +53,12 @@ class Attachments:
         return answer({"total": len(items), "items": items})
 
     async def of_gateway(self, request: web.Request) -> web.Response:
-        """Builtin gateways that a MeshGateway or one of its routes selects."""
+        """Builtin gateways that a MeshGateway makes, or that have a route."""
         kind, mesh = kind_of(request, self._context), request.match_info["mesh"]
         self._reader.check_mesh(mesh)
-        selectors = self._reader.get(kind, mesh, name_of(request)).spec.get("selectors", ())
-        items = [
-            _named(proxy)
-            for proxy in self._proxies(mesh)
-            if (gateway := proxy.spec.get("networking", {}).get("gateway"))
-            and any(_fits(s.get("match", {}), gateway.get("tags", {})) for s in selectors)
-        ]
+        wanted = self._reader.get(kind, mesh, name_of(request))
+        legacy = LegacyMesh(self._context, mesh, kinds=())
+        items = [_named(p) for p in self._proxies(mesh) if _has(legacy.gateway(parse_dataplane(p)), wanted)]
         return answer({"total": len(items), "items": items})
 
     async def of_proxy(self, request: web.Request) -> web.Response:
@@ -160,5 +156,11 @@ def _routes(routes: Iterable[Document], policy: Resource) -> list[Document]:
     return found
 
 
-def _fits(wanted: Mapping[str, str], tags: Mapping[str, str]) -> bool:
-    return all(key in tags and value in ("*", tags[key]) for key, value in wanted.items())
+def _has(gateway: Document | None, wanted: Resource) -> bool:
+    """Whether a gateway is made by this MeshGateway, or has this route."""
+    if gateway is None:
+        return False
+    if wanted.kind == GATEWAY:
+        return bool(gateway["gateway"]["name"] == wanted.name)
+    hosts = (host for listener in gateway["listeners"] for host in listener["hosts"])
+    return any(route["route"] == wanted.name for host in hosts for route in host["routes"])

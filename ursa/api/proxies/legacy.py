@@ -10,7 +10,6 @@ from ursa.model.dataplane import Dataplane
 from ursa.model.forms import to_rest
 from ursa.model.json import JsonObject
 from ursa.model.kind import Family
-from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource
 from ursa.policies.legacy.gateways import gateway_of, on_destination, on_gateway, routes_of
 from ursa.policies.legacy.matching import ConnectionPolicy, Tags, parse_connection_policy
@@ -33,6 +32,7 @@ class LegacyMesh:
         names = [k.name for k in context.registry if k.family is Family.LEGACY_POLICY]
         wanted = set(names if kinds is None else kinds)
         self._policies: Policies = {name: self._parsed(name) for name in names if name in wanted}
+        self._gateways, self._routes = self._parsed(GATEWAY), self._parsed(GATEWAY_ROUTE)
         owner = context.view.get("Mesh", "", mesh)
         self._metrics_port = 0 if owner is None else _metrics_port(owner.spec.get("metrics", {}))
 
@@ -54,13 +54,15 @@ class LegacyMesh:
         return listed + [Outward(v.address, v.port, v.service) for v in vips if not reachable or v.service in reachable]
 
     def gateway(self, dataplane: Dataplane) -> Document | None:
-        """A builtin gateway with its listeners, routes and destinations, and the policies everywhere."""
-        tags = dataplane.tag_sets[0]
-        found = gateway_of(self._parsed(GATEWAY), tags)
+        """A builtin gateway down to its destinations, with the policies everywhere; None for other proxies."""
+        if dataplane.gateway is None or not dataplane.builtin_gateway:
+            return None
+        tags = dataplane.gateway.tags
+        found = gateway_of(self._gateways, tags)
         if found is None:
             return None
         listeners: dict[tuple[int, str], dict[str, list[Document]]] = {}
-        for route in routes_of(found.resource, tags, self._parsed(GATEWAY_ROUTE)):
+        for route in routes_of(found.resource, tags, self._routes):
             destinations = [self._destination(tags, destination) for destination in route.destinations]
             hosts = listeners.setdefault((route.port, route.protocol), {})
             hosts.setdefault(route.host, []).append({"route": route.route, "destinations": destinations})
@@ -84,7 +86,7 @@ class LegacyMesh:
 
     def _destination(self, source: Tags, destination: Tags) -> Document:
         policies = self._metas(on_destination(self._policies, source, destination))
-        return {"tags": {SERVICE_TAG: "", **destination}, "policies": policies}
+        return {"tags": dict(destination), "policies": policies}
 
     def _metas(self, policies: Mapping[str, ConnectionPolicy]) -> Document:
         return {kind: self.meta(policy.resource) for kind, policy in policies.items()}

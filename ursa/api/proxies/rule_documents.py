@@ -1,15 +1,11 @@
-"""Rules as JSON. Asked for `sources`, they also say of every value which item of which policy decided it.
-
-Texts of several lines, such as the patches of a MeshProxyPatch, are shown without the line end after the last line, as
-Kuma shows them: whether a text had one depends on how its author wrote it, and it means nothing.
-"""
+"""Rules as JSON. Asked for `sources`, they also say of every value which item of which policy decided it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from ursa.model.json import Json, JsonObject
+from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.policies.core.policy import Effective, Item, Origin, Policy
 from ursa.policies.core.resource_rules import ResourceRule
@@ -29,7 +25,7 @@ class RuleDocuments:
         """Rules for clients or destinations with certain tags."""
         return [
             {
-                "conf": _shown(conf),
+                "conf": conf,
                 "matchers": [{"key": t.key, "value": t.value, "not": t.negated} for t in sorted(rule.subset)],
                 **self._origins(rule.effective, conf),
             }
@@ -44,18 +40,18 @@ class RuleDocuments:
         return {
             "resourceMeta": meta(rule.resource),
             "resourceSectionName": rule.section,
-            "conf": [_shown(conf) for conf in found.confs],
+            "conf": list(found.confs),
             "origin": [_origin(origin) for origin in found.origins],
             **told,
         }
 
     def of_proxy(self, effective: Effective) -> Document:
         """The rule for the proxy as a whole."""
-        return {"conf": _shown(effective.conf), **self._origins(effective, effective.conf)}
+        return {"conf": effective.conf, **self._origins(effective, effective.conf)}
 
     def of_item(self, policy: Policy, item: Item) -> Document:
         """A rule for an inbound, which nothing is merged into."""
-        return {"conf": [_shown(item.conf)], "origin": [_origin(Origin(policy, item.index))]}
+        return {"conf": [item.conf], "origin": [_origin(Origin(policy, item.index))]}
 
     def _origins(self, effective: Effective, conf: JsonObject) -> Document:
         told = {"sources": _sources(effective, conf)} if self._with_sources else {}
@@ -70,14 +66,6 @@ def meta(resource: Resource) -> Document:
         "name": resource.name,
         "labels": dict(resource.labels),
     }
-
-
-def _shown(value: Json) -> Json:
-    if isinstance(value, Mapping):
-        return {key: _shown(inside) for key, inside in value.items()}
-    if isinstance(value, list):
-        return [_shown(inside) for inside in value]
-    return value.rstrip("\n") if isinstance(value, str) else value
 
 
 def _origin(origin: Origin) -> Document:
