@@ -8,6 +8,7 @@ from ursa.errors import Violation
 from ursa.model import columns
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Column, Family, Kind, Scope, Sync, Writable
+from ursa.model.notices import Warn, with_notice
 from ursa.model.resource import Resource
 from ursa.model.validation.legacy.circuit_breaker import circuit_breaker_violations
 from ursa.model.validation.legacy.external_service import external_service_violations
@@ -22,7 +23,6 @@ from ursa.model.validation.legacy.virtual_outbound import virtual_outbound_viola
 from ursa.model.validation.selectors import connection_policy, dataplane_policy
 
 Validate = Callable[[Resource], Sequence[Violation]]
-Warn = Callable[[Resource], Sequence[str]]
 
 
 def _silent(_: Resource) -> Sequence[str]:
@@ -51,22 +51,13 @@ def _legacy(
         sync=Sync.DOWN,
         writable=Writable.ZONE | Writable.GLOBAL,
         validate=validate,
-        warnings=warnings if effect_built else _with_notice(name, warnings),
+        warnings=warnings if effect_built else with_notice(name, warnings),
         columns=shown,
         cli=cli,
         singular=title,
         plural=titles or title + "s",
         effect_built=effect_built,
     )
-
-
-def _with_notice(name: str, warnings: Warn) -> Warn:
-    notice = f"{name} is stored and synced, but this version does not configure proxies from it yet"
-
-    def warn(resource: Resource) -> Sequence[str]:
-        return (*warnings(resource), notice)
-
-    return warn
 
 
 _SERVICES = connection_policy(source_service=True, destination_only_service=True)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from ursa.errors import Violation
 from ursa.model.codec import JsonSpec
 from ursa.model.kind import Family, Kind, PolicyTraits, Scope, Sync, Writable
+from ursa.model.notices import Warn, with_notice
 from ursa.model.resource import Resource
 from ursa.model.schema import load_schema
 
 Validate = Callable[[Resource], Sequence[Violation]]
-Warn = Callable[[Resource], Sequence[str]]
 
 
 def policy_kind(
@@ -56,19 +56,10 @@ def policy_kind(
         policy=traits,
         schema=schema,
         validate=validate,
-        warnings=warnings if effect_built else _with_notice(name, warnings),
+        warnings=warnings if effect_built else with_notice(name, warnings),
         cli=(name.lower(), path),
         singular=title,
         plural=titles,
         namespaced=True,
         effect_built=effect_built,
     )
-
-
-def _with_notice(name: str, warnings: Warn) -> Warn:
-    notice = f"{name} is stored and synced, but this version does not configure proxies from it yet"
-
-    def warn(resource: Resource) -> Sequence[str]:
-        return (*warnings(resource), notice)
-
-    return warn
