@@ -73,6 +73,9 @@ class ZonePlanner:
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
         self._view = view
+        for change in touched.of("Dataplane"):
+            if change.after is None:
+                self._subject.forget(change.key)
         meshes = self._meshes.update(view, touched)
         changes = self._services.update(view, touched, [state.mesh for state in self._meshes.all.values()])
         ready = self._readiness.update(view, touched, self._meshes.all)

@@ -1,0 +1,189 @@
+"""How much is done for a change, in counts: what a change touches is made once, whatever the number of proxies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
+
+from bench.fake_proxies import dataplane
+from ursa.catalog import default_registry
+from ursa.discovery.delta import DeltaSession
+from ursa.discovery.messages import DeltaRequest, Effect, Send
+from ursa.discovery.snapshot import Snapshot
+from ursa.envoy import types
+from ursa.model.forms import from_rest
+from ursa.model.resource import Resource
+from ursa.planner.inputs import ProxyFacts, Settings
+from ursa.planner.zone import ZonePlanner
+from ursa.policies.effects import policy_plugins
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.tasks import cancel_and_wait, spawn
+from ursa.store.contract import Create, Update
+from ursa.store.memory import MemoryStore
+from ursa.view.live import LiveView
+from zone_cp.dp_server.dialect import ENVOY
+from zone_cp.reconciler.proxy import Proxy
+from zone_cp.reconciler.reconciler import Reconciler
+
+PROXIES, SERVICES = 40, 5
+REGISTRY = default_registry()
+
+
+@dataclass
+class Envoy:
+    """A proxy's stream without a wire: acknowledges everything and asks for the endpoints of its clusters."""
+
+    proxy: Proxy
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    got: list[DeltaDiscoveryResponse] = field(default_factory=list)
+    seen: Snapshot | None = None
+
+    def __post_init__(self) -> None:
+        self.versions: dict[str, dict[str, str]] = {t: dict(versions) for t, versions in self.held.items()}
+        self._session = DeltaSession(ENVOY, "here")
+        for type_url in (types.CLUSTER, types.LISTENER):
+            self._take(self._session.receive(DeltaRequest(type_url, held=self.held.get(type_url, {}))))
+        if kept := self.held.get(types.ENDPOINT):
+            self._take(self._session.receive(DeltaRequest(types.ENDPOINT, subscribe=tuple(kept), held=kept)))
+
+    async def follow(self) -> None:
+        """Takes the next snapshot."""
+        self.seen = await asyncio.wait_for(self.proxy.next_snapshot(self.seen), 10)
+        self._take(self._session.publish(self.seen))
+
+    def _take(self, effects: Iterable[Effect]) -> None:
+        for send in effects:
+            if not isinstance(send, Send):
+                continue
+            response = DeltaDiscoveryResponse.FromString(send.data)
+            self.got.append(response)
+            names = {resource.name: resource.version for resource in response.resources}
+            self.versions.setdefault(send.type_url, {}).update(names)
+            self._take(self._session.receive(DeltaRequest(send.type_url, nonce=send.nonce)))
+            if send.type_url == types.CLUSTER and (wanted := tuple(n for n in names if n.startswith("svc-"))):
+                self._take(self._session.receive(DeltaRequest(types.ENDPOINT, subscribe=wanted)))
+
+
+@dataclass
+class Zone:
+    """A store, what follows it, and connected proxies."""
+
+    store: MemoryStore
+    live: LiveView
+    reconciler: Reconciler
+    envoys: list[Envoy] = field(default_factory=list)
+
+    @property
+    def work(self) -> Counter[str]:
+        """What has been made so far."""
+        planning = self.reconciler.planning
+        return Counter(
+            classes=planning.classes_planned, own=planning.own_planned, assignments=planning.assignments.built
+        )
+
+    async def put(self, resource: Resource) -> Resource:
+        """Creates or replaces a resource; returns when the view has it."""
+        known = self.live.current.get(*resource.key)
+        revision, (stored,) = await self.store.write([Create(resource) if known is None else Update(resource)])
+        await self.live.wait_for(revision)
+        return stored
+
+    async def all_follow(self) -> None:
+        """Every proxy takes the next snapshot; what came before is forgotten."""
+        for envoy in self.envoys:
+            envoy.got.clear()
+        for envoy in self.envoys:
+            await envoy.follow()
+
+    @property
+    def responses(self) -> Counter[str]:
+        """What the proxies got, by type."""
+        return Counter(response.type_url for envoy in self.envoys for response in envoy.got)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Zone]:
+    clock, store = SystemClock(), MemoryStore(SystemClock())
+    live = LiveView(store)
+    reconciler = Reconciler(live, ZonePlanner("east", REGISTRY, policy_plugins(), Settings(), check=True), clock)
+    zone = Zone(store, live, reconciler)
+    tasks = (spawn(live.run(), "view"), spawn(reconciler.run(), "reconciler"))
+    try:
+        await live.ready.wait()
+        yield zone
+    finally:
+        await cancel_and_wait(*tasks)
+
+
+@pytest.fixture
+async def zone() -> AsyncIterator[Zone]:
+    async with running() as zone:
+        await zone.put(from_rest({"type": "Mesh", "name": "default"}, REGISTRY))
+        for number in range(PROXIES):
+            stored = await zone.put(instance(f"dp-{number}", f"10.0.0.{number}", number % SERVICES))
+            zone.envoys.append(Envoy(zone.reconciler.attach(stored.key, ProxyFacts(stored.name))))
+        await quiet()
+        await zone.all_follow()
+        assert all(len(envoy.versions[types.ENDPOINT]) == SERVICES for envoy in zone.envoys)
+        yield zone
+
+
+def instance(name: str, address: str, service: int) -> Resource:
+    """A Dataplane that reaches all services."""
+    return from_rest(dataplane(name, address, service, SERVICES), REGISTRY)
+
+
+def timeout(seconds: int) -> Resource:
+    """A policy about the destinations of everybody."""
+    to = [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": f"{seconds}s"}}}]
+    return from_rest({"type": "MeshTimeout", "mesh": "default", "name": "slow", "spec": {"to": to}}, REGISTRY)
+
+
+async def quiet() -> None:
+    """Long enough for everything that was set off to have happened."""
+    await asyncio.sleep(0.3)
+
+
+async def test_one_endpoint_more_is_one_assignment_and_one_response_each(zone: Zone) -> None:
+    before = zone.work
+    await zone.put(instance("extra", "10.0.1.0", 0))
+    await zone.all_follow()
+    assert zone.work - before == Counter(assignments=1)
+    assert zone.responses == Counter({types.ENDPOINT: PROXIES})
+    assert {resource.name for envoy in zone.envoys for r in envoy.got for resource in r.resources} == {"svc-0"}
+    assert len({id(envoy.proxy.served) for envoy in zone.envoys}) == 1, "all proxies share one set of bytes"
+
+
+async def test_a_policy_plans_each_class_once(zone: Zone) -> None:
+    await zone.put(timeout(20))
+    await zone.all_follow()
+    before = zone.work
+    await zone.put(timeout(21))
+    await zone.all_follow()
+    assert zone.work - before == Counter(classes=1)
+    assert zone.responses == Counter({types.LISTENER: PROXIES})
+
+
+async def test_what_no_plan_depends_on_plans_nothing(zone: Zone) -> None:
+    before, snapshots = zone.work, [envoy.proxy.snapshot for envoy in zone.envoys]
+    await zone.put(from_rest({"type": "DataplaneInsight", "mesh": "default", "name": "dp-0"}, REGISTRY))
+    await quiet()
+    assert zone.work == before
+    assert [envoy.proxy.snapshot for envoy in zone.envoys] == snapshots
+
+
+async def test_proxies_that_come_back_get_nothing_and_cost_their_own_half(zone: Zone) -> None:
+    before = zone.work
+    for envoy in zone.envoys:
+        proxy = zone.reconciler.attach(envoy.proxy.key, envoy.proxy.facts)
+        zone.reconciler.detach(envoy.proxy)
+        again = Envoy(proxy, held=envoy.versions)
+        await again.follow()
+        assert again.got == []
+    assert zone.work - before == Counter(own=PROXIES)
