@@ -18,7 +18,7 @@ from aiohttp import web
 from ursa.errors import ConfigError
 from ursa.runtime.tls import ReloadedPair, grpc_credentials, server_context
 from zone_cp.dp_server.front import Front
-from zone_cp.dp_server.splice import Side, splice
+from zone_cp.dp_server.splice import Splice, splice
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class DpServer:
         self._front = Front(self._serve_grpc, self._serve_http, timeout=settings.read_header_timeout)
         self._grpc: grpc.aio.Server | None = None
         self._socket_dir: Path | None = None
-        self._splices: set[Side] = set()
+        self._splices: set[Splice] = set()
 
     async def run(self) -> None:
         """Serves until cancelled: a component of a control plane."""
@@ -123,9 +123,8 @@ class DpServer:
             service.close()
         if self._grpc is not None:
             await self._grpc.stop(grace)
-        for side in list(self._splices):
-            if side.transport is not None:
-                side.transport.close()
+        for spliced in list(self._splices):
+            spliced.close()
         await self._runner.cleanup()
         if self._socket_dir is not None:
             await asyncio.to_thread(shutil.rmtree, self._socket_dir, ignore_errors=True)
@@ -137,7 +136,10 @@ class DpServer:
 
     async def _serve_grpc(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._splices.update(await splice(connection, str(self._socket), self._splices.discard))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # A peer that died does not answer the end of the connection either, which would keep the splice open.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * KEEPALIVE)
+        self._splices.add(await splice(connection, str(self._socket), self._splices.discard))
 
     async def _serve_http(self, connection: socket.socket) -> None:
         server = self._runner.server

@@ -1,64 +1,121 @@
-"""Two sockets as one: what comes in on either side goes out on the other, with back pressure and half-closed ends."""
+"""Two sockets as one: what comes in on either side goes out on the other, with back pressure and half-closed ends.
+
+Every message of every proxy passes here, so this is on sockets and callbacks of the event loop; asyncio's transports
+and protocols would take more time per message than the system calls do.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+
+PORTION = 32 * 1024
+"""Bytes moved at a time. A larger buffer would be mapped and unmapped by the allocator for every message."""
 
 
-class Side(asyncio.Protocol):
-    """One end of a splice. The ends are joined before either of them is read."""
+class Direction:
+    """From one socket to another."""
 
-    def __init__(self, on_lost: Callable[[Side], None]) -> None:
-        """Tells `on_lost` when the connection is gone."""
-        self._on_lost = on_lost
-        self._other: asyncio.Transport | None = None
-        self.transport: asyncio.Transport | None = None
+    def __init__(self, source: socket.socket, target: socket.socket, on_end: Callable[[], None]) -> None:
+        """Calls `on_end` once, when nothing will come any more or a socket is broken."""
+        self._loop = asyncio.get_running_loop()
+        self._source, self._target, self._on_end = source, target, on_end
+        self._waiting = b""
+        self.ended = self.broken = False
 
-    def join(self, other: Side) -> None:
-        """Sends everything to the other end from now on."""
-        self._other = other.transport
-        if self.transport is not None:
-            self.transport.resume_reading()
+    def start(self) -> None:
+        """Reads whenever there is something."""
+        self._loop.add_reader(self._source, self._read)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.pause_reading()
+    def stop(self) -> None:
+        """Moves nothing any more."""
+        self._loop.remove_reader(self._source)
+        if self._waiting:
+            self._loop.remove_writer(self._target)
+            self._waiting = b""
 
-    def data_received(self, data: bytes) -> None:
-        assert self._other is not None  # reading starts with join
-        self._other.write(data)
+    def _read(self) -> None:
+        try:
+            data = self._source.recv(PORTION)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._end(broken=True)
+            return
+        if not data:
+            self._loop.remove_reader(self._source)
+            with suppress(OSError):
+                self._target.shutdown(socket.SHUT_WR)
+            self._end(broken=False)
+            return
+        rest = self._send(data)
+        if rest:
+            # The target is slow: nothing is read before it has taken this.
+            self._waiting = rest
+            self._loop.remove_reader(self._source)
+            self._loop.add_writer(self._target, self._write)
 
-    def eof_received(self) -> bool:
-        if self._other is not None and self._other.can_write_eof() and not self._other.is_closing():
-            self._other.write_eof()
-        return True  # the other direction may go on
+    def _write(self) -> None:
+        self._waiting = self._send(self._waiting)
+        if not self._waiting and not self.ended:
+            self._loop.remove_writer(self._target)
+            self.start()
 
-    def pause_writing(self) -> None:
-        if self._other is not None:
-            self._other.pause_reading()
+    def _send(self, data: bytes) -> bytes:
+        """Sends what can be sent now and returns the rest."""
+        try:
+            return data[self._target.send(data) :]
+        except (BlockingIOError, InterruptedError):
+            return data
+        except OSError:
+            self._end(broken=True)
+            return b""
 
-    def resume_writing(self) -> None:
-        if self._other is not None and not self._other.is_closing():
-            self._other.resume_reading()
+    def _end(self, *, broken: bool) -> None:
+        self.ended, self.broken = True, broken
+        self._on_end()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._other is not None:
-            self._other.close()
+
+class Splice:
+    """A client's connection and the one to the server behind it."""
+
+    def __init__(self, client: socket.socket, server: socket.socket, on_lost: Callable[[Splice], None]) -> None:
+        """Tells `on_lost` when both are closed."""
+        self._sockets, self._on_lost, self._is_open = (client, server), on_lost, True
+        self._directions = (Direction(client, server, self._ended), Direction(server, client, self._ended))
+        for direction in self._directions:
+            direction.start()
+
+    def close(self) -> None:
+        """Closes both connections."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        for direction in self._directions:
+            direction.stop()
+        for end in self._sockets:
+            end.close()
         self._on_lost(self)
 
+    def _ended(self) -> None:
+        """A direction that ended in order leaves the other one running."""
+        if any(d.broken for d in self._directions) or all(d.ended for d in self._directions):
+            self.close()
 
-async def splice(client: socket.socket, path: str, on_lost: Callable[[Side], None]) -> tuple[Side, Side]:
-    """Joins an accepted connection with the server that listens at a Unix socket; returns both ends.
+
+async def splice(client: socket.socket, path: str, on_lost: Callable[[Splice], None]) -> Splice:
+    """Joins an accepted connection with the server that listens at a Unix socket.
 
     Raises:
         OSError: the server cannot be reached; `client` is left to the caller.
     """
-    loop = asyncio.get_running_loop()
-    _, server_side = await loop.create_unix_connection(lambda: Side(on_lost), path)
-    _, client_side = await loop.connect_accepted_socket(lambda: Side(on_lost), client)
-    server_side.join(client_side)
-    client_side.join(server_side)
-    return client_side, server_side
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(server, path)
+    except BaseException:
+        server.close()
+        raise
+    return Splice(client, server, on_lost)
