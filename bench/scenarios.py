@@ -18,6 +18,9 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 POLL = 0.005
 """Seconds between two looks at the zone in the one scenario that has to look."""
 
+PATIENCE = 300.0
+"""Seconds after which something is not going to happen any more."""
+
 MESH = {
     "type": "Mesh",
     "name": "default",
@@ -47,6 +50,7 @@ class Scenarios:
         """All connections break, and all proxies come back at once with what they have."""
         await self._meter.start()
         await cancel_and_wait(*self._running)
+        await self._until_connected(0)
         return await self._all_connected()
 
     async def disconnect(self) -> None:
@@ -57,6 +61,8 @@ class Scenarios:
         lost = sum(proxy.failures for proxy in self._proxies)
         address, ca = f"127.0.0.1:{self._zone.xds}", self._zone.certificate
         self._running = [spawn(proxy.run(address, ca), proxy.name) for proxy in self._proxies]
+        await self._until_connected(len(self._proxies))
+        await self._until_complete()
         await self._meter.settle(quiet=3.0)
         figures = await self._meter.figures()
         latest = max((at for proxy in self._proxies for at in proxy.seen.values()), default=0.0)
@@ -111,6 +117,23 @@ class Scenarios:
         to = [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": timeout}}}]
         document = {"type": "MeshTimeout", "mesh": "default", "name": "bench", "spec": {"to": to}}
         self._top.put("/meshes/default/meshtimeouts/bench", document)
+
+    async def _until_connected(self, count: int) -> None:
+        """Asks once a second how many proxies the zone serves; the proxies cannot tell when they get nothing."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if (await asyncio.to_thread(self._zone.counters))["proxies_connected"] == count:
+                    return
+                await asyncio.sleep(1)
+
+    async def _until_complete(self) -> None:
+        """Gives up in the end: how many are complete is one of the figures."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    if all(proxy.complete(self._services) for proxy in self._proxies):
+                        return
+                    await asyncio.sleep(0.5)
 
     async def _until_zone_has(self, path: str, condition: Callable[[dict[str, object]], bool]) -> None:
         async with asyncio.timeout(60):
