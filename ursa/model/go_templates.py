@@ -83,7 +83,7 @@ def _value(part: Part, fields: Mapping[str, str], labels: Mapping[str, str], abs
         return known[part.text]
     if part.kind == FIELD and absent is not None:
         return absent
-    raise BadRequest(f"template asks for {part.kind} {part.text!r}, which is not there")
+    raise BadRequest(f"label {part.text} not found" if part.kind == LABEL else f"cannot evaluate .{part.text}")
 
 
 def _action(body: str, line: int) -> Part:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from ursa.errors import BadRequest
 from ursa.model.labels import DISPLAY_NAME, GLOBAL, IN_ZONE, ORIGIN, ZONE
 from ursa.model.resource import Resource
-from ursa.topology.services.hostnames import SELECTORS, TemplateError, render
+from ursa.topology.services.hostnames import SELECTORS, hostname
 
 
 def hostnames(service: Resource, generators: Iterable[Resource]) -> Iterator[tuple[str, str]]:
@@ -17,8 +18,8 @@ def hostnames(service: Resource, generators: Iterable[Resource]) -> Iterator[tup
             continue
         if _selects(generator, service):
             try:
-                yield render(str(generator.spec.get("template", "")), service, zone), zone
-            except TemplateError:
+                yield hostname(str(generator.spec.get("template", "")), service, zone), zone
+            except BadRequest:
                 continue
 
 

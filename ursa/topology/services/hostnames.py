@@ -1,14 +1,15 @@
 """Host names that HostnameGenerators give to services.
 
 Generators of the zone come before those of the global, older ones before newer ones; a name belongs to whoever got it
-first. Templates know the fields and the function of Kuma's; anything else in one is an error of that generator alone.
+first. A template that cannot be rendered for a service is an error of that generator alone.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from ursa.errors import BadRequest
+from ursa.model.go_templates import parse, render
 from ursa.model.json import JsonObject
 from ursa.model.labels import IN_ZONE, NAMESPACE, ORIGIN, ZONE
 from ursa.model.resource import Resource, ResourceKey
@@ -20,34 +21,21 @@ SELECTORS = {
 }
 """How generators select each kind."""
 
-_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
-_LABEL = re.compile(r'label\s+"([^"]*)"')
 
+def hostname(template: str, service: Resource, zone: str) -> str:
+    """The host name a template gives a service.
 
-class TemplateError(ValueError):
-    """A template that cannot be rendered for a service."""
-
-
-def render(template: str, service: Resource, zone: str) -> str:
-    """The host name a template gives a service; raises TemplateError."""
+    Raises:
+        BadRequest: the template is none, or asks for what the service does not have.
+    """
     fields = {
-        ".DisplayName": service.display_name,
-        ".Name": service.name,
-        ".Namespace": service.labels.get(NAMESPACE, ""),
-        ".Zone": service.labels.get(ZONE, zone),
-        ".Mesh": service.mesh,
+        "DisplayName": service.display_name,
+        "Name": service.name,
+        "Namespace": service.labels.get(NAMESPACE, ""),
+        "Zone": service.labels.get(ZONE, zone),
+        "Mesh": service.mesh,
     }
-
-    def value(action: re.Match[str]) -> str:
-        if action[1] in fields:
-            return fields[action[1]]
-        if (label := _LABEL.fullmatch(action[1])) is None:
-            raise TemplateError(f"cannot evaluate {action[1]}")
-        if label[1] not in service.labels:
-            raise TemplateError(f"label {label[1]} not found")
-        return service.labels[label[1]]
-
-    return _ACTION.sub(value, template)
+    return render(parse(template), fields, service.labels)
 
 
 def in_order(generators: Iterable[Resource]) -> list[Resource]:
@@ -71,10 +59,10 @@ def with_hostnames(services: Sequence[Resource], generators: Sequence[Resource],
             if not _selects(generator, service):
                 continue
             reference = {"hostnameGeneratorRef": {"coreName": generator.name}}
-            hostname, condition = _generate(generator, service, zone, taken)
-            if hostname:
-                taken[hostname] = service
-                addresses[service.key].append({"hostname": hostname, "origin": "HostnameGenerator", **reference})
+            name, condition = _generate(generator, service, zone, taken)
+            if name:
+                taken[name] = service
+                addresses[service.key].append({"hostname": name, "origin": "HostnameGenerator", **reference})
             outcomes[service.key].append({**reference, "conditions": [condition]})
     return [_named(service, addresses[service.key], outcomes[service.key]) for service in services]
 
@@ -84,13 +72,13 @@ def _generate(
 ) -> tuple[str, JsonObject]:
     """The name a generator gives a service, empty when it cannot, and how that went."""
     try:
-        hostname = render(str(generator.spec.get("template", "")), service, zone)
-    except TemplateError as error:
+        name = hostname(str(generator.spec.get("template", "")), service, zone)
+    except BadRequest as error:
         return "", _condition("TemplateError", str(error))
-    holder = taken.get(hostname)
+    holder = taken.get(name)
     if holder is not None and holder.key != service.key:
         return "", _condition("Collision", f"Hostname collision with {holder.kind}: {holder.name}")
-    return hostname, _condition("Generated", "")
+    return name, _condition("Generated", "")
 
 
 def _selects(generator: Resource, service: Resource) -> bool:
