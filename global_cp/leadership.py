@@ -12,7 +12,8 @@ from ursa.admission.startup import ensure_defaults
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
-from ursa.store.contract import Lease, Store
+from ursa.store.contract import Lease
+from ursa.store.led import LedStore
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Leadership:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: LedStore,
         clock: Clock,
         presence: Presence,
         instance: str,
@@ -39,17 +40,22 @@ class Leadership:
 
     async def run(self) -> None:
         """Leads until cancelled; raises Unavailable when the lease is lost, to be started again."""
-        async with self._presence.held():
-            lease = await self._store.acquire(LEASE, self._instance, TTL)
-            log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
-            try:
-                await ensure_defaults(self._store, self._settings, self._clock)
-                duties = [duty() for duty in self._duties]
-                await race(self._presence.watch_others(), *duties, _until_lost(lease))
-            finally:
-                await lease.release()
+        async with self._presence.held() as alive:
+            await race(self._lead(), _until_lost(alive))
+
+    async def _lead(self) -> None:
+        lease = await self._store.acquire(LEASE, self._instance, TTL)
+        log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
+        self._store.lease = lease
+        try:
+            await ensure_defaults(self._store, self._settings, self._clock)
+            duties = [duty() for duty in self._duties]
+            await race(self._presence.watch_others(), *duties, _until_lost(lease))
+        finally:
+            self._store.lease = None
+            await lease.release()
 
 
 async def _until_lost(lease: Lease) -> None:
     await lease.lost()
-    raise Unavailable("the lease of the leader is lost")
+    raise Unavailable(f"the lease {lease.name} is lost")

@@ -27,14 +27,15 @@ from kds.tunnel import AdminTunnel
 from ursa.admission.manager import ResourceManager
 from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
+from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
 from ursa.runtime.tls import TlsFiles, ensure_self_signed
-from ursa.store.engines import open_store
-from ursa.store.metered import MeteredStore
+from ursa.store.engines import open_guarded_store
+from ursa.store.led import LedStore
 from ursa.view.live import LiveView
 
 
@@ -53,7 +54,8 @@ async def serve(settings: Settings) -> None:
     )
     registry = default_registry()
     metrics = CollectorRegistry()
-    store = MeteredStore(open_store(settings, clock), metrics, clock)
+    store = open_guarded_store(settings, clock, metrics)
+    led = LedStore(store)
     tls = _tls_files(settings, clock)
 
     # What is true: the store, and the view that everything else reads.
@@ -73,6 +75,8 @@ async def serve(settings: Settings) -> None:
     )
 
     # What users see.
+    store_status = StoreStatus(settings.store.type, store, live)
+    metrics.register(store_status)
     metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
     sync = ZoneSync(zones, live, clock, instance)
     metrics.register(ZonesCollector(zones, sync, live))
@@ -88,15 +92,20 @@ async def serve(settings: Settings) -> None:
             clock,
             instance,
             tls=tls,
-            extra=(*sync.endpoints(), *RolloutApi(rollouts, live, clock).endpoints(), *proxies.endpoints()),
+            extra=(
+                store_status.endpoint(),
+                *sync.endpoints(),
+                *RolloutApi(rollouts, live, clock).endpoints(),
+                *proxies.endpoints(),
+            ),
             ready=publisher.ready.is_set,
             metrics=metrics,
         )
     )
 
-    presence = Presence(store, live, clock, registry["ZoneInsight"], instance)
-    absence = ZoneAbsence(settings, store, live, zones, tunnel, clock)
-    leadership = Leadership(settings, store, clock, presence, instance, duties=[absence.run])
+    presence = Presence(led, live, clock, registry["ZoneInsight"], instance)
+    absence = ZoneAbsence(settings, led, live, zones, tunnel, clock)
+    leadership = Leadership(settings, led, clock, presence, instance, duties=[absence.run])
 
     await store.open()
     try:

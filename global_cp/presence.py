@@ -17,7 +17,7 @@ from ursa.model.kind import Kind
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
-from ursa.store.contract import Store, Update
+from ursa.store.contract import Lease, Store, Update
 from ursa.view.live import LiveView
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ class Presence:
         self._watches: dict[str, asyncio.Task[None]] = {}
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def held(self) -> AsyncIterator[Lease]:
         """While this lasts, the others know that this replica lives."""
         lease = await self._store.acquire(lease_name(self._instance), self._instance, TTL)
         try:
-            yield
+            yield lease
         finally:
             await lease.release()
 

@@ -11,7 +11,7 @@ from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.runtime.tasks import Supervisor
-from ursa.store.contract import Store
+from ursa.store.led import LedStore
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Leadership:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: LedStore,
         clock: Clock,
         supervisor: Supervisor,
         instance: str,
@@ -39,6 +39,7 @@ class Leadership:
         """Leads until cancelled; raises Unavailable when the lease is lost, to be started again."""
         lease = await self._store.acquire(LEASE, self._instance, TTL)
         log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
+        self._store.lease = lease
         try:
             await ensure_defaults(self._store, self._settings, self._clock)
             for name, run in self._singletons.items():
@@ -48,4 +49,5 @@ class Leadership:
         finally:
             for name in reversed(list(self._singletons)):
                 await self._supervisor.stop(name)
+            self._store.lease = None
             await lease.release()

@@ -14,6 +14,7 @@ from ursa.admission.manager import ResourceManager
 from ursa.admission.place import place_of
 from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
+from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
@@ -23,8 +24,8 @@ from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
 from ursa.runtime.tls import ReloadedPair, TlsFiles, ensure_self_signed, server_files
 from ursa.store.contract import Store
-from ursa.store.engines import open_store
-from ursa.store.metered import MeteredStore
+from ursa.store.engines import open_guarded_store
+from ursa.store.led import LedStore
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
 from zone_cp.dp_server.ads import AdsServer
@@ -65,7 +66,8 @@ async def serve(settings: Settings) -> None:
     )
     registry = default_registry()
     metrics = CollectorRegistry()
-    store = MeteredStore(open_store(settings, clock), metrics, clock)
+    store = open_guarded_store(settings, clock, metrics)
+    led = LedStore(store)
     tls = _tls_files(settings, clock)
     zone = settings.multizone.zone.name
 
@@ -107,14 +109,16 @@ async def serve(settings: Settings) -> None:
     # What users see.
     admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port)
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
-    endpoints = list(LiveProxies(settings, live, admin.ask, failed=500).endpoints())
+    store_status = StoreStatus(settings.store.type, store, live)
+    metrics.register(store_status)
+    endpoints = [store_status.endpoint(), *LiveProxies(settings, live, admin.ask, failed=500).endpoints()]
 
     # The way to the global, if there is one.
     client = None
     if settings.is_federated:
         client = KdsClient(
             settings,
-            store,
+            led,
             live,
             registry,
             clock,
@@ -141,8 +145,8 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    singletons = _singletons(settings, store, live, clock, client, rollouts)
-    leadership = Leadership(settings, store, clock, supervisor, instance, singletons)
+    singletons = _singletons(settings, led, live, clock, client, rollouts)
+    leadership = Leadership(settings, led, clock, supervisor, instance, singletons)
 
     await store.open()
     try:

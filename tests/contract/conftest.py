@@ -39,9 +39,9 @@ def postgres_server() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("redis"))
-    asyncio.run(server.server.start())
+    asyncio.run(server.start())
     yield server
-    asyncio.run(server.server.stop())
+    asyncio.run(server.stop())
 
 
 def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:

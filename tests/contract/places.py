@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from pathlib import Path
 from typing import Protocol
@@ -108,10 +107,10 @@ class RedisPlace:
         return RedisStore(access, clock or SystemClock(), prefix=self._prefix)
 
     async def start(self) -> None:
-        await self._server.server.start()
+        await self._server.start()
 
     async def kill(self) -> None:
-        await self._server.server.kill()
+        await self._server.kill()
 
     def freeze(self) -> None:
         self._server.server.freeze()
@@ -138,7 +137,7 @@ class EtcdPlace:
         await self._server.start()
 
     async def kill(self) -> None:
-        await asyncio.gather(*(member.kill() for member in self._server.members))
+        await self._server.kill()
 
     def freeze(self) -> None:
         for member in self._server.members:

@@ -28,12 +28,12 @@ async def test_it_says_at_the_start_what_the_server_could_lose(
     settings: tuple[str, ...], warned: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = RedisServer(tmp_path, settings)
-    await server.server.start()
+    await server.start()
     store = RedisStore(RedisAccess("127.0.0.1", server.port), SystemClock())
     with caplog.at_level(logging.WARNING):
         await store.open()
     await store.close()
-    await server.server.stop()
+    await server.stop()
     told = [record.__dict__["why"] for record in caplog.records if record.name == "ursa.store.redis"]
     assert len(told) == bool(warned)
     assert warned in "".join(told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +17,18 @@ def binary(name: str) -> str:
 
 
 class Etcd:
-    """A cluster of `size` members below `folder`; `extra` are further flags of every member."""
+    """A cluster of `size` members below `folder`; `extra` and `flags` are further flags of members and etcdctl."""
 
-    def __init__(self, folder: Path, size: int = 1, extra: tuple[str, ...] = (), scheme: str = "http") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: int = 1,
+        *,
+        extra: tuple[str, ...] = (),
+        flags: tuple[str, ...] = (),
+        scheme: str = "http",
+    ) -> None:
+        self._flags = flags
         self._ports = [(free_port(), free_port()) for _ in range(size)]
         self.endpoints = tuple(f"127.0.0.1:{client}" for client, _ in self._ports)
         peers = ",".join(f"m{i}=http://127.0.0.1:{peer}" for i, (_, peer) in enumerate(self._ports))
@@ -37,7 +45,7 @@ class Etcd:
                     *extra,
                 ],
                 folder / f"m{i}.log",
-                ready=lambda port=client: _listens(port),  # type: ignore[misc]
+                ready=lambda number=i: self._healthy(number),  # type: ignore[misc]
             )
             for i, (client, peer) in enumerate(self._ports)
         ]
@@ -48,13 +56,16 @@ class Etcd:
     async def stop(self) -> None:
         await asyncio.gather(*(member.stop() for member in self.members))
 
+    async def kill(self) -> None:
+        await asyncio.gather(*(member.kill() for member in self.members))
+
+    def _healthy(self, member: int) -> bool:
+        """Whether a member takes part; it listens long before, and a write-ahead log killed then is no good."""
+        command = [binary("etcdctl"), f"--endpoints={self.endpoints[member]}", *self._flags, "endpoint", "health"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     async def ctl(self, *arguments: str) -> str:
         """Runs etcdctl against the first member."""
-        command = [binary("etcdctl"), f"--endpoints={self.endpoints[0]}", *arguments]
+        command = [binary("etcdctl"), f"--endpoints={self.endpoints[0]}", *self._flags, *arguments]
         done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
         return done.stdout
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -29,6 +29,15 @@ class RedisServer:
         ]
         self.server = Server(command, folder / "log", ready=lambda: self.cli("PING") == "PONG")
 
+    async def start(self) -> None:
+        await self.server.start()
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+    async def kill(self) -> None:
+        await self.server.kill()
+
     def cli(self, *arguments: str) -> str:
         """What redis-cli says."""
         command = ["redis-cli", "-p", str(self.port), *arguments]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry
+
 from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.config.store import StoreEtcd, StorePostgres, StoreRedis
 from ursa.store.contract import Store
+from ursa.store.guard import GuardedStore
 from ursa.store.memory import MemoryStore
+from ursa.store.metered import MeteredStore
 from ursa.store.sqlite import SqliteStore
 
 SQLITE_FILE = "ursa.db"
@@ -34,6 +38,12 @@ def open_store(settings: Settings, clock: Clock) -> Store:
             return _redis(settings.store.redis, clock)
         case other:
             raise ConfigError(f"store.type: {other!r} is not available in this version")
+
+
+def open_guarded_store(settings: Settings, clock: Clock, metrics: CollectorRegistry) -> GuardedStore:
+    """The same for a process that goes on without its store; what reaches the engine is counted."""
+    engine = MeteredStore(open_store(settings, clock), metrics, clock)
+    return GuardedStore(engine, clock, local=settings.store.type in ("memory", "sqlite"))
 
 
 def _etcd(settings: StoreEtcd, clock: Clock) -> Store:

@@ -15,6 +15,7 @@ from ursa.errors import Conflict
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Batch, Contents, Create, Delete, Lease, Page, Store, Update, Write
+from ursa.store.wrapper import Wrapper
 
 ALL = ""
 """Resource type of operations on everything."""
@@ -23,41 +24,36 @@ _OPERATIONS = {Create: "create", Update: "update", Delete: "delete"}
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class MeteredStore:
+class MeteredStore(Wrapper):
     """A store that observes every call to another one; see `Store`."""
 
-    def __init__(self, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, inner: Store, registry: CollectorRegistry, clock: Clock) -> None:
+        super().__init__(inner)
+        self._clock = clock
         labels = ("operation", "resource_type")
         self._seconds = Histogram("store", "Duration of store operations", labels, buckets=_BUCKETS, registry=registry)
         self._conflicts = Counter(
             "store_conflicts", "Writes refused because of another one", ("resource_type",), registry=registry
         )
 
-    async def open(self) -> None:
-        await self._store.open()
-
-    async def close(self) -> None:
-        await self._store.close()
-
     async def get(self, key: ResourceKey) -> Resource:
         with self._observed(("get", key.kind)):
-            return await self._store.get(key)
+            return await super().get(key)
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
     ) -> Page:
         with self._observed(("list", kind)):
-            return await self._store.list(kind, mesh, limit=limit, after=after)
+            return await super().list(kind, mesh, limit=limit, after=after)
 
     async def contents(self) -> Contents:
         with self._observed(("contents", ALL)):
-            return await self._store.contents()
+            return await super().contents()
 
     async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         with self._observed(*((_OPERATIONS[type(write)], _key(write).kind) for write in writes)):
             try:
-                return await self._store.write(writes, fence=fence)
+                return await super().write(writes, fence=fence)
             except Conflict:
                 for kind in {_key(write).kind for write in writes}:
                     self._conflicts.labels(kind).inc()
@@ -65,14 +61,11 @@ class MeteredStore:
 
     def watch(self, revision: int) -> AsyncIterator[Batch]:
         with self._observed(("watch", ALL)):
-            return self._store.watch(revision)
+            return super().watch(revision)
 
     async def revision(self) -> int:
         with self._observed(("revision", ALL)):
-            return await self._store.revision()
-
-    async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
-        return await self._store.acquire(name, holder, ttl)
+            return await super().revision()
 
     @contextmanager
     def _observed(self, *operations: tuple[str, str]) -> Iterator[None]:

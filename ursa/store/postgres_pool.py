@@ -99,7 +99,9 @@ class Pool:
         self._pool: Any = None
 
     async def open(self) -> None:
-        """Makes the pool; connections come when they are needed."""
+        """Makes the pool; connections come when they are needed. A second call does nothing."""
+        if self._pool is not None:
+            return
         access = self._access
         largest = access.max_connections or 100
         async with unavailable():

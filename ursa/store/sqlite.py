@@ -46,8 +46,12 @@ class SqliteStore:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-        self._tables = await self._run(lambda: Tables(self._path))
-        self._feed = Feed(await self._call(Tables.revision))
+        try:
+            self._tables = await self._run(lambda: Tables(self._path))
+            self._feed = Feed(await self._call(Tables.revision))
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         self._feed.close()

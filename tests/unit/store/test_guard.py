@@ -1,0 +1,143 @@
+"""An outage of the store is one event: refused at once, probed by one, over for all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ursa.errors import Unavailable
+from ursa.model.resource import Resource
+from ursa.runtime.clock import SystemClock
+from ursa.store.contract import Contents, Create, Fenced, create
+from ursa.store.guard import GuardedStore
+from ursa.store.led import LedStore
+from ursa.store.memory import MemoryStore
+
+
+class Flaky(MemoryStore):
+    """A store whose server comes and goes."""
+
+    def __init__(self, clock: SystemClock) -> None:
+        super().__init__(clock)
+        self.away = False
+        self.calls = 0
+
+    def _reach(self) -> None:
+        self.calls += 1
+        if self.away:
+            raise Unavailable("connection refused")
+
+    async def open(self) -> None:
+        self._reach()
+
+    async def revision(self) -> int:
+        self._reach()
+        return await super().revision()
+
+    async def contents(self) -> Contents:
+        self._reach()
+        return await super().contents()
+
+    async def write(self, writes, *, fence=None):  # type: ignore[no-untyped-def]
+        self._reach()
+        return await super().write(writes, fence=fence)
+
+
+class Patient(SystemClock):
+    """Sleeps until the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+        self.go = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await self.go.wait()
+        self.go.clear()
+
+
+def thing(name: str) -> Resource:
+    return Resource("Config", "", name)
+
+
+async def test_many_callers_cost_an_absent_store_one_call() -> None:
+    clock = Patient()
+    inner = Flaky(clock)
+    store = GuardedStore(inner, clock)
+    await store.open()
+    inner.away, inner.calls = True, 0
+    for _ in range(100):
+        with pytest.raises(Unavailable):
+            await create(store, thing("x"))
+    assert inner.calls == 1
+    with pytest.raises(Unavailable, match=r"since 20\d\d-.*connection refused"):
+        await store.revision()
+    assert store.outages == 1
+    await store.close()
+
+
+async def test_probes_grow_apart_and_the_first_success_ends_the_outage() -> None:
+    clock = Patient()
+    inner = Flaky(clock)
+    inner.away = True
+    store = GuardedStore(inner, clock)
+    await store.open()
+    loading = asyncio.create_task(store.contents())
+    for _ in range(8):
+        await asyncio.sleep(0)
+        clock.go.set()
+        await asyncio.sleep(0.001)
+    assert not loading.done()
+    assert inner.calls == 9
+    assert 0.1 < clock.slept[0] < 0.4 and 2.5 <= clock.slept[7] <= 7.5
+    inner.away = False
+    clock.go.set()
+    assert (await loading).resources == ()
+    assert store.outage is None
+    await create(store, thing("x"))
+    await store.close()
+
+
+async def test_a_watch_goes_on_after_an_outage() -> None:
+    clock = Patient()
+    inner = Flaky(clock)
+    store = GuardedStore(inner, clock)
+    await store.open()
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for batch in store.watch(0):
+            seen.append(batch.revision)  # noqa: PERF401 - it never ends
+
+    following = asyncio.create_task(follow())
+    await create(store, thing("a"))
+    await asyncio.sleep(0.01)
+    inner.away = True
+    with pytest.raises(Unavailable):
+        await create(store, thing("b"))
+    inner.away = False
+    clock.go.set()
+    await asyncio.sleep(0.01)
+    await create(store, thing("c"))
+    await asyncio.sleep(0.01)
+    assert seen == [1, 2]
+    await store.close()
+    with pytest.raises(Unavailable):
+        await following
+
+
+async def test_a_lost_lease_is_no_outage() -> None:
+    store = GuardedStore(Flaky(SystemClock()), SystemClock())
+    await store.open()
+    led = LedStore(store)
+    with pytest.raises(Fenced):
+        await led.write([Create(thing("x"))])
+    led.lease = await led.acquire("leader", "one", 10)
+    await led.write([Create(thing("x"))])
+    await led.lease.release()
+    with pytest.raises(Fenced):
+        await led.write([Create(thing("y"))])
+    assert store.outage is None
+    await store.close()

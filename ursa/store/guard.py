@@ -1,0 +1,170 @@
+"""Stands between a control plane and its store, so that an outage is one event and not one per caller.
+
+The first call that finds the store unavailable opens the circuit: from then on calls are refused at once, with the time
+since when and the reason, and a single probe with jittered, growing pauses finds out when the store is back. What waits
+by its nature (the change feed, a lease, the first read) waits through the outage and goes on where it was. So a control
+plane keeps serving what it knows, and a store that comes back meets one probe per process instead of a stampede.
+
+A store in the same process is never stampeded; there every call may try, and the first that succeeds ends the outage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ursa.errors import Unavailable, UrsaError
+from ursa.model.resource import Resource, ResourceKey
+from ursa.model.timestamps import rfc3339
+from ursa.runtime.clock import Clock
+from ursa.runtime.tasks import Backoff, cancel_and_wait, spawn
+from ursa.store.contract import Batch, Contents, Fenced, Lease, Page, Store, Write
+from ursa.store.wrapper import Wrapper
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PROBES = Backoff(base=0.25, cap=5.0, jitter=0.5)
+"""Pauses between probes during an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A store that cannot be reached: since when (nanoseconds since the epoch) and what it said last."""
+
+    since: int
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the store is unavailable since {rfc3339(self.since)} ({self.reason}); "
+            "this control plane serves what it knows and accepts no changes until the store is back"
+        )
+
+
+class GuardedStore(Wrapper):
+    """See `Store`."""
+
+    def __init__(self, inner: Store, clock: Clock, *, local: bool = False) -> None:
+        super().__init__(inner)
+        self._clock, self._local = clock, local
+        self._back = asyncio.Event()
+        self._back.set()
+        self._probing: asyncio.Task[None] | None = None
+        self._opened = self._closed = False
+        self._began = 0.0
+        self.outage: Outage | None = None
+        """The outage that lasts now, if any."""
+        self.outages = 0
+        """Outages so far."""
+
+    async def open(self) -> None:
+        """Opens the store if it can be reached, else as soon as it can be; raises ConfigError."""
+        try:
+            await self._inner.open()
+        except Unavailable as error:
+            self._begin(error)
+        else:
+            self._opened = True
+
+    async def close(self) -> None:
+        self._closed = True
+        self._back.set()
+        if self._probing is not None:
+            await cancel_and_wait(self._probing)
+        await self._inner.close()
+
+    async def get(self, key: ResourceKey) -> Resource:
+        return await self._try(lambda: self._inner.get(key))
+
+    async def list(
+        self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> Page:
+        return await self._try(lambda: self._inner.list(kind, mesh, limit=limit, after=after))
+
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
+        return await self._try(lambda: self._inner.write(writes, fence=fence))
+
+    async def revision(self) -> int:
+        return await self._try(self._inner.revision)
+
+    async def contents(self) -> Contents:
+        """Waits through outages."""
+        return await self._insist(self._inner.contents)
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
+        """Waits through outages."""
+        return await self._insist(lambda: self._inner.acquire(name, holder, ttl))
+
+    async def watch(self, revision: int) -> AsyncIterator[Batch]:
+        """Waits through outages and goes on after the last batch."""
+        while True:
+            await self._until_back()
+            try:
+                async for batch in self._inner.watch(revision):
+                    revision = batch.revision
+                    yield batch
+            except Unavailable as error:
+                self._begin(error)
+
+    async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
+        if self.outage is not None and not self._local:
+            raise Unavailable(str(self.outage))
+        try:
+            result = await call()
+        except Fenced:
+            raise
+        except Unavailable as error:
+            self._begin(error)
+            raise
+        self._end()
+        return result
+
+    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            await self._until_back()
+            try:
+                return await call()
+            except Unavailable as error:
+                self._begin(error)
+
+    async def _until_back(self) -> None:
+        await self._back.wait()
+        if self._closed:
+            raise Unavailable("the store was closed")
+
+    def _begin(self, error: Unavailable) -> None:
+        if self.outage is not None or self._closed:
+            return
+        self.outage = Outage(self._clock.now_ns(), str(error))
+        self._began = self._clock.monotonic()
+        self.outages += 1
+        self._back.clear()
+        self._probing = spawn(self._probe(), "store probe")
+        log.warning("store unavailable, serving what is known", extra={"reason": str(error)})
+
+    async def _probe(self) -> None:
+        attempt = 0
+        while self.outage is not None:
+            await self._clock.sleep(PROBES.delay(attempt, self._clock))
+            attempt += 1
+            try:
+                if not self._opened:
+                    await self._inner.open()
+                    self._opened = True
+                await self._inner.revision()
+            except UrsaError as error:
+                if self.outage is not None:
+                    self.outage = Outage(self.outage.since, str(error))
+            else:
+                self._end()
+
+    def _end(self) -> None:
+        if self.outage is not None:
+            self.outage = None
+            log.info("store available again", extra={"after_s": round(self._clock.monotonic() - self._began, 1)})
+            self._back.set()
