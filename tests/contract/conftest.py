@@ -9,14 +9,23 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.contract.places import EtcdPlace, MemoryPlace, Place, PostgresPlace, RedisPlace, SharedPlace, SqlitePlace
+from tests.contract.places import (
+    EtcdPlace,
+    MemoryPlace,
+    Place,
+    PostgresPlace,
+    RedisPlace,
+    SealedPlace,
+    SharedPlace,
+    SqlitePlace,
+)
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
 from tests.servers.redis import RedisServer
 from ursa.store.contract import Store
 
 SHARED = ("etcd", "postgres", "redis")
-ENGINES = ("memory", "sqlite", *SHARED)
+ENGINES = ("memory", "sqlite", "sealed", *SHARED)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +59,8 @@ def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
             return MemoryPlace()
         case "sqlite":
             return SqlitePlace(folder)
+        case "sealed":
+            return SealedPlace(folder)
         case "postgres":
             return PostgresPlace(request.getfixturevalue("postgres_server"))
         case "redis":

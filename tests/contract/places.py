@@ -21,6 +21,8 @@ from ursa.store.postgres import PostgresStore
 from ursa.store.postgres_pool import PostgresAccess
 from ursa.store.redis import RedisStore
 from ursa.store.redis_client import RedisAccess
+from ursa.store.sealed import SealedStore
+from ursa.store.sealing import Sealer, SealingKey
 from ursa.store.sqlite import SqliteStore
 
 _numbers = itertools.count()
@@ -66,6 +68,16 @@ class SqlitePlace:
 
     def make(self, clock: Clock | None = None) -> Store:
         return SqliteStore(self._path, clock or SystemClock())
+
+
+class SealedPlace:
+    """An engine behind the encryption of secrets, which must not show."""
+
+    def __init__(self, folder: Path) -> None:
+        self._inner = SqlitePlace(folder)
+
+    def make(self, clock: Clock | None = None) -> Store:
+        return SealedStore(self._inner.make(clock), Sealer([SealingKey("k1", bytes(range(32)))]))
 
 
 class PostgresPlace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
 from ursa.admission.startup import ensure_defaults
+from ursa.errors import ConfigError
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import load
@@ -93,3 +95,19 @@ def test_everything_moves(source: str, target: str, variables: Variables, tmp_pa
     moved = {resource.key: resource for resource in asyncio.run(read(variables(target))).resources}
     assert moved.keys() == {resource.key for resource in filled.resources}
     assert all(moved[resource.key].same_content(resource) for resource in filled.resources)
+
+
+def test_migrate_encrypts_what_is_there(variables: Variables, tmp_path: Path) -> None:
+    plain = variables("sqlite")
+    contents = asyncio.run(fill(plain))
+    secrets = [r for r in contents.resources if r.kind in ("Secret", "GlobalSecret")]
+    assert secrets
+    keys = tmp_path / "keys"
+    keys.write_text(f"k1: {base64.b64encode(os.urandom(32)).decode()}\n")
+    sealed = {**plain, "KUMA_STORE_ENCRYPTION_KEY_FILE": str(keys)}
+    assert run(sealed, "migrate", "up") == f"store sqlite is ready, {len(secrets)} secrets sealed anew\n"
+    assert run(sealed, "migrate", "up") == "store sqlite is ready\n"
+    found = {resource.key: resource.spec for resource in asyncio.run(read(sealed)).resources}
+    assert all(found[secret.key] == secret.spec for secret in secrets)
+    with pytest.raises(ConfigError, match="keyFile lacks"):
+        asyncio.run(read(plain))

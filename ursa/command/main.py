@@ -96,8 +96,8 @@ def up(config_file: str, log_level: str) -> None:
 
     logs.configure(log_level)
     settings = _load(config_file)
-    transfer.run_migrate(settings)
-    click.echo(f"store {settings.store.type} is ready")
+    sealed = transfer.run_migrate(settings)
+    click.echo(f"store {settings.store.type} is ready" + (f", {sealed} secrets sealed anew" if sealed else ""))
 
 
 @cli.group()

@@ -56,9 +56,22 @@ def run_export(settings: Settings) -> Iterator[str]:
         )
 
 
-def run_migrate(settings: Settings) -> None:
-    """Opens the store once, which creates or migrates it."""
-    asyncio.run(_contents(settings))
+def run_migrate(settings: Settings) -> int:
+    """Opens the store once, which creates or migrates it, and encrypts its secrets as they are to be encrypted now.
+
+    Returns:
+        How many secrets were encrypted anew.
+    """
+    return asyncio.run(_migrate(settings))
+
+
+async def _migrate(settings: Settings) -> int:
+    store = open_store(settings, SystemClock())
+    await store.open()
+    try:
+        return await store.seal_anew()
+    finally:
+        await store.close()
 
 
 async def _import(settings: Settings, resources: Sequence[Resource]) -> Count:

@@ -12,14 +12,27 @@ from ursa.store.contract import Store
 from ursa.store.guard import GuardedStore
 from ursa.store.memory import MemoryStore
 from ursa.store.metered import MeteredStore
+from ursa.store.sealed import SealedStore
+from ursa.store.sealing import Sealer, read_keys
 from ursa.store.sqlite import SqliteStore
 
 SQLITE_FILE = "ursa.db"
 """Name of the database file in the working directory when `store.sqlite.path` is empty."""
 
 
-def open_store(settings: Settings, clock: Clock) -> Store:
+def open_store(settings: Settings, clock: Clock) -> SealedStore:
     """The store that the settings ask for, not yet opened.
+
+    It seals secrets if there is a key for that, and notices sealed ones if there is none.
+
+    Raises:
+        ConfigError: the engine is not part of this version, or the keys cannot be read.
+    """
+    return SealedStore(_engine(settings, clock), Sealer(read_keys(settings.store.encryption.key_file)))
+
+
+def _engine(settings: Settings, clock: Clock) -> Store:
+    """The engine.
 
     Raises:
         ConfigError: the engine is not part of this version.

@@ -146,6 +146,16 @@ class StoreRedis(Group):
     tls: StoreRedisTls = group(StoreRedisTls)
 
 
+class StoreEncryption(Group):
+    """Settings below `store.encryption`; all are ours."""
+
+    key_file: str = setting(
+        "",
+        env="STORE_ENCRYPTION_KEY_FILE",
+        doc="ours; secrets are encrypted at rest with the first of its keys; lines of name: base64 of 32 bytes",
+    )
+
+
 class Store(Group):
     """Settings below `store`."""
 
@@ -162,5 +172,6 @@ class Store(Group):
         "sqlite", env="STORE_TYPE", doc="engine: memory, sqlite, etcd, postgres, redis or kubernetes"
     )
     sqlite: StoreSqlite = group(StoreSqlite)
+    encryption: StoreEncryption = group(StoreEncryption)
     etcd: StoreEtcd = group(StoreEtcd)
     redis: StoreRedis = group(StoreRedis)

@@ -1,0 +1,120 @@
+"""Encrypts secrets at rest in whichever engine there is: contents are sealed on the way in and opened on the way out.
+
+Rotation: add the new key as the last line everywhere, move it to the first line everywhere, run `ursa-cp migrate up`,
+which seals everything anew, remove the old line. Turning encryption on is the same without the old key. A store whose
+secrets need a key that is not there is refused at the start; one secret that cannot be opened later is left out and
+complained about, and nothing else suffers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from ursa.errors import ConfigError, Conflict, NotFound, Unavailable
+from ursa.model.resource import Resource, ResourceKey
+from ursa.store.contract import Batch, Change, Contents, Delete, Lease, Page, Store, Update, Write
+from ursa.store.sealing import Sealer, Tampered, UnknownKey
+from ursa.store.wrapper import Wrapper
+
+log = logging.getLogger(__name__)
+
+SECRETS = ("Secret", "GlobalSecret")
+"""Kinds whose specs are sealed."""
+
+
+class SealedStore(Wrapper):
+    """See `Store`."""
+
+    def __init__(self, inner: Store, sealer: Sealer) -> None:
+        super().__init__(inner)
+        self._sealer = sealer
+
+    async def open(self) -> None:
+        """Raises ConfigError, too, when the keys that secrets are sealed with are not there."""
+        await self._inner.open()
+        async for resource in self._stored():
+            try:
+                self._sealer.open(resource)
+            except UnknownKey as error:
+                await self._inner.close()
+                raise ConfigError(str(error)) from None
+            except Tampered as error:
+                log.error("secret is left out", extra={"error": str(error)})
+
+    async def get(self, key: ResourceKey) -> Resource:
+        try:
+            return self._open(await self._inner.get(key))
+        except (UnknownKey, Tampered) as error:
+            raise Unavailable(str(error)) from None
+
+    async def list(
+        self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> Page:
+        page = await self._inner.list(kind, mesh, limit=limit, after=after)
+        return replace(page, items=tuple(self._readable(page.items)))
+
+    async def contents(self) -> Contents:
+        contents = await self._inner.contents()
+        return replace(contents, resources=tuple(self._readable(contents.resources)))
+
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
+        revision, stored = await self._inner.write([self._seal(write) for write in writes], fence=fence)
+        return revision, tuple(self._open(resource) for resource in stored)
+
+    async def watch(self, revision: int) -> AsyncIterator[Batch]:
+        async for batch in self._inner.watch(revision):
+            yield replace(batch, changes=tuple(self._changes(batch.changes)))
+
+    async def seal_anew(self) -> int:
+        """Seals everything with the first key that is not; returns how many secrets that were."""
+        count = 0
+        async for resource in self._stored():
+            if self._sealer.is_current(resource):
+                continue
+            try:
+                await self._inner.write([Update(self._sealer.seal(self._sealer.open(resource)), resource.version)])
+            except (Conflict, NotFound):
+                # Whoever was faster has sealed it, or removed it.
+                continue
+            except Tampered as error:
+                log.error("secret is left as it is", extra={"error": str(error)})
+                continue
+            count += 1
+        return count
+
+    async def _stored(self) -> AsyncIterator[Resource]:
+        for kind in SECRETS:
+            after = None
+            while True:
+                page = await self._inner.list(kind, after=after)
+                for resource in page.items:
+                    yield resource
+                if (after := page.after) is None:
+                    break
+
+    def _seal(self, write: Write) -> Write:
+        if isinstance(write, Delete) or write.resource.kind not in SECRETS:
+            return write
+        return replace(write, resource=self._sealer.seal(write.resource))
+
+    def _open(self, resource: Resource) -> Resource:
+        return self._sealer.open(resource) if resource.kind in SECRETS else resource
+
+    def _readable(self, resources: Iterable[Resource]) -> Iterator[Resource]:
+        for resource in resources:
+            try:
+                yield self._open(resource)
+            except (UnknownKey, Tampered) as error:
+                log.error("secret is left out", extra={"error": str(error)})
+
+    def _changes(self, changes: Iterable[Change]) -> Iterator[Change]:
+        for change in changes:
+            if change.key.kind not in SECRETS:
+                yield change
+                continue
+            opened = list(self._readable(() if change.after is None else (change.after,)))
+            if opened or change.after is None:
+                # What was there before is left out: consumers keep a view.
+                yield Change(change.key, opened[0] if opened else None)
