@@ -20,6 +20,7 @@ from ursa.api.failures import TITLE, failures
 from ursa.api.hostnames import Hostnames
 from ursa.api.kris import Kris
 from ursa.api.metrics import RequestMetrics
+from ursa.api.openapi import OpenApi
 from ursa.api.overviews import Overviews
 from ursa.api.proxies.attachments import Attachments
 from ursa.api.proxies.config import ProxyConfig
@@ -48,7 +49,8 @@ def build_application(context: ApiContext) -> web.Application:
     authenticator = Authenticator(context)
     prefix = _prefix(context)
     access, audit = Access(context.settings), Audit(context.settings.api_server.audit, context.clock)
-    for endpoint in _endpoints(context, access, audit):
+    endpoints = list(_endpoints(context, access, audit))
+    for endpoint in (OpenApi(context, endpoints).endpoint(), *endpoints):
         handle = _guarded(endpoint, authenticator, access, audit)
         application.router.add_route(endpoint.method, prefix + endpoint.path, handle)
         if endpoint.unprefixed and prefix:

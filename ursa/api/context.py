@@ -38,6 +38,18 @@ class Guard(enum.Enum):
     """Whoever its own access list names."""
 
 
+class Shape(enum.Enum):
+    """What an endpoint answers, for descriptions of the API."""
+
+    OTHER = "other"
+    PAGE = "page"
+    """A page of objects of the kind that the path names."""
+    OBJECT = "object"
+    """One object of it."""
+    WRITE = "write"
+    """What became of a write to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One call of the API.
@@ -51,6 +63,8 @@ class Endpoint:
         public: whether anybody may call, even with a bad token.
         unprefixed: whether the call is also served outside the base path.
         guard: who may call.
+        shape: what is answered.
+        body: JSON schema of what is sent, where it is not an object of the kind that the path names.
     """
 
     method: str
@@ -61,6 +75,8 @@ class Endpoint:
     public: bool = False
     unprefixed: bool = False
     guard: Guard = Guard.ROLES
+    shape: Shape = Shape.OTHER
+    body: JsonObject | None = None
 
 
 def _always() -> bool:

@@ -11,7 +11,7 @@ from aiohttp import web
 from ursa.api.access import Access
 from ursa.api.answers import DRY_RUN, REVISION, answer, body_of, is_true
 from ursa.api.audit import Audit
-from ursa.api.context import ApiContext, Endpoint
+from ursa.api.context import ApiContext, Endpoint, Shape
 from ursa.api.filters import Query, matching
 from ursa.api.paging import page, span_of
 from ursa.api.reader import Reader
@@ -42,12 +42,12 @@ class Resources:
         everything = one_of(self._context, Scope.GLOBAL, Scope.MESH)
         meshed, single = one_of(self._context, Scope.MESH), one_of(self._context, Scope.GLOBAL)
         for path in (f"/{everything}", f"/meshes/{{mesh}}/{meshed}"):
-            yield Endpoint("GET", path, self.list, MANY)
-            yield Endpoint("GET", path + "/", self.list, MANY)
+            yield Endpoint("GET", path, self.list, MANY, shape=Shape.PAGE)
+            yield Endpoint("GET", path + "/", self.list, MANY, shape=Shape.PAGE)
         for path in (f"/{single}/{{name}}", f"/meshes/{{mesh}}/{meshed}/{{name}}"):
-            yield Endpoint("GET", path, self.get, ONE)
-            yield Endpoint("PUT", path, self.put, PUT)
-            yield Endpoint("DELETE", path, self.delete, DELETE)
+            yield Endpoint("GET", path, self.get, ONE, shape=Shape.OBJECT)
+            yield Endpoint("PUT", path, self.put, PUT, shape=Shape.WRITE)
+            yield Endpoint("DELETE", path, self.delete, DELETE, shape=Shape.WRITE)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """GET of many, once or for as long as the caller wants to watch."""

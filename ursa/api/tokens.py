@@ -17,10 +17,30 @@ from ursa.errors import InvalidResource, NotFound, Violation
 from ursa.identity.tokens import DataplaneClaims, ZoneClaims, issue_dataplane_token, issue_zone_token
 from ursa.identity.user_tokens import UserClaims, issue_user_token
 from ursa.model.duration import parse_go
+from ursa.model.json import JsonObject
 
 INVALID = "Invalid request"
 PROXY_TYPES = ("", "dataplane", "ingress", "egress")
 _SECOND = 1_000_000_000
+
+
+def _body_schema(required: tuple[str, ...], **properties: JsonObject) -> JsonObject:
+    return {"type": "object", "properties": {**properties, "validFor": _LIFE}, "required": list(required)}
+
+
+_TEXT: JsonObject = {"type": "string"}
+_TEXTS: JsonObject = {"type": "array", "items": _TEXT}
+_LIFE: JsonObject = {"type": "string", "description": "how long it is good, as in 24h"}
+DATAPLANE_BODY = _body_schema(
+    ("mesh",),
+    name=_TEXT,
+    mesh=_TEXT,
+    tags={"type": "object", "additionalProperties": _TEXTS},
+    type={"enum": list(PROXY_TYPES)},
+    workload=_TEXT,
+)
+ZONE_BODY = _body_schema(("scope",), zone=_TEXT, scope=_TEXTS)
+USER_BODY = _body_schema(("name", "validFor"), name=_TEXT, groups=_TEXTS)
 
 
 class Tokens:
@@ -34,10 +54,14 @@ class Tokens:
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Their routes; the one for users is also served outside the base path, where Kuma has it."""
-        yield Endpoint("POST", "/tokens/dataplane", self.dataplane, INVALID, json=False, guard=Guard.OWN)
-        yield Endpoint("POST", "/tokens/zone", self.zone, INVALID, json=False, guard=Guard.OWN)
+        yield Endpoint(
+            "POST", "/tokens/dataplane", self.dataplane, INVALID, json=False, guard=Guard.OWN, body=DATAPLANE_BODY
+        )
+        yield Endpoint("POST", "/tokens/zone", self.zone, INVALID, json=False, guard=Guard.OWN, body=ZONE_BODY)
         if self._context.settings.api_server.authn.type == "tokens":
-            yield Endpoint("POST", "/tokens/user", self.user, INVALID, json=False, unprefixed=True, guard=Guard.OWN)
+            yield Endpoint(
+                "POST", "/tokens/user", self.user, INVALID, json=False, unprefixed=True, guard=Guard.OWN, body=USER_BODY
+            )
 
     async def dataplane(self, request: web.Request) -> web.Response:
         """A token for proxies of a mesh."""

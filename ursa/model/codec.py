@@ -13,8 +13,9 @@ from google.protobuf.message import DecodeError, Message
 
 from ursa.errors import BadRequest, ProtocolError
 from ursa.model.duration import format_proto, parse_go
-from ursa.model.json import JsonObject
+from ursa.model.json import Definitions, JsonObject
 from ursa.model.proto_json import ProtoJson
+from ursa.model.proto_schema import definitions
 from ursa.model.quoting import quoted
 
 DURATION = "google.protobuf.Duration"
@@ -70,6 +71,10 @@ class ProtoSpec:
             raise ProtocolError(f"not a {self._message}: {error}") from None
         return self._json.write(message)
 
+    def schema(self, prefix: str) -> tuple[JsonObject, Definitions]:
+        found = definitions(self._type.DESCRIPTOR, prefix)
+        return {"$ref": f"{prefix}{self._type.DESCRIPTOR.full_name}"}, found
+
 
 class JsonSpec:
     """A spec that is a JSON document of its own; its schema (`Kind.schema`) makes it canonical on the way in."""
@@ -91,6 +96,9 @@ class JsonSpec:
         if not isinstance(document, dict):
             raise ProtocolError("spec is not a JSON object")
         return document
+
+    def schema(self, prefix: str) -> tuple[JsonObject, Definitions]:
+        return {"type": "object"}, {}
 
 
 def escape_html(data: bytes) -> bytes:

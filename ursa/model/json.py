@@ -15,3 +15,6 @@ Json: TypeAlias = Any
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object that the reader must not change."""
+
+Definitions: TypeAlias = dict[str, JsonObject]
+"""JSON schemas by name, for other schemas to refer to."""

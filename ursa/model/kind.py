@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ursa.errors import NotFound, Violation
-from ursa.model.json import Json, JsonObject
+from ursa.model.json import Definitions, Json, JsonObject
 from ursa.model.resource import Resource
 
 
@@ -83,6 +83,9 @@ class SpecCodec(Protocol):
         Raises:
             ProtocolError: the bytes are not a spec of this kind.
         """
+
+    def schema(self, prefix: str) -> tuple[JsonObject, Definitions]:
+        """The JSON schema of the spec, as far as the codec knows, with definitions that are found below `prefix`."""
 
 
 class ItemConf(enum.Enum):
@@ -178,6 +181,10 @@ class Kind:
     plural: str = ""
     namespaced: bool = False
     effect_built: bool = True
+
+    def spec_schema(self, prefix: str) -> tuple[JsonObject, Definitions]:
+        """The JSON schema of the spec, with definitions that it refers to below `prefix`."""
+        return (self.schema, {}) if self.schema is not None else self.codec.schema(prefix)
 
     @property
     def global_scope(self) -> bool:
