@@ -15,6 +15,7 @@ from ursa.api.proxies.matched import http_routes
 from ursa.api.proxies.subjects import subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
+from ursa.api.slices import in_slices
 from ursa.model.json import JsonObject
 from ursa.model.kind import Family, Kind
 from ursa.model.resource import Resource
@@ -51,7 +52,8 @@ class Selected:
         selector = self._reader.get(kind, mesh, name_of(request))
         span, part = span_of(request), request.query.get("name", "")
         selects = self._selects(kind, selector)
-        found = [d for d in self._context.view.list("Dataplane", mesh) if part in d.name and selects(d)]
+        proxies = self._context.view.list("Dataplane", mesh)
+        found = [d async for d in in_slices(proxies) if part in d.name and selects(d)]
         body: dict[str, Any] = {"total": len(found), "items": [_meta(d) for d in span.of(found)]}
         following = span.next(len(found))
         if following is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from aiohttp import web
 
@@ -14,6 +14,7 @@ from ursa.api.proxies.matched import http_routes, matches
 from ursa.api.proxies.subjects import subject_of
 from ursa.api.reader import Reader
 from ursa.api.resources import kind_of, name_of
+from ursa.api.slices import in_slices
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Family, Kind
 from ursa.model.resource import Resource
@@ -49,7 +50,7 @@ class Attachments:
         kind, mesh = kind_of(request, self._context), request.match_info["mesh"]
         self._reader.check_mesh(mesh)
         policy = self._context.view.get(kind.name, mesh, name_of(request))
-        items = [] if policy is None else list(self._items(policy, kind))
+        items = [] if policy is None else [item async for item in self._items(policy, kind)]
         return answer({"total": len(items), "items": items})
 
     async def of_gateway(self, request: web.Request) -> web.Response:
@@ -58,7 +59,7 @@ class Attachments:
         self._reader.check_mesh(mesh)
         wanted = self._reader.get(kind, mesh, name_of(request))
         legacy = LegacyMesh(self._context, mesh, kinds=())
-        items = [_named(p) for p in self._proxies(mesh) if _has(legacy.gateway(parse_dataplane(p)), wanted)]
+        items = [_named(p) async for p in self._proxies(mesh) if _has(legacy.gateway(parse_dataplane(p)), wanted)]
         return answer({"total": len(items), "items": items})
 
     async def of_proxy(self, request: web.Request) -> web.Response:
@@ -80,23 +81,23 @@ class Attachments:
                 items.append({"type": "dataplane", "matchedPolicies": on_proxy})
         return answer({"kind": "SidecarDataplane", "total": len(items), "items": items})
 
-    def _proxies(self, mesh: str) -> Iterator[Resource]:
-        yield from self._context.view.list("Dataplane", mesh)
+    def _proxies(self, mesh: str) -> AsyncIterator[Resource]:
+        return in_slices(self._context.view.list("Dataplane", mesh))
 
-    def _items(self, policy: Resource, kind: Kind) -> Iterator[Document]:
+    def _items(self, policy: Resource, kind: Kind) -> AsyncIterator[Document]:
         by_target = kind.family is Family.TARGETREF_POLICY
         return self._of_target(policy, kind) if by_target else self._of_selectors(policy, kind)
 
-    def _of_target(self, policy: Resource, kind: Kind) -> Iterator[Document]:
+    async def _of_target(self, policy: Resource, kind: Kind) -> AsyncIterator[Document]:
         view, parsed = self._context.view, parse_policy(policy, kind)
         routes = http_routes(view, self._context.registry, policy.mesh)
-        for proxy in self._proxies(policy.mesh):
+        async for proxy in self._proxies(policy.mesh):
             if select(parsed, subject_of(proxy, view), routes=routes) is not None:
                 yield {"kind": "SidecarDataplane", **_named(proxy), "attachments": [{"type": "dataplane"}]}
 
-    def _of_selectors(self, policy: Resource, kind: Kind) -> Iterator[Document]:
+    async def _of_selectors(self, policy: Resource, kind: Kind) -> AsyncIterator[Document]:
         legacy = LegacyMesh(self._context, policy.mesh, kinds=(kind.name,))
-        for proxy in self._proxies(policy.mesh):
+        async for proxy in self._proxies(policy.mesh):
             dataplane = parse_dataplane(proxy)
             if dataplane.builtin_gateway:
                 if found := _with_policy(legacy.gateway(dataplane), policy):
