@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from cryptography import x509
 
 from deploy.demo import manifests
+from deploy.demo.layout import INGRESS, INGRESS_PORT
 from deploy.demo.waiting import until
 from tests.e2e.lab import STRANGER, Lab
 
@@ -76,6 +80,14 @@ async def test_another_zone_is_reached_through_its_ingress_by_sni(lab: Lab) -> N
     assert "URI=spiffe://default/web" in peer  # TLS ends at the other workload's proxy, not on the way
 
 
+async def test_an_ingress_knows_services_by_name_and_lets_nothing_else_through(lab: Lab) -> None:
+    certificate = await _certificate_behind(lab, "archive{mesh=default}")
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "spiffe://default/archive" in names.get_values_for_type(x509.UniformResourceIdentifier)
+    with pytest.raises(ConnectionError):
+        await _certificate_behind(lab, "web{mesh=other}")
+
+
 async def test_a_mesh_may_send_what_leaves_the_zone_through_the_egress(lab: Lab) -> None:
     pattern = "cluster.default_archive.upstream_cx_total"
     routed = {**MESH, "routing": {**MESH["routing"], "zoneEgress": True}}
@@ -91,6 +103,19 @@ async def test_a_mesh_may_send_what_leaves_the_zone_through_the_egress(lab: Lab)
     finally:
         await lab.put(MESH)
     await until("the archive is reached directly again", lambda: _answered(lab, "archive", "west"), PATIENCE)
+
+
+async def _certificate_behind(lab: Lab, name: str) -> x509.Certificate:
+    """The certificate of whoever the ingress of the west leads to by a name."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = lab.west.address(INGRESS)
+    async with asyncio.timeout(PATIENCE):
+        _, writer = await asyncio.open_connection(address, INGRESS_PORT, ssl=context, server_hostname=name)
+    try:
+        return x509.load_der_x509_certificate(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+    finally:
+        writer.transport.abort()
 
 
 @asynccontextmanager
