@@ -251,12 +251,18 @@ class EtcdStore:
         if answer.canceled:
             raise Unavailable(f"etcd ended the watch: {answer.cancel_reason}")
         for revision, group in groupby(answer.events, lambda event: event.kv.mod_revision):
-            changes = []
-            for event in group:
-                after = self._resource(event.kv) if event.type == pb.Event.PUT else None
-                if after is not None or event.type == pb.Event.DELETE:
-                    changes.append(Change(self._keys.key_of(event.kv.key), after))
-            yield Batch(revision, tuple(changes))
+            changes = (self._change(event) for event in group)
+            yield Batch(revision, tuple(change for change in changes if change is not None))
+
+    def _change(self, event: pb.Event) -> Change | None:
+        if event.type == pb.Event.PUT:
+            after = self._resource(event.kv)
+            return Change(after.key, after) if after is not None else None
+        try:
+            return Change(self._keys.key_of(event.kv.key), None)
+        except ValueError:
+            # It was none of ours while it was there, either.
+            return None
 
     def _count(self) -> None:
         self._writes += 1

@@ -1,0 +1,147 @@
+"""What only etcd needs: a cluster whose members come and go, TLS both ways, users, and its own limits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.contract.samples import names, take, timeout
+from tests.servers.certificates import Authority
+from tests.servers.etcd import Etcd
+from ursa.errors import Unavailable
+from ursa.model.resource import Resource
+from ursa.runtime.clock import SystemClock
+from ursa.store.contract import Batch, Compacted, Create, TooLarge, create
+from ursa.store.etcd import EtcdStore
+from ursa.store.etcd_client import EtcdAccess
+
+
+async def test_a_member_of_three_may_die_at_any_time(tmp_path: Path) -> None:
+    cluster = Etcd(tmp_path, 3)
+    await cluster.start()
+    store = EtcdStore(EtcdAccess(cluster.endpoints, timeout=10), SystemClock())
+    await store.open()
+    lease = await store.acquire("leader", "one", 10)
+    seen: list[Batch] = []
+
+    async def follow() -> None:
+        async for batch in store.watch(0):
+            seen.append(batch)  # noqa: PERF401 - it never ends
+
+    following = asyncio.create_task(follow())
+    written: list[str] = []
+    try:
+        for member in cluster.members:
+            await write_some(store, written)
+            await member.kill()
+            await write_some(store, written)
+            await member.start()
+        last = await create(store, timeout("last"))
+        async with asyncio.timeout(20):
+            while not seen or seen[-1].revision < last.version:  # noqa: ASYNC110 - filled by another task
+                await asyncio.sleep(0.05)
+        assert names(seen) == [*written, "last"]
+        assert lease.held
+        assert {r.name for r in (await store.contents()).resources} == {*written, "last"}
+    finally:
+        following.cancel()
+        await store.close()
+        await cluster.kill()
+
+
+async def write_some(store: EtcdStore, written: list[str]) -> None:
+    for _ in range(20):
+        name = f"t{len(written)}"
+        await create(store, timeout(name))
+        written.append(name)
+
+
+async def test_tls_with_client_certificates(tmp_path: Path) -> None:
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "other-ca")
+    server, client = authority.issue("server"), authority.issue("client")
+    files = ("--cert-file", str(server.cert), "--key-file", str(server.key))
+    etcd = Etcd(
+        tmp_path,
+        extra=(*files, "--client-cert-auth", "--trusted-ca-file", str(authority.cert)),
+        flags=(f"--cacert={authority.cert}", f"--cert={client.cert}", f"--key={client.key}"),
+        scheme="https",
+    )
+    await etcd.start()
+    good = EtcdAccess(
+        etcd.endpoints, tls=True, ca=str(authority.cert), cert=str(client.cert), key=str(client.key), timeout=1.5
+    )
+    try:
+        store = EtcdStore(good, SystemClock())
+        await store.open()
+        await create(store, timeout("x"))
+        await store.close()
+        for bad in (
+            replace(good, ca=str(stranger.cert)),
+            replace(good, cert="", key=""),
+            EtcdAccess(etcd.endpoints, timeout=1.5),
+        ):
+            refused = EtcdStore(bad, SystemClock())
+            with pytest.raises(Unavailable):
+                await refused.open()
+            await refused.close()
+    finally:
+        await etcd.kill()
+
+
+async def test_users_and_tokens_that_run_out(tmp_path: Path) -> None:
+    etcd = Etcd(tmp_path, extra=("--auth-token-ttl", "1"), flags=("--user=root:secret",))
+    await etcd.start()
+    plain = ("--user=",)
+    try:
+        for command in (("user", "add", "root:secret"), ("user", "grant-role", "root", "root"), ("auth", "enable")):
+            await etcd.ctl(*plain, *command)
+        store = EtcdStore(EtcdAccess(etcd.endpoints, user="root", password="secret", timeout=3), SystemClock())
+        await store.open()
+        first = await create(store, timeout("x"))
+        await asyncio.sleep(3)
+        await create(store, timeout("y"))
+        assert names(await take(store, first.version - 1, 2)) == ["x", "y"]
+        await store.close()
+        for user, password in (("root", "wrong"), ("", "")):
+            refused = EtcdStore(EtcdAccess(etcd.endpoints, user=user, password=password, timeout=1), SystemClock())
+            with pytest.raises(Unavailable) as refusal:
+                await refused.open()
+            assert "secret" not in str(refusal.value)
+            await refused.close()
+    finally:
+        await etcd.kill()
+
+
+async def test_own_compaction_and_too_large_transactions(etcd_server: Etcd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ursa.store.etcd.COMPACT_EVERY", 10)
+    monkeypatch.setattr("ursa.store.etcd.KEPT_REVISIONS", 5)
+    store = EtcdStore(EtcdAccess(etcd_server.endpoints), SystemClock(), prefix="/compacting")
+    await store.open()
+    first = await create(store, timeout("t0"))
+    for number in range(1, 21):
+        await create(store, timeout(f"t{number}"))
+    with pytest.raises(Compacted):
+        async with asyncio.timeout(10):
+            while True:
+                await take(store, first.version, 1)
+    with pytest.raises(TooLarge):
+        await store.write([Create(Resource("Secret", "default", f"s{i}", {"data": "x" * 400_000})) for i in range(4)])
+    assert len((await store.contents()).resources) == 21
+    await store.close()
+
+
+async def test_what_others_write_there_harms_nothing(etcd_server: Etcd) -> None:
+    store = EtcdStore(EtcdAccess(etcd_server.endpoints), SystemClock(), prefix="/messy")
+    await store.open()
+    first = await create(store, timeout("good"))
+    for key, value in (("/messy/resources/nonsense", "x"), ("/messy/elsewhere", "y"), ("/messy-too", "z")):
+        await etcd_server.ctl("put", key, value)
+    await etcd_server.ctl("del", "/messy/resources/nonsense")
+    second = await create(store, timeout("better"))
+    assert {r.name for r in (await store.contents()).resources} == {"good", "better"}
+    assert names(await take(store, first.version, 3)) == ["better"]
+    assert second.version == await store.revision()
+    await store.close()
