@@ -102,7 +102,7 @@ async def start_zone(folder: Path, name: str, kds: int | None, *, settings: Mapp
         "KUMA_DP_SERVER_PORT": str(xds),
         "KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "none",
         # Longer than a thousand proxies on a busy machine need to come back, so that nobody is registered anew.
-        "KUMA_XDS_SERVER_DATAPLANE_DEREGISTRATION_DELAY": "120s",
+        "KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY": "120s",
     }
     if kds is not None:
         env["KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS"] = f"grpcs://127.0.0.1:{kds}"
