@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prometheus_client import CollectorRegistry
 
 from global_cp.absence import ZoneAbsence
@@ -21,6 +19,7 @@ from kds.admin_api import LiveProxies
 from kds.downward import Downward
 from kds.metrics import SyncCollector
 from kds.publisher import Publisher
+from kds.replicas.replicas import Replicas
 from kds.server import KdsServer, Parts
 from kds.tuning import tuning_of
 from kds.tunnel import AdminTunnel
@@ -30,10 +29,10 @@ from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
 from ursa.runtime.clock import SystemClock
-from ursa.runtime.config import Settings, work_dir
+from ursa.runtime.config import Settings
 from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
-from ursa.runtime.tls import TlsFiles, ensure_self_signed
+from ursa.runtime.tls import general_files
 from ursa.store.engines import open_guarded_store
 from ursa.store.led import LedStore
 from ursa.view.live import LiveView
@@ -56,7 +55,7 @@ async def serve(settings: Settings) -> None:
     metrics = CollectorRegistry()
     store = open_guarded_store(settings, clock, metrics)
     led = LedStore(store)
-    tls = _tls_files(settings, clock)
+    tls = general_files(settings, clock)
 
     # What is true: the store, and the view that everything else reads.
     live = LiveView(store)
@@ -82,7 +81,9 @@ async def serve(settings: Settings) -> None:
     metrics.register(ZonesCollector(zones, sync, live))
     rollouts = Rollouts(live, registry, zones, publisher, clock)
     rollouts.observe(metrics)
-    proxies = LiveProxies(settings, live, ForwardedProxies(tunnel, live).ask, failed=400)
+    replicas = Replicas(settings, instance, led, live, clock)
+    forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance)
+    proxies = LiveProxies(settings, live, forwarded.ask, failed=400)
     api = ApiServer(
         ApiContext(
             settings,
@@ -105,7 +106,7 @@ async def serve(settings: Settings) -> None:
 
     presence = Presence(led, live, clock, registry["ZoneInsight"], instance)
     absence = ZoneAbsence(settings, led, live, zones, tunnel, clock)
-    leadership = Leadership(settings, led, clock, presence, instance, duties=[absence.run])
+    leadership = Leadership(settings, led, clock, presence, instance, duties=[absence.run, replicas.lead])
 
     await store.open()
     try:
@@ -115,17 +116,11 @@ async def serve(settings: Settings) -> None:
         supervisor.start("kds publisher", publisher.run)
         supervisor.start("zones of other replicas", zones.follow_others)
         supervisor.start("rollouts", rollouts.run)
+        for name, component in replicas.components(forwarded.answer).items():
+            supervisor.start(name, component)
         supervisor.start("kds server", KdsPort(settings, server, zones, tls).run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
         await supervisor.run_until_failure()
     finally:
         await supervisor.close()
         await store.close()
-
-
-def _tls_files(settings: Settings, clock: SystemClock) -> TlsFiles:
-    """The pair of servers that have none of their own: the configured one, or one that signs itself."""
-    general = settings.general
-    if general.tls_cert_file and general.tls_key_file:
-        return TlsFiles(Path(general.tls_cert_file), Path(general.tls_key_file))
-    return ensure_self_signed(work_dir(settings), clock)

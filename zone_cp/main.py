@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from kds.admin_api import LiveProxies
 from kds.client import KdsClient
+from kds.replicas.replicas import Replicas
 from ursa.admission.manager import ResourceManager
 from ursa.admission.place import place_of
 from ursa.api.context import ApiContext
@@ -19,10 +19,10 @@ from ursa.catalog import default_registry
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import Clock, SystemClock
-from ursa.runtime.config import Settings, work_dir
+from ursa.runtime.config import Settings
 from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
-from ursa.runtime.tls import ReloadedPair, TlsFiles, ensure_self_signed, server_files
+from ursa.runtime.tls import ReloadedPair, general_files, server_files
 from ursa.store.contract import Store
 from ursa.store.engines import open_guarded_store
 from ursa.store.led import LedStore
@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> None:
     metrics = CollectorRegistry()
     store = open_guarded_store(settings, clock, metrics)
     led = LedStore(store)
-    tls = _tls_files(settings, clock)
+    tls = general_files(settings, clock)
     zone = settings.multizone.zone.name
 
     # What is true: the store, and the view that everything else reads.
@@ -145,7 +145,9 @@ async def serve(settings: Settings) -> None:
         )
     )
 
+    replicas = Replicas(settings, instance, led, live, clock)
     singletons = _singletons(settings, led, live, clock, client, rollouts)
+    singletons["catalogue of replicas"] = replicas.lead
     leadership = Leadership(settings, led, clock, supervisor, instance, singletons)
 
     await store.open()
@@ -157,6 +159,8 @@ async def serve(settings: Settings) -> None:
         supervisor.start("reconciler", reconciler.run)
         supervisor.start("certificate renewal", reconciler.run_renewals)
         supervisor.start("proxy status", insights.run)
+        for name, component in replicas.components(admin.answer).items():
+            supervisor.start(name, component)
         supervisor.start(DP_SERVER, dp_server.run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
         await supervisor.run_until_failure()
@@ -190,11 +194,3 @@ def _singletons(
         singletons["kds client"] = client.run
         singletons["rollout reports"] = partial(rollouts.run, client.report)
     return singletons
-
-
-def _tls_files(settings: Settings, clock: SystemClock) -> TlsFiles:
-    """The pair of servers that have none of their own: the configured one, or one that signs itself."""
-    general = settings.general
-    if general.tls_cert_file and general.tls_key_file:
-        return TlsFiles(Path(general.tls_cert_file), Path(general.tls_key_file))
-    return ensure_self_signed(work_dir(settings), clock)

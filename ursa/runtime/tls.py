@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock, to_datetime
+from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.files import Stamp, stamp_of
 
 log = logging.getLogger(__name__)
@@ -264,3 +265,11 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+
+
+def general_files(settings: Settings, clock: Clock) -> TlsFiles:
+    """The pair of servers that have none of their own: the configured one, or one that signs itself."""
+    general = settings.general
+    if general.tls_cert_file and general.tls_key_file:
+        return TlsFiles(Path(general.tls_cert_file), Path(general.tls_key_file))
+    return ensure_self_signed(work_dir(settings), clock)

@@ -13,7 +13,7 @@ from kds.requester import Delivery
 from tests.unit.kds.lab import REGISTRY, Side
 from ursa.errors import BadRequest
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Create, Write
+from ursa.store.contract import Create, Lease, Write
 from ursa.store.memory import MemoryStore
 
 
@@ -24,10 +24,10 @@ class PickyStore(MemoryStore):
         super().__init__(side.clock)
         self.barred: set[str] = set()
 
-    async def write(self, writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
+    async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         if any(isinstance(write, Create) and write.resource.name in self.barred for write in writes):
             raise BadRequest("too large for this store")
-        return await super().write(writes)
+        return await super().write(writes, fence=fence)
 
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+"""Mutual TLS between replicas: whoever has a certificate of the common CA is one."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+import grpc
+
+from ursa.identity.certificates import DAY, LeafIssuer, LeafRequest
+from ursa.identity.envoy_admin import load_admin_ca
+from ursa.runtime.clock import Clock
+from ursa.view.live import LiveView
+
+SECRET = "inter-cp-ca"
+LIFE = 3650 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What this replica shows, and whom it trusts; PEM."""
+
+    authority: bytes
+    certificate: bytes
+    key: bytes
+
+    def server(self) -> grpc.ServerCredentials:
+        """For the port: callers must show a certificate."""
+        pair = ((self.key, self.certificate),)
+        return grpc.ssl_server_credentials(pair, self.authority, require_client_auth=True)
+
+    def channel(self) -> grpc.ChannelCredentials:
+        """For calls."""
+        return grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
+
+
+async def credentials(live: LiveView, address: str, clock: Clock) -> Credentials:
+    """The credentials of a replica at this address, as soon as the leader has made the CA."""
+    await live.ready.wait()
+    subscription = live.subscribe("credentials of replicas")
+    try:
+        while (secret := live.current.get("GlobalSecret", "", SECRET)) is None:
+            await subscription.next()
+    finally:
+        subscription.close()
+    # A certificate and a key in one text, as the CA of Envoy's admin ports.
+    authority = load_admin_ca(secret)
+    request = LeafRequest(ips=(address,), life=LIFE) if _is_ip(address) else LeafRequest(dns=(address,), life=LIFE)
+    leaf = LeafIssuer(authority).issue(request, clock.now_ns())
+    return Credentials(authority.bundle_pem, leaf.certificate_pem, leaf.key_pem)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
