@@ -190,7 +190,8 @@ async def test_a_refusal_holds_nothing_else_and_ends_when_its_cause_is_gone(tmp_
         taken.close()
 
 
-async def test_a_refusal_that_names_nobody_is_narrowed_down(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "state of the world"])
+async def test_a_refusal_that_names_nobody_is_narrowed_down(tmp_path: Path, delta: bool) -> None:
     lab = Lab(tmp_path)
     workload = await asyncio.start_server(greet, "127.0.0.1", 0)
     good = workload.sockets[0].getsockname()[1]
@@ -204,7 +205,7 @@ async def test_a_refusal_that_names_nobody_is_narrowed_down(tmp_path: Path) -> N
     lab.snapshot = snapshot(clusters=clusters, assignments=mixed, listeners=listeners)
     lab.port = await lab.server.start()
     try:
-        async with envoy(lab, tmp_path, delta=True):
+        async with envoy(lab, tmp_path, delta=delta):
             await until(lambda: all(answers(port) for name, port in ports.items() if name != bad), tmp_path)
             blamed = refusals(lab.proxies[0], ENDPOINT)
             assert len(blamed[0]) > 1

@@ -180,7 +180,52 @@ def test_one_bad_resource_never_holds_the_others(
     assert not client.unanswered and not client.warming
 
 
-def check_all_but(client: DeltaClient, current: Snapshot, refused: set[tuple[str, str]]) -> None:
+@given(
+    moves=st.lists(st.tuples(st.sampled_from(("publish", "answer")), worlds), max_size=20),
+    bad=st.sampled_from(TYPES),
+    names_culprit=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_one_bad_resource_never_holds_the_full_state(
+    moves: list[tuple[str, tuple]], bad: str, names_culprit: bool
+) -> None:
+    client, current, names = SotwClient(), Snapshot.EMPTY, BodyNames()
+    client.request(CDS)
+    client.request(LDS)
+    refused = {(bad, "a"), (bad, "b"), (bad, "x")}
+
+    def answer() -> None:
+        while client.wire:
+            response = client.take()
+            found = {names[r.value] for r in response.resources}
+            culprits = sorted(name for name in found if (response.type_url, name) in refused)
+            if culprits:
+                client.refuse(response, f"cannot use {', '.join(culprits)}: bad" if names_culprit else "bad")
+            else:
+                client.accept(response, names)
+
+    for move, world in moves:
+        if move == "publish":
+            current = make_snapshot(world)
+            client.publish(current)
+        else:
+            answer()
+    answer()
+    if current is not Snapshot.EMPTY:
+        check_all_but(client, current, refused)
+    check_silence(client.publish, client, current)
+    settled = len(client.log)
+    client.feed(client.session.retry())
+    answer()
+    assert len(client.log) - settled <= 6, "refused resources are sent in a loop"
+    client.feed(client.session.retry())
+    client.settle(names)
+    if current is not Snapshot.EMPTY:
+        assert without_empty_types(client.state) == without_empty_types(content(current))
+    assert not client.unanswered and not client.warming
+
+
+def check_all_but(client: DeltaClient | SotwClient, current: Snapshot, refused: set[tuple[str, str]]) -> None:
     """All that is wanted is there, except what was refused; what is not wanted is gone unless it may be in use."""
     for type_url, bodies in content(current).items():
         have = client.state.get(type_url, {})

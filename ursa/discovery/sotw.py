@@ -2,11 +2,15 @@
 
 A client that names resources is answered only when it has named all there are: an answer tells it that what is missing
 does not exist. Clusters that are on their way out stay in the answer until nothing refers to them any more.
+
+What a client refused is left out of later answers, or stays as it was before, until its content changes or `retry` is
+called. A refusal that names nothing is narrowed down as in delta: fewer new resources at a time, until one is to blame.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from ursa.discovery import layers as stacked
 from ursa.discovery.blame import mentioned
@@ -22,7 +26,7 @@ class SotwWatch(Watch):
 
     __slots__ = (
         *("applied", "base", "checked", "held", "known", "names", "nonce", "outgoing", "promised", "rejected"),
-        *("rewarm", "wildcard"),
+        *("portion", "refused", "rewarm", "unsure", "wildcard"),
     )
 
     def __init__(self) -> None:
@@ -44,13 +48,61 @@ class SotwWatch(Watch):
         """What was there when the client was told to ask for it; it waits for that even if it is gone."""
         self.rewarm = False
         """The client waits for these resources again, although they may not have changed."""
+        self.refused: dict[str, str] = {}
+        """Refused versions by name."""
+        self.unsure: set[str] = set()
+        """Names that were in a refused response, and may be to blame for it."""
+        self.portion: int | None = None
+        """How many of those to offer at a time, while it is not known which of them the client refuses."""
 
     @property
     def has_refused(self) -> bool:
-        return bool(self.rejected)
+        return bool(self.refused or self.rejected)
 
     def offer_refused(self) -> None:
-        self.rejected, self.checked = "", None
+        self.unsure.update(self.refused)
+        self.refused, self.rejected, self.checked = {}, "", None
+
+    def note_refusal(self, reason: str) -> tuple[str, ...]:
+        """Notes what may be to blame, and returns it."""
+        new = tuple(e.name for e in stacked.difference(self.applied, self.base).changed)
+        items = new or tuple(e.name for e in stacked.entries(self.base))
+        culprits = mentioned(items, reason)
+        self.held, self.checked = "", None
+        for name in items:
+            self.refused.pop(name, None)
+        if not items:
+            self.rejected = self.outgoing
+        elif not culprits and len(items) > 1:
+            self.portion = len(items) // 2
+        else:
+            for name in culprits or items:
+                if (found := stacked.lookup(self.base, name)) is not None:
+                    self.refused[name] = found.version
+        self.unsure = self.unsure.union(items).difference(self.refused)
+        return culprits or items
+
+    def note_acceptance(self) -> None:
+        """Notes that the client has what was last offered."""
+        for entry in stacked.difference(self.applied, self.base).changed:
+            self.refused.pop(entry.name, None)
+        self.applied = self.base
+        self.unsure = {name for name in self.unsure if stacked.lookup(self.base, name) is None}
+        self.portion = self.portion * 2 if self.portion and self.unsure else None
+
+    def acceptable(self, layers: Layers) -> Layers:
+        """The layers, but what the client refused, or what is not to be tried yet, as it was before."""
+        if not (self.refused or self.unsure):
+            return layers
+        versions = ((name, stacked.lookup(layers, name)) for name in self.refused)
+        out = {name for name, e in versions if e is not None and e.version == self.refused[name]}
+        if self.portion is not None:
+            present = (name for name in sorted(self.unsure) if stacked.lookup(layers, name) is not None)
+            out.update(islice(present, self.portion, None))
+        if not out:
+            return layers
+        as_before = (e if e.name not in out else stacked.lookup(self.applied, e.name) for e in stacked.entries(layers))
+        return (ResourceSet.of(e for e in as_before if e is not None),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +141,11 @@ class SotwSession(Session[SotwWatch, FullState]):
             self._watches[warmed].promised = ()
         version = watch.outgoing
         if request.error is None:
-            watch.held, watch.rejected, watch.applied = version, "", watch.base
+            watch.held, watch.rejected = version, ""
+            watch.note_acceptance()
             return Acknowledged(request.type_url, version)
         # Envoy keeps the good part of a refused response, so nobody can say any more what exactly it has.
-        watch.held, watch.rejected = "", version
-        names = tuple(e.name for e in stacked.entries(watch.base))
-        return Rejected(request.type_url, version, request.error, mentioned(names, request.error) or names)
+        return Rejected(request.type_url, version, request.error, watch.note_refusal(request.error))
 
     def _subscribe(self, request: SotwRequest, watch: SotwWatch) -> None:
         names = frozenset(request.names) - {WILDCARD}
@@ -104,6 +155,8 @@ class SotwSession(Session[SotwWatch, FullState]):
         )
         if names != watch.names or wildcard != watch.wildcard:
             watch.names, watch.wildcard, watch.checked = names, wildcard, None
+            if not wildcard:  # what it no longer asks for it may ask for again
+                watch.refused = {name: version for name, version in watch.refused.items() if name in names}
 
     def _new_watch(self) -> SotwWatch:
         return SotwWatch()
@@ -112,10 +165,15 @@ class SotwSession(Session[SotwWatch, FullState]):
         if watch.checked == layers and not watch.rewarm:
             return None
         full = self._with_outgoing(type_url, watch, self._known_to_warmer(type_url, layers))
-        version = stacked.version(full)
-        # A client that waits for the resources takes even what it has refused: that ends its wait as well.
-        if (version == watch.rejected and not watch.rewarm) or not _covers(watch, full):
+        if not _covers(watch, full):
             return None
+        # A client that waits for resources takes even what it has refused: that ends its wait as well.
+        acceptable = full if watch.rewarm else watch.acceptable(full)
+        version = stacked.version(acceptable)
+        is_all_refused = acceptable is not full and not any((*acceptable, *watch.applied))
+        if is_all_refused or (version == watch.rejected and not watch.rewarm):
+            return None
+        full = acceptable
         has_news = any(name in layer for name in watch.names - watch.known for layer in full)
         return FullState(full, version != watch.held or has_news or watch.rewarm, version)
 
@@ -124,7 +182,7 @@ class SotwSession(Session[SotwWatch, FullState]):
         watch.known, watch.offered, watch.rewarm = watch.names, True, False
         watch.checked = plan.layers if plan.layers == self._layers(type_url) else None
         if not plan.send:
-            watch.applied = plan.layers
+            watch.note_acceptance()
             return None
         if any(True for _ in stacked.difference(watch.applied, plan.layers).changed):
             for warmed in self._dialect.warms(type_url):
