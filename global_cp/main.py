@@ -12,6 +12,7 @@ from global_cp.presence import Presence
 from global_cp.proxies import ForwardedProxies
 from global_cp.rollout_api import RolloutApi
 from global_cp.rollouts import Rollouts
+from global_cp.rollouts_elsewhere import RolloutsElsewhere
 from global_cp.zone_sync import ZoneSync
 from global_cp.zone_tokens import zone_authenticator
 from global_cp.zones import Zones
@@ -77,12 +78,13 @@ async def serve(settings: Settings) -> None:
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
     metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
-    sync = ZoneSync(zones, live, clock, instance)
+    sync = ZoneSync(zones, live, publisher, clock, instance)
     metrics.register(ZonesCollector(zones, sync, live))
     rollouts = Rollouts(live, registry, zones, publisher, clock)
     rollouts.observe(metrics)
     replicas = Replicas(settings, instance, led, live, clock)
-    forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance)
+    proof = RolloutApi(rollouts, live, clock, RolloutsElsewhere(live, replicas.peers, instance))
+    forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance, rollout=proof.answer)
     proxies = LiveProxies(settings, live, forwarded.ask, failed=400)
     api = ApiServer(
         ApiContext(
@@ -96,7 +98,7 @@ async def serve(settings: Settings) -> None:
             extra=(
                 store_status.endpoint(),
                 *sync.endpoints(),
-                *RolloutApi(rollouts, live, clock).endpoints(),
+                *proof.endpoints(),
                 *proxies.endpoints(),
             ),
             ready=publisher.ready.is_set,

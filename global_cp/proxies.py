@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from kds.admin_calls import CLUSTERS, CONFIG, STATS, AdminQuery
 from kds.relay import zone_of
 from kds.replicas.catalogue import Replica, read_catalogue
 from kds.replicas.peers import Peers
+from kds.rollout_report import REPORT
 from kds.tunnel import AdminTunnel
 from ursa.errors import NotFound
 from ursa.model.labels import NAMESPACE
@@ -22,8 +24,18 @@ RECORDED = {CONFIG: "configDump", STATS: "stats", CLUSTERS: "clusters"}
 class ForwardedProxies:
     """Turns the name of a proxy here into its name there."""
 
-    def __init__(self, tunnel: AdminTunnel, live: LiveView, peers: Peers, instance: str) -> None:
+    def __init__(
+        self,
+        tunnel: AdminTunnel,
+        live: LiveView,
+        peers: Peers,
+        instance: str,
+        *,
+        rollout: Callable[[str], Awaitable[bytes]],
+    ) -> None:
+        """Args: `rollout` tells another replica about a rollout in a zone."""
         self._tunnel, self._live, self._peers, self._instance = tunnel, live, peers, instance
+        self._rollout = rollout
 
     async def ask(self, proxy: Resource, query: AdminQuery) -> bytes:
         """See `kds.admin_api.AskProxy`; raises Unavailable."""
@@ -34,6 +46,8 @@ class ForwardedProxies:
 
     async def answer(self, query: AdminQuery) -> bytes:
         """Answers another replica, which names the proxy as this control plane does; it is not passed on again."""
+        if query.kind == REPORT:
+            return await self._rollout(query.name)
         proxy = self._live.current.get(query.kind, query.mesh, query.name)
         if proxy is None:
             raise NotFound(f'resource not found: type="{query.kind}" name="{query.name}" mesh="{query.mesh}"')

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
+import orjson
 from aiohttp import web
 
 from global_cp.rollouts import STAGES, Revision, Rollouts
+from global_cp.rollouts_elsewhere import RolloutsElsewhere
 from kds.rollout_report import Report
 from kds.waiting import within
 from ursa.api.answers import answer
@@ -22,6 +25,9 @@ from ursa.view.live import LiveView
 STUCK = 30.0
 """Seconds after which a rollout that has not arrived counts as stuck."""
 
+AGAIN = 0.25
+"""Seconds after which other replicas are asked again while somebody waits."""
+
 LONGEST = 300.0
 """Seconds for which one call may wait."""
 
@@ -32,8 +38,19 @@ SILENT_PEER = "unknown (peer does not report)"
 class RolloutApi:
     """The calls."""
 
-    def __init__(self, rollouts: Rollouts, live: LiveView, clock: Clock) -> None:
-        self._rollouts, self._live, self._clock = rollouts, live, clock
+    def __init__(
+        self, rollouts: Rollouts, live: LiveView, clock: Clock, elsewhere: RolloutsElsewhere | None = None
+    ) -> None:
+        """Args: `elsewhere` tells about zones that other replicas hold."""
+        self._rollouts, self._live, self._clock, self._elsewhere = rollouts, live, clock, elsewhere
+
+    async def answer(self, question: str) -> bytes:
+        """A zone's part of a rollout, `<zone>/<revision>`, for another replica; raises NotFound."""
+        name, _, number = question.rpartition("/")
+        zone = self._live.current.get("Zone", "", name)
+        if zone is None or not number.isdigit():
+            raise NotFound(f"no rollout is known for {question}")
+        return orjson.dumps(self._zone(zone, self._find(int(number))))
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Their routes."""
@@ -41,7 +58,7 @@ class RolloutApi:
         yield Endpoint("GET", "/rollouts/{revision}", self._get, "Could not retrieve a rollout")
 
     async def _list(self, _: web.Request) -> web.StreamResponse:
-        items = [self.document(revision) for revision in self._rollouts.newest]
+        items = [await self._whole(revision) for revision in self._rollouts.newest]
         return answer({"total": len(items), "items": items})
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
@@ -55,17 +72,18 @@ class RolloutApi:
         zones = frozenset(filter(None, request.query.get("zones", "").split(",")))
         if stage is not None:
             await within(self._until(number, stage, zones), min(seconds, LONGEST), self._clock)
-        return answer(self.document(self._find(number)))
+        return answer(await self._whole(self._find(number)))
 
     async def _until(self, number: int, stage: str, zones: frozenset[str]) -> None:
         """Returns when all of these zones, or all enabled ones, have reached a stage."""
         while True:
-            document = self.document(self._find(number))
+            document = await self._whole(self._find(number))
             found = [zone for zone in document["zones"] if not zones or zone["name"] in zones]
             wanted = ("stored", "complete") if stage == "stored" else ("complete",)
             if zones <= {zone["name"] for zone in found} and all(zone["state"] in wanted for zone in found):
                 return
-            await self._rollouts.moved()
+            pause = AGAIN if self._held_elsewhere() else None
+            await within(self._rollouts.moved(), pause, self._clock)
 
     def _find(self, number: int) -> Revision:
         known = self._rollouts.get(number)
@@ -76,6 +94,23 @@ class RolloutApi:
             raise NotFound(f"revision {number} is not known")
         # Nothing that zones get, or a part of a later step: it has arrived when everything up to it has.
         return Revision(number, self._clock.now_ns())
+
+    def _held_elsewhere(self) -> list[str]:
+        """Zones that another replica holds."""
+        if self._elsewhere is None:
+            return []
+        return [zone.name for zone in self._live.current.list("Zone") if self._elsewhere.holder(zone.name) is not None]
+
+    async def _whole(self, revision: Revision) -> JsonObject:
+        """A rollout with what other replicas know of it."""
+        document = self.document(revision)
+        held = set(self._held_elsewhere())
+        if self._elsewhere is None or not held:
+            return document
+        asked = (self._elsewhere.ask(zone["name"], revision.number) for zone in document["zones"])
+        told = await asyncio.gather(*asked)
+        zones = [new or old for old, new in zip(document["zones"], told, strict=True)]
+        return {**document, "zones": zones, "state": self._state(revision, [str(zone["state"]) for zone in zones])}
 
     def document(self, revision: Revision) -> JsonObject:
         """A rollout as the API shows it."""

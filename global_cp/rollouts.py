@@ -76,8 +76,8 @@ class Rollouts:
         """Revisions that some connected zone has not stored."""
         self._moved = asyncio.Event()
         self._seconds: Histogram | None = None
-        zones.on_progress(self._note)
-        publisher.follow(self._note)
+        zones.on_progress(lambda zone: self._note([zone]))
+        publisher.follow(lambda: self._note(self._zones.connections))
 
     def observe(self, metrics: CollectorRegistry) -> None:
         """Measures how long rollouts take."""
@@ -120,7 +120,7 @@ class Rollouts:
             while True:
                 step = await subscription.next()
                 self._remember(step.touched, step.after.revision)
-                self._note()
+                self._note(self._zones.connections)
         finally:
             subscription.close()
 
@@ -148,11 +148,15 @@ class Rollouts:
         # Not followed from the start: what the zone reports next after it contains it.
         return ZoneProgress(0, min((one for one in memory.reports or () if one >= revision.number), default=None))
 
-    def _note(self) -> None:
-        """Looks how far each connected zone is."""
+    def _note(self, zones: Iterable[str]) -> None:
+        """Looks how far some of the connected zones are."""
         if self._connected != self._zones.connections.keys():
             self._connected, self._pending = set(self._zones.connections), set(self._revisions)
-        for name, connection in self._zones.connections.items() if self._pending else ():
+            zones = self._zones.connections
+        for name in zones if self._pending else ():
+            connection = self._zones.connections.get(name)
+            if connection is None:
+                continue
             delivered = connection.sender.delivered_everything()
             for number in self._pending:
                 revision = self._revisions[number]

@@ -9,6 +9,7 @@ from aiohttp import web
 from global_cp.zone_state import ZoneState, state_of
 from global_cp.zones import Zones
 from kds.absence import read_absences
+from kds.publisher import Publisher
 from kds.sync_views import received_view, sent_view
 from ursa.api.answers import answer
 from ursa.api.context import Endpoint
@@ -25,8 +26,9 @@ TITLE = "Could not retrieve a resource"
 class ZoneSync:
     """`GET /zones/_status`, `/zones/{name}/_status` and `/zones/{name}/_sync`."""
 
-    def __init__(self, zones: Zones, live: LiveView, clock: Clock, instance: str) -> None:
-        self._zones, self._live, self._clock, self._instance = zones, live, clock, instance
+    def __init__(self, zones: Zones, live: LiveView, publisher: Publisher, clock: Clock, instance: str) -> None:
+        self._zones, self._live, self._publisher = zones, live, publisher
+        self._clock, self._instance = clock, instance
 
     def endpoints(self) -> Iterator[Endpoint]:
         """The calls."""
@@ -62,6 +64,7 @@ class ZoneSync:
             "revision": self._live.current.revision,
             "sent": sent_view(memory.sent) if memory is not None else {},
             "received": received_view(memory.received) if memory is not None else {},
+            "unsendable": dict(self._publisher.held_back),
         }
         if connection is not None:
             document["instance"] = connection.session.zone_instance

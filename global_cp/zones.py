@@ -81,7 +81,7 @@ class Connection:
     status: ZoneStatus
     writer: asyncio.Task[None]
     over: asyncio.Future[None]
-    progressed: Callable[[], None]
+    progressed: Callable[[str], None]
     guard: asyncio.Task[None] | None = None
     heard: float = 0.0
     silence: float = 0.0
@@ -90,7 +90,7 @@ class Connection:
     def progress(self) -> None:
         """See `ZoneConnection`."""
         self.status.follow(self.sender.marks)
-        self.progressed()
+        self.progressed(self.caller.zone)
 
     async def ended(self) -> None:
         """See `ZoneConnection`."""
@@ -152,7 +152,7 @@ class Zones:
         self._instance, self._check = instance, authenticate
         self._connections: dict[str, Connection] = {}
         self._memories: dict[str, Memory] = {}
-        self._progress: list[Callable[[], None]] = []
+        self._progress: list[Callable[[str], None]] = []
         self._finished: dict[str, Sent] = {}
         self._arrivals = asyncio.Event()
 
@@ -311,15 +311,15 @@ class Zones:
         for removed in response.removed:
             reports = {revision: report for revision, report in reports.items() if str(revision) != removed}
         memory.reports = reports
-        self._progressed()
+        self._progressed(zone)
 
-    def on_progress(self, listener: Callable[[], None]) -> None:
-        """Calls the listener when a zone got further, for ever."""
+    def on_progress(self, listener: Callable[[str], None]) -> None:
+        """Calls the listener with the name of a zone that got further, for ever."""
         self._progress.append(listener)
 
-    def _progressed(self) -> None:
+    def _progressed(self, zone: str) -> None:
         for listener in self._progress:
-            listener()
+            listener(zone)
 
     def heard(self, zone: str) -> None:
         """See `ZoneDirectory`."""

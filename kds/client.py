@@ -125,7 +125,7 @@ class KdsClient:
     @property
     def status(self) -> ClientStatus:
         """How the connection is doing."""
-        self._status.unsendable = {str(key): reason for key, reason in self._publisher.unsendable.items()}
+        self._status.unsendable = self._publisher.held_back
         return self._status
 
     def report(self, reports: Collection[Report]) -> None:

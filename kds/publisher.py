@@ -53,6 +53,13 @@ class Publisher:
         """The newest offers."""
         return self._catalogue
 
+    @property
+    def held_back(self) -> Mapping[str, str]:
+        """Why resources are not offered although they should be, by resource."""
+        broken = {str(key): reason for key, reason in self.unsendable.items()}
+        collisions = self._index.collisions.items()
+        return broken | {str(key): f"another resource has the synced name {name!r}" for key, name in collisions}
+
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
         """While this lasts, the listener is called with the names each change touched."""

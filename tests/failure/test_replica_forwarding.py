@@ -13,7 +13,7 @@ import aiohttp
 
 from kds.admin_calls import AdminQuery
 from kds.replicas.catalogue import Replica, read_catalogue
-from tests.failure.test_global_kill import GlobalProcess, free_port
+from tests.failure.test_global_kill import POLICY, GlobalProcess, free_port
 from tests.servers.etcd import Etcd
 from tests.unit.kds.lab import Zone
 from ursa.model.resource import Resource
@@ -107,6 +107,15 @@ async def test_any_replica_answers_for_any_zone(tmp_path: Path) -> None:
             assert await fetch(first.api, f"{path}/clusters?format=json") == (200, b"clusters web True")
             assert await fetch(first.api, f"{path}/xds?include_eds=true") == (200, DUMP)
             assert await fetch(second.api, f"{path}/stats") == (200, b"stats web False")
+            # A rollout is proven at any replica, too.
+            for number, one in enumerate((first, second)):
+                await one.call("PUT", f"/meshes/default/meshtimeouts/t{number}", {**POLICY, "name": f"t{number}"})
+                stored = await zone.until(lambda number=number: zone.named("MeshTimeout", f"t{number}"))
+                assert stored is not None
+                newest = max(item["revision"] for item in (await one.call("GET", "/rollouts"))["items"])
+                for asked in (first, second):
+                    proof: dict = await asked.call("GET", f"/rollouts/{newest}?wait=stored&timeout=10s")
+                    assert [z["state"] for z in proof["zones"]] == ["stored"], proof
             status, body = await fetch(first.api, "/zones/east/_status")
             assert status == 200 and json.loads(body)["status"] == "online"
         finally:
