@@ -84,10 +84,12 @@ class SotwWatch(Watch):
 
     def note_acceptance(self) -> None:
         """Notes that the client has what was last offered."""
-        for entry in stacked.difference(self.applied, self.base).changed:
-            self.refused.pop(entry.name, None)
+        if self.refused:
+            for entry in stacked.difference(self.applied, self.base).changed:
+                self.refused.pop(entry.name, None)
         self.applied = self.base
-        self.unsure = {name for name in self.unsure if stacked.lookup(self.base, name) is None}
+        if self.unsure:
+            self.unsure = {name for name in self.unsure if stacked.lookup(self.base, name) is None}
         self.portion = self.portion * 2 if self.portion and self.unsure else None
 
     def acceptable(self, layers: Layers) -> Layers:
