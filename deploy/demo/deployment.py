@@ -63,7 +63,7 @@ class Deployment:
                 await self.until_ready(zone, name, host)
         for zone in self.layout.zones:
             knows = partial(self._knows, zone, len(self.layout.zones))
-            await self._until(zone.name, f"web-{zone.name} knows the backends of all zones", knows)
+            await self.until(zone.name, f"web-{zone.name} knows the backends of all zones", knows)
 
     async def start_global(self) -> None:
         """Starts the global control plane, for the first time or again."""
@@ -71,7 +71,7 @@ class Deployment:
         env = global_settings(centre, str(work_dir))
         await self.processes.start(GLOBAL, tool("ursa-cp"), "run", env=env)
         url = f"http://127.0.0.1:{centre.api_port}/meshes/default"
-        await self._until(GLOBAL, "the global answers", lambda: fetch(url))
+        await self.until(GLOBAL, "the global answers", lambda: fetch(url))
 
     async def kill_global(self) -> None:
         """Ends the global as a crash would."""
@@ -101,7 +101,7 @@ class Deployment:
         await self.processes.start(zone.name, tool("ursa-cp"), "run", env=env)
         path = "meshes/default/meshretries"
         url = f"http://127.0.0.1:{zone.api_port}/{path}"
-        await self._until(zone.name, f"zone {zone.name} has got its policies", lambda: _total(url))
+        await self.until(zone.name, f"zone {zone.name} has got its policies", lambda: _total(url))
 
     async def _start_proxies(self, zone: Zone) -> None:
         for service in ("web", "backend"):
@@ -132,10 +132,14 @@ class Deployment:
     async def until_ready(self, zone: Zone, name: str, host: int) -> None:
         """Waits until the Envoy of a proxy has its first configuration."""
         url = f"http://127.0.0.1:{zone.admin_port(host)}/ready"
-        await self._until(name, f"the Envoy of {name} is ready", lambda: fetch(url))
+        await self.until(name, f"the Envoy of {name} is ready", lambda: fetch(url))
 
-    async def _until(self, process: str, what: str, look: Callable[[], Awaitable[object]]) -> None:
-        """Waits for something that depends on a process, whose log explains it when it does not come."""
+    async def until(self, process: str, what: str, look: Callable[[], Awaitable[object]]) -> None:
+        """Waits for something that depends on a process, whose log explains it when it does not come.
+
+        Raises:
+            Unavailable: it did not come.
+        """
         try:
             await until(what, look, START)
         except Unavailable as error:

@@ -54,7 +54,7 @@ class Processes:
         with self.log(name).open("ab") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *command,
-                env={**os.environ, **(env or {})},
+                env={**_surroundings(), **(env or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -69,7 +69,11 @@ class Processes:
         """
         with self.log(name).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, stderr=log, preexec_fn=_die_with(os.getpid())
+                *command,
+                env=_surroundings(),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                preexec_fn=_die_with(os.getpid()),
             )
             output, _ = await process.communicate()
             log.write(output if process.returncode else b"")
@@ -128,6 +132,15 @@ class Processes:
         for process in self._running.values():
             if process.returncode is None:
                 process.kill()
+
+
+def _surroundings() -> dict[str, str]:
+    """Our environment without what would lead processes elsewhere: settings of other meshes, and web proxies."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KUMA_", "URSA_")) and not name.lower().endswith("_proxy")
+    }
 
 
 def tool(name: str) -> str:

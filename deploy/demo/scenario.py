@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from deploy.demo.configuration import configurations, differences
-from deploy.demo.deployment import Deployment
+from deploy.demo.deployment import GLOBAL, Deployment
 from deploy.demo.layout import Layout
 from deploy.demo.story import Story
 from deploy.demo.traffic import RATE, Traffic
-from deploy.demo.waiting import until
 from deploy.demo.watch import Watch
 from ursa.errors import UrsaError
 
@@ -56,13 +55,8 @@ class Scenario:
 
     def __init__(self, deployment: Deployment, traffic: Traffic, watch: Watch, story: Story, pause: int) -> None:
         """Args: pause: seconds to look at each state."""
-        self._deployment, self._traffic, self._watch, self._story, self._pause = (
-            deployment,
-            traffic,
-            watch,
-            story,
-            pause,
-        )
+        self._deployment, self._traffic, self._watch = deployment, traffic, watch
+        self._story, self._pause = story, pause
         self._here, self._there = deployment.layout.zones
         self.report = Report()
         here = self._here.name.capitalize()
@@ -138,7 +132,7 @@ class Scenario:
         with self._story.tell(returns) as note:
             note("starting; waiting until both zones are connected")
             await self._deployment.start_global()
-            await until("both zones are connected again and have everything", self._reconnected, PATIENCE)
+            await self._deployment.until(GLOBAL, "both zones are connected and have everything", self._reconnected)
             await asyncio.sleep(self._pause)
             await self._settled(self._here.name)
             self.report.global_outage_errors = self._traffic.errors - errors

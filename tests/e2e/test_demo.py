@@ -23,7 +23,7 @@ class Demo:
     """A run of the demo; whatever it starts inherits its mark."""
 
     def __init__(self) -> None:
-        self._mark = f"URSA_TEST_RUN={uuid.uuid4()}"
+        self._mark = f"DEMO_TEST_RUN={uuid.uuid4()}"
 
     async def start(self) -> asyncio.subprocess.Process:
         first_port = free_layout().centre.base
