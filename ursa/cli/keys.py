@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from datetime import timedelta
 
 from cryptography import x509
@@ -13,42 +12,26 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ursa.cli.failures import CommandFailed
 from ursa.identity.pem import certificate_pem, new_rsa_key, private_pem, rsa_public_pem
-from ursa.identity.signing_keys import ZONE_KEY, dataplane_key_prefix, secret
-from ursa.identity.tokens import DataplaneClaims, ZoneClaims, issue_dataplane_token, issue_zone_token
-from ursa.identity.user_tokens import USER_KEY, UserClaims, issue_user_token
-from ursa.model.resource import Resource
+from ursa.identity.tokens import DataplaneClaims, ZoneClaims, sign_dataplane_token, sign_zone_token
+from ursa.identity.user_tokens import UserClaims, sign_user_token
 from ursa.runtime.clock import SystemClock, to_datetime
 
 TEN_YEARS = timedelta(days=3650)
 
 
-class OneKey:
-    """A set of secrets that holds just the key at hand, under the name the issuer looks for."""
-
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
-
-    def get(self, kind: str, mesh: str, name: str) -> Resource | None:
-        return self._resource if self._resource.key == (kind, mesh, name) else None
-
-    def list(self, kind: str, mesh: str | None = None) -> Iterable[Resource]:
-        return [self._resource] if self._resource.kind == kind and mesh in (None, self._resource.mesh) else []
-
-
-def sign_dataplane_token(pem: bytes, kid: str, claims: DataplaneClaims, seconds: float) -> str:
+def sign_for_dataplane(pem: bytes, kid: str, claims: DataplaneClaims, seconds: float) -> str:
     """A dataplane token."""
-    secrets = _secrets("Secret", claims.mesh, dataplane_key_prefix(claims.mesh), kid, pem)
-    return issue_dataplane_token(secrets, SystemClock(), claims, seconds)
+    return sign_dataplane_token(_signing_key(pem), kid, SystemClock(), claims, seconds)
 
 
-def sign_zone_token(pem: bytes, kid: str, claims: ZoneClaims, seconds: float) -> str:
+def sign_for_zone(pem: bytes, kid: str, claims: ZoneClaims, seconds: float) -> str:
     """A zone token."""
-    return issue_zone_token(_secrets("GlobalSecret", "", ZONE_KEY, kid, pem), SystemClock(), claims, seconds)
+    return sign_zone_token(_signing_key(pem), kid, SystemClock(), claims, seconds)
 
 
-def sign_user_token(pem: bytes, kid: str, claims: UserClaims, seconds: float) -> str:
+def sign_for_user(pem: bytes, kid: str, claims: UserClaims, seconds: float) -> str:
     """A user token."""
-    return issue_user_token(_secrets("GlobalSecret", "", USER_KEY, kid, pem), SystemClock(), claims, seconds)
+    return sign_user_token(_signing_key(pem), kid, SystemClock(), claims, seconds)
 
 
 def public_half(pem: bytes) -> bytes:
@@ -75,13 +58,6 @@ def self_signed(names: list[str], *, server: bool, elliptic: bool) -> tuple[byte
         .sign(key, hashes.SHA256())
     )
     return certificate_pem(certificate), private_pem(key)
-
-
-def _secrets(kind: str, mesh: str, prefix: str, kid: str, pem: bytes) -> OneKey:
-    _signing_key(pem)
-    if not kid.isdecimal():
-        raise CommandFailed("--kid is a number")
-    return OneKey(secret(kind, mesh, f"{prefix}-{int(kid)}", pem))
 
 
 def _signing_key(pem: bytes) -> rsa.RSAPrivateKey:

@@ -75,12 +75,40 @@ def _seconds(text: str) -> float | None:
     return seconds or None
 
 
+def global_first(arguments: list[str]) -> list[str]:
+    """The arguments with global options in front: Kuma's tool takes them anywhere."""
+    valued = {option for p in cli.params for option in p.opts if isinstance(p, click.Option) and not p.is_flag}
+    flags = {option for p in cli.params for option in p.opts if isinstance(p, click.Option) and p.is_flag}
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        name, equals, _ = argument.partition("=")
+        if argument == "--":
+            rest += [argument, *waiting]
+            break
+        if name in valued:
+            front += [argument] if equals else [argument, *waiting[:1]]
+            waiting = waiting if equals else waiting[1:]
+        else:
+            (front if argument in flags else rest).append(argument)
+    return front + rest
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status; every expected error is printed as `Error: …`, status 1."""
     try:
-        cli(arguments, prog_name=PROGRAM, standalone_mode=False)
+        cli(global_first(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM, standalone_mode=False)
     except click.exceptions.Abort:
         return 130
+    except click.MissingParameter as error:
+        missing = error.param.opts[-1].lstrip("-") if isinstance(error.param, click.Option) else ""
+        if missing:
+            click.echo(f'Error: required flag(s) "{missing}" not set', err=True)
+        else:
+            error.show()
+        return 1
     except click.ClickException as error:
         error.show()
         return 1

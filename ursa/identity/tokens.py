@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ursa.errors import NotFound, Unauthenticated
 from ursa.identity.signing_keys import (
@@ -52,6 +53,13 @@ class ZoneClaims:
 def issue_dataplane_token(secrets: Secrets, clock: Clock, claims: DataplaneClaims, valid_for: float = 0) -> str:
     """A signed token; `valid_for` in seconds, 0 = ten years. Raises NotFound without a signing key."""
     serial, key = newest_key(secrets, "Secret", claims.mesh, dataplane_key_prefix(claims.mesh))
+    return sign_dataplane_token(key, serial, clock, claims, valid_for)
+
+
+def sign_dataplane_token(
+    key: rsa.RSAPrivateKey, kid: str, clock: Clock, claims: DataplaneClaims, valid_for: float
+) -> str:
+    """A token signed with this key; verifiers find its public half by `kid`."""
     body = {
         "Name": claims.name,
         "Mesh": claims.mesh,
@@ -59,14 +67,19 @@ def issue_dataplane_token(secrets: Secrets, clock: Clock, claims: DataplaneClaim
         "Type": claims.type,
         "Workload": claims.workload,
     }
-    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": serial})
+    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": kid})
 
 
 def issue_zone_token(secrets: Secrets, clock: Clock, claims: ZoneClaims, valid_for: float = 0) -> str:
     """A signed token for zone proxies. Raises NotFound without a private signing key (on a federated zone)."""
     serial, key = newest_key(secrets, "GlobalSecret", "", ZONE_KEY)
+    return sign_zone_token(key, serial, clock, claims, valid_for)
+
+
+def sign_zone_token(key: rsa.RSAPrivateKey, kid: str, clock: Clock, claims: ZoneClaims, valid_for: float) -> str:
+    """A token for zone proxies signed with this key."""
     body = {"Zone": claims.zone, "Scope": list(claims.scope)}
-    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": serial})
+    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": kid})
 
 
 def verify_dataplane_token(secrets: Secrets, clock: Clock, token: str, mesh: str) -> DataplaneClaims:

@@ -43,7 +43,7 @@ def new_user_signing_key() -> Resource:
 def issue_user_token(secrets: Secrets, clock: Clock, claims: UserClaims, valid_for: float = 0) -> str:
     """A signed token; `valid_for` in seconds, 0 = ten years. Raises NotFound without a signing key."""
     serial, key = newest_key(secrets, "GlobalSecret", "", USER_KEY)
-    return _sign(key, serial, clock, claims, valid_for)
+    return sign_user_token(key, serial, clock, claims, valid_for)
 
 
 def issue_with_key(key: Resource, clock: Clock, claims: UserClaims, valid_for: float = 0) -> str:
@@ -51,7 +51,7 @@ def issue_with_key(key: Resource, clock: Clock, claims: UserClaims, valid_for: f
     private = serialization.load_pem_private_key(secret_data(key), None)
     if not isinstance(private, rsa.RSAPrivateKey):
         raise ConfigError(f"signing key {key.name} is not an RSA key")
-    return _sign(private, key.name.rpartition("-")[2], clock, claims, valid_for)
+    return sign_user_token(private, key.name.rpartition("-")[2], clock, claims, valid_for)
 
 
 def verify_user_token(secrets: Secrets, clock: Clock, token: str) -> UserClaims:
@@ -63,6 +63,7 @@ def verify_user_token(secrets: Secrets, clock: Clock, token: str) -> UserClaims:
     return UserClaims(name, tuple(str(g) for g in claims.get("Groups") or ()))
 
 
-def _sign(key: rsa.RSAPrivateKey, serial: str, clock: Clock, claims: UserClaims, valid_for: float) -> str:
+def sign_user_token(key: rsa.RSAPrivateKey, kid: str, clock: Clock, claims: UserClaims, valid_for: float) -> str:
+    """A token signed with this key; verifiers find its public half by `kid`."""
     body = {"Name": claims.name, "Groups": list(claims.groups) or None}
-    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": serial})
+    return jwt.encode(body | times(clock, valid_for), key, ALGORITHM, {"kid": kid})

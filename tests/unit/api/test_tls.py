@@ -15,7 +15,7 @@ import pytest
 from tests.unit.api.conftest import ControlPlane, Start
 from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
-from ursa.cli.keys import public_half, self_signed, sign_user_token
+from ursa.cli.keys import public_half, self_signed, sign_for_user
 from ursa.errors import ConfigError
 from ursa.identity.pem import new_rsa_key, rsa_private_pem
 from ursa.identity.user_tokens import UserClaims
@@ -136,7 +136,7 @@ async def test_keys_that_others_sign_with_are_followed(start: Start, tmp_path: P
     plane = await start(file=str(config))
 
     async def whom(pem: bytes, kid: str = "7") -> tuple[int, Any]:
-        token = sign_user_token(pem, kid, UserClaims("jo"), 3600)
+        token = sign_for_user(pem, kid, UserClaims("jo"), 3600)
         return await plane.call("GET", "/who-am-i", **REMOTE, Authorization=f"Bearer {token}")
 
     assert (await whom(first))[1]["name"] == "jo"

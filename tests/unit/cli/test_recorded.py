@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
 from tests.unit.api.conftest import ControlPlane, Start
-from tests.unit.api.recordings import FOLDER, SHARED, recording, registry, seeds, titles
+from tests.unit.api.recordings import FOLDER, SHARED, recording, registry, seeds, titles, token_claims
 from tests.unit.cli.conftest import Ursactl
+from ursa.cli.main import global_first
 from ursa.cli.matches import policies_of_proxy, proxies_of_policy
 from ursa.model.forms import from_rest
 from ursa.model.resource import Resource
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="recordings are not present")
 
-PARTS = re.compile(r"^--- (exit code: (?P<status>\d)|stdout|stderr|stdin)\n", re.MULTILINE)
+PARTS = re.compile(r"--- (exit code: (?P<status>\d)|stdout|stderr|stdin)(?:\n|\Z)")
 AGE = re.compile(r"\d+[smhdy]")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 GAP = re.compile(r" {3,}")
@@ -38,6 +40,7 @@ class Run(NamedTuple):
 def run_of(name: str) -> Run:
     """The recorded run of this name."""
     text = (FOLDER / "kumactl" / f"{name}.txt").read_text()
+    text = text.replace("<signature> stderr", "<signature>--- stderr")  # the redaction took too much
     command, rest = text.split("\n", 1)
     parts = PARTS.split(rest)
     found = dict(zip((p.split(":")[0] for p in parts[1::3]), zip(parts[2::3], parts[3::3], strict=True), strict=True))
@@ -143,6 +146,11 @@ REFUSALS = (
     "config-add-onecert",
     "gen-user-token-offline-nokid",
     "gen-zone-token-badscope",
+    "gen-dp-token-nofor",
+    "gen-user-token-noname",
+    "gen-zone-token-nozone",
+    "gen-tls-nohost",
+    "apply-noflag",
     "delete-mesh-with-dp",
 )
 
@@ -206,6 +214,41 @@ def test_sections_of_a_proxy_are_titled_alike() -> None:
     recorded = run_of("inspect-dataplane-legacy-mesh").out.splitlines()
     assert titled[-4:] == ["DATAPLANE:", "  MeshRetry", "    a", "    b"]
     assert set(titled[:3]) <= set(recorded)
+
+
+ISSUED = ("gen-dp-token", "gen-dp-token-two-tags", "gen-user-token", "gen-zone-token")
+
+
+@pytest.mark.parametrize("name", ISSUED)
+async def test_tokens_say_the_same(ursactl: Ursactl, name: str) -> None:
+    run = run_of(name)
+    shown = await ursactl(*map(shlex.quote, run.arguments))
+    assert shown.status == 0, shown.err
+    assert token_claims(shown.out) == token_claims(run.out)
+
+
+@pytest.mark.parametrize("name", ["gen-dp-token-offline", "gen-user-token-offline"])
+async def test_tokens_made_here_say_the_same(ursactl: Ursactl, tmp_path: Path, name: str) -> None:
+    run = run_of(name)
+    key = tmp_path / "key.pem"
+    key.write_text((await ursactl("generate signing-key --format pem")).out)
+    arguments = [str(key) if argument == "gen/key.pem" else argument for argument in run.arguments]
+    shown = await ursactl(*map(shlex.quote, arguments))
+    assert shown.status == 0, shown.err
+    assert token_claims(shown.out) == token_claims(run.out)
+
+
+GLOBAL = (
+    ["get", "zones", "--no-config"],
+    ["get", "meshes", "--api-timeout", "5s", "--log-level=off"],
+    ["get", "meshes", "--context=z"],
+)
+
+
+@pytest.mark.parametrize("arguments", GLOBAL)
+async def test_global_options_are_taken_anywhere(ursactl: Ursactl, arguments: list[str]) -> None:
+    assert "No such option" not in (await ursactl(*arguments)).err
+    assert global_first(["get", "x", "--", "--context", "y"]) == ["get", "x", "--", "--context", "y"]
 
 
 @pytest.mark.parametrize(

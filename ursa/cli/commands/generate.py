@@ -59,7 +59,7 @@ def dataplane_token(
         from ursa.identity.tokens import DataplaneClaims
 
         claims = DataplaneClaims(name, mesh, allowed, proxy_type, workload)
-        click.echo(keys.sign_dataplane_token(_key(signing_key_path), kid, claims, life / _SECOND), nl=False)
+        click.echo(keys.sign_for_dataplane(_key(signing_key_path), kid, claims, life / _SECOND), nl=False)
         return
     body = {"name": name, "mesh": mesh, "tags": allowed, "type": proxy_type, "workload": workload}
     _issue(session, "/tokens/dataplane", body, life)
@@ -80,7 +80,7 @@ def zone_token(session: Session, zone: str, scope: str, valid_for: str, kid: str
         from ursa.identity.tokens import ZoneClaims
 
         claims = ZoneClaims(zone, tuple(scopes))
-        click.echo(keys.sign_zone_token(_key(signing_key_path), kid, claims, life / _SECOND), nl=False)
+        click.echo(keys.sign_for_zone(_key(signing_key_path), kid, claims, life / _SECOND), nl=False)
         return
     _issue(session, "/tokens/zone", {"zone": zone, "scope": scopes}, life)
 
@@ -98,9 +98,7 @@ def user_token(
     if _offline(kid, signing_key_path):
         from ursa.identity.user_tokens import UserClaims
 
-        click.echo(
-            keys.sign_user_token(_key(signing_key_path), kid, UserClaims(name, groups), life / _SECOND), nl=False
-        )
+        click.echo(keys.sign_for_user(_key(signing_key_path), kid, UserClaims(name, groups), life / _SECOND), nl=False)
         return
     _issue(session, "/tokens/user", {"name": name, "groups": list(groups)}, life)
 
