@@ -182,19 +182,22 @@ class DeltaProxy(FakeProxy):
         ]
 
 
+@dataclass(eq=False)
 class SotwProxy(FakeProxy):
-    """Speaks the state-of-the-world variant."""
+    """Speaks the state-of-the-world variant, and tells after a reconnect which versions it still has."""
 
     _method = "StreamAggregatedResources"
 
+    _names: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _versions: dict[str, str] = field(default_factory=dict, init=False)
+
     def _started(self) -> None:
-        self._names: dict[str, list[str]] = {}
-        self._versions: dict[str, str] = {}
         self._nonces: dict[str, str] = {}
 
     def _first_requests(self) -> Iterable[Message]:
-        yield pb.DiscoveryRequest(type_url=types.CLUSTER, node=self._node())
-        yield pb.DiscoveryRequest(type_url=types.LISTENER)
+        first = self._request(types.CLUSTER)
+        first.node.CopyFrom(self._node())
+        return [first, *map(self._request, (types.LISTENER, *self._names))]
 
     def _answers(self, message: bytes) -> tuple[str, Sequence[Message]]:
         response = pb.DiscoveryResponse.FromString(message)

@@ -121,6 +121,7 @@ async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> P
         "KUMA_API_SERVER_HTTP_PORT": str(api),
         "KUMA_API_SERVER_HTTPS_ENABLED": "false",
         "KUMA_DIAGNOSTICS_SERVER_PORT": str(diagnostics),
+        "KUMA_INTER_CP_SERVER_PORT": str(free_port()),
         **extra,
     }
     command = [str(Path(sys.executable).parent / "ursa-cp"), "run", *arguments]
