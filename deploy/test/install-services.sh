@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Makes the servers available that the store tests start for themselves: PostgreSQL and Redis from Debian packages.
-# etcd comes from PyPI with the dev extra. Does nothing when both are there; needs root and apt-get otherwise.
+# Makes the servers available that the store tests start for themselves: PostgreSQL, its pooler and Redis from Debian packages.
+# etcd comes from PyPI with the dev extra. Does nothing when they are there; needs root and apt-get otherwise.
 set -euo pipefail
 
 missing=()
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v pgbouncer >/dev/null || missing+=(pgbouncer)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

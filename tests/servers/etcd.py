@@ -17,7 +17,10 @@ def binary(name: str) -> str:
 
 
 class Etcd:
-    """A cluster of `size` members below `folder`; `extra` and `flags` are further flags of members and etcdctl."""
+    """A cluster of `size` members below `folder`; `extra` and `flags` are further flags of members and etcdctl.
+
+    Only with `sync` does it survive a crash of the machine; one of the process it survives anyway.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Etcd:
         extra: tuple[str, ...] = (),
         flags: tuple[str, ...] = (),
         scheme: str = "http",
+        sync: bool = False,
     ) -> None:
         self._flags = flags
         self._ports = [(free_port(), free_port()) for _ in range(size)]
@@ -41,7 +45,8 @@ class Etcd:
                     *("--advertise-client-urls", f"{scheme}://127.0.0.1:{client}"),
                     *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
                     *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
-                    *("--initial-cluster", peers, "--unsafe-no-fsync", "--log-level", "error"),
+                    *("--initial-cluster", peers, "--log-level", "error"),
+                    *(() if sync else ("--unsafe-no-fsync",)),
                     *extra,
                 ],
                 folder / f"m{i}.log",

@@ -26,10 +26,11 @@ def program(name: str) -> str:
 class Postgres:
     """One server in `folder`, user and password `ursa`; run as the user postgres when tests run as root.
 
-    So the folder must be one that user can reach, which those of pytest are not.
+    So the folder must be one that user can reach, which those of pytest are not. Only with `sync` does the server
+    survive a crash of the machine.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sync: bool = False, settings: tuple[str, ...] = ()) -> None:
         self.port = free_port()
         self._user = "postgres" if os.getuid() == 0 else ""
         data = folder / "data"
@@ -46,9 +47,28 @@ class Postgres:
         command = [
             program("postgres"),
             *("-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
-            *("-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB"),
+            *("-c", f"fsync={'on' if sync else 'off'}", "-c", "max_connections=200", "-c", "shared_buffers=64MB"),
+            *(part for setting in settings for part in ("-c", setting)),
         ]
         self.server = Server(command, folder / "log", ready=self._answers, user=self._user)
+
+    def copy(self, folder: Path) -> Server:
+        """A replica that follows this server, below `folder`; its port is in `replica_port`."""
+        self.replica_port = free_port()
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._run(
+            program("pg_basebackup"),
+            *("-h", "127.0.0.1", "-p", str(self.port), "-U", "ursa", "-D", str(folder / "data")),
+            *("--write-recovery-conf", "--checkpoint", "fast", "--no-sync"),
+        )
+        command = [program("postgres"), "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(self.replica_port)]
+        return Server(
+            [*command, "-k", "", "-c", "max_connections=200"],
+            folder / "log",
+            ready=lambda: self._answers(self.replica_port),
+            user=self._user,
+        )
 
     async def start(self) -> None:
         await self.server.start()
@@ -69,8 +89,8 @@ class Postgres:
             *("-h", "127.0.0.1", "-p", str(self.port), "-U", "ursa", "-q", "-d", database, "-c", statement),
         )
 
-    def _answers(self) -> bool:
-        ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+    def _answers(self, port: int = 0) -> bool:
+        ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port or self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
     def _run(self, *command: str) -> None:

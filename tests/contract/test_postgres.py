@@ -1,0 +1,155 @@
+"""What only PostgreSQL needs: poolers, replicas, TLS, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.contract.samples import names, take, timeout
+from tests.servers.certificates import Authority
+from tests.servers.pgbouncer import PgBouncer
+from tests.servers.postgres import Postgres
+from ursa.errors import ConfigError, Unavailable
+from ursa.runtime.clock import SystemClock
+from ursa.store.contract import create, update
+from ursa.store.postgres import PostgresStore
+from ursa.store.postgres_pool import PostgresAccess
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may enter."""
+    with TemporaryDirectory(prefix="ursa-postgres-") as found:
+        Path(found).chmod(0o755)
+        yield Path(found)
+
+
+def access(server: Postgres, database: str) -> PostgresAccess:
+    server.create_database(database)
+    return PostgresAccess("127.0.0.1", server.port, "ursa", "ursa", database, connection_timeout=3.0)
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - a condition of the test, not an event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_pooler_in_transaction_mode(
+    postgres_server: Postgres, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ursa.store.postgres_news.PROBE", 0.5)
+    direct = access(postgres_server, "pooled")
+    bouncer = PgBouncer(folder, postgres_server.port)
+    await bouncer.server.start()
+    stores = [PostgresStore(replace(direct, port=bouncer.port), SystemClock()) for _ in range(3)]
+    try:
+        with caplog.at_level(logging.WARNING):
+            await asyncio.gather(*(store.open() for store in stores))
+            first = await create(stores[0], timeout("first"))
+            watching = asyncio.create_task(take(stores[1], first.version, 90))
+            await asyncio.gather(
+                *(create(store, timeout(f"t{i}-{n}")) for i in range(30) for n, store in enumerate(stores))
+            )
+            assert len(names(await watching)) == 90
+            await reached(lambda: "do not arrive" in caplog.text)
+        assert len((await stores[2].contents()).resources) == 91
+        later = asyncio.create_task(take(stores[1], await stores[0].revision(), 1))
+        await asyncio.sleep(0.3)
+        await update(stores[2], timeout("first", "9s"))
+        assert names(await later) == ["first"]
+        lease = await stores[0].acquire("leader", "one", 5)
+        waiting = asyncio.create_task(stores[1].acquire("leader", "two", 5))
+        await lease.release()
+        await (await waiting).release()
+    finally:
+        await asyncio.gather(*(store.close() for store in stores))
+        await bouncer.server.kill()
+
+
+async def test_listings_go_to_a_replica_and_come_back_when_it_dies(
+    postgres_server: Postgres, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    primary = access(postgres_server, "replicated")
+    replica = postgres_server.copy(folder)
+    await replica.start()
+    store = PostgresStore(
+        replace(primary, replica_host="127.0.0.1", replica_port=postgres_server.replica_port), SystemClock()
+    )
+    await store.open()
+    try:
+        stored = await create(store, timeout("x"))
+        async with asyncio.timeout(20):
+            while not (await store.list("MeshTimeout")).items:
+                await asyncio.sleep(0.05)
+        assert (await store.list("MeshTimeout")).items == (stored,)
+        postgres_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+        replica.freeze()
+        await update(store, timeout("x", "9s"))
+        replica.thaw()
+        await replica.kill()
+        with caplog.at_level(logging.WARNING):
+            assert (await store.list("MeshTimeout")).items[0].same_content(timeout("x", "9s"))
+        assert "replica cannot be read" in caplog.text
+    finally:
+        await store.close()
+        await replica.kill()
+
+
+async def test_tls_modes(folder: Path) -> None:
+    authority, stranger = Authority(folder), Authority(folder, "other-ca")
+    pair = authority.issue("server")
+    for file in (pair.cert, pair.key):
+        shutil.chown(file, "postgres") if folder.stat().st_uid == 0 else None
+    data = folder / "server"
+    data.mkdir()
+    server = Postgres(data, settings=("ssl=on", f"ssl_cert_file={pair.cert}", f"ssl_key_file={pair.key}"))
+    await server.start()
+    plain = access(server, "tls")
+    try:
+        for settings in (
+            {"tls": "verifyNone"},
+            {"tls": "verifyCa", "ca": str(authority.cert)},
+            {"tls": "verifyFull", "ca": str(authority.cert)},
+            {"tls": "verifyCa", "ca": str(authority.cert), "sni": False},
+        ):
+            store = PostgresStore(replace(plain, **settings), SystemClock())  # type: ignore[arg-type]
+            await store.open()
+            await store.close()
+        refused = PostgresStore(replace(plain, tls="verifyCa", ca=str(stranger.cert)), SystemClock())
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            await refused.open()
+        await refused.close()
+        with pytest.raises(ConfigError):
+            await PostgresStore(replace(plain, tls="verifyFull", sni=False), SystemClock()).open()
+    finally:
+        await server.kill()
+
+
+async def test_many_processes_may_migrate_at_once_and_none_downwards(postgres_server: Postgres) -> None:
+    where = access(postgres_server, "migrated")
+    stores = [PostgresStore(where, SystemClock()) for _ in range(5)]
+    await asyncio.gather(*(store.open() for store in stores))
+    await create(stores[0], timeout("x"))
+    assert [len((await store.contents()).resources) for store in stores] == [1] * 5
+    await asyncio.gather(*(store.close() for store in stores))
+    postgres_server.psql("UPDATE ursa_head SET schema = 99", "migrated")
+    newer = PostgresStore(where, SystemClock())
+    with pytest.raises(ConfigError, match="schema version 99"):
+        await newer.open()
+    await newer.close()
+
+
+async def test_a_wrong_password_does_not_show(postgres_server: Postgres) -> None:
+    store = PostgresStore(replace(access(postgres_server, "secretive"), password="not-this-one"), SystemClock())
+    with pytest.raises(Unavailable, match="password authentication failed") as refusal:
+        await store.open()
+    assert "not-this-one" not in str(refusal.value)
+    await store.close()
