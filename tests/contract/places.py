@@ -11,19 +11,21 @@ import pytest
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
 from tests.servers.redis import RedisServer
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock, SystemClock
 from ursa.store.contract import Store, create
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
+from ursa.store.etcd_client import TXN, EtcdAccess, EtcdClient
+from ursa.store.etcd_keys import Keys, put
 from ursa.store.memory import MemoryStore
 from ursa.store.postgres import PostgresStore
 from ursa.store.postgres_pool import PostgresAccess
 from ursa.store.redis import RedisStore
-from ursa.store.redis_client import RedisAccess
+from ursa.store.redis_client import RedisAccess, connect
 from ursa.store.sealed import SealedStore
 from ursa.store.sealing import Sealer, SealingKey
 from ursa.store.sqlite import SqliteStore
+from ursa.wire import etcd_pb2 as pb
 
 _numbers = itertools.count()
 
@@ -55,6 +57,9 @@ class SharedPlace(Place, Protocol):
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """Makes the engine drop all history that it may drop."""
+
+    async def damage(self, key: ResourceKey) -> None:
+        """Writes nonsense where a resource is."""
 
 
 class MemoryPlace:
@@ -109,6 +114,9 @@ class PostgresPlace:
         monkeypatch.setattr("ursa.store.postgres.TRIM_EVERY", 1)
         await create(store, Resource("Config", "", "one-more"))
 
+    async def damage(self, key: ResourceKey) -> None:
+        self._server.psql(f"UPDATE ursa_resources SET body = 'nonsense' WHERE name = '{key.name}'", self._database)
+
 
 class RedisPlace:
     def __init__(self, server: RedisServer) -> None:
@@ -137,6 +145,11 @@ class RedisPlace:
         monkeypatch.setattr("ursa.store.redis.KEPT_CHANGES", 5)
         await create(store, Resource("Config", "", "one-more"))
 
+    async def damage(self, key: ResourceKey) -> None:
+        client = connect(RedisAccess("127.0.0.1", self._server.port))
+        await client.hset(f"{{{self._prefix}}}:resources", "\0".join(key), "nonsense")
+        await client.aclose()
+
 
 class EtcdPlace:
     def __init__(self, server: Etcd) -> None:
@@ -164,3 +177,8 @@ class EtcdPlace:
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         await self._server.ctl("compact", str(await store.revision()))
+
+    async def damage(self, key: ResourceKey) -> None:
+        client = EtcdClient(EtcdAccess(self._server.endpoints), SystemClock())
+        await client.call(TXN, pb.TxnRequest(success=[put(Keys(self._prefix).resource(key), b"nonsense")]))
+        await client.close()

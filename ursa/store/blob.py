@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import orjson
 
 from ursa.model.resource import Resource, ResourceKey
 from ursa.store.contract import MAX_BYTES, Change, TooLarge
+
+log = logging.getLogger(__name__)
 
 
 def pack(resource: Resource) -> bytes:
@@ -36,6 +40,15 @@ def unpack(key: ResourceKey, version: int, data: bytes) -> Resource:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{key} is stored in a form that is not known: {error!r}") from None
+
+
+def readable(key: ResourceKey, version: int, data: bytes) -> Resource | None:
+    """The resource that was packed; None, and a complaint, when somebody else wrote something there."""
+    try:
+        return unpack(key, version, data)
+    except ValueError as error:
+        log.error("what is stored cannot be read, it is left out", extra={"resource": str(key), "error": str(error)})
+        return None
 
 
 def pack_changes(changes: tuple[Change, ...], limit: int = MAX_BYTES) -> dict[ResourceKey, bytes | None]:

@@ -23,7 +23,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store import etcd_keys as op
-from ursa.store.blob import pack_changes, unpack
+from ursa.store.blob import pack_changes, readable
 from ursa.store.contract import Batch, Change, Compacted, Contents, Create, Fenced, Lease, Page, Write
 from ursa.store.etcd_client import COMPACT, RANGE, TXN, WATCH, EtcdAccess, EtcdClient
 from ursa.store.etcd_keys import FAN_OUT, Keys, end_of, flat, nested
@@ -61,7 +61,7 @@ class EtcdStore:
     """See `Store`. All keys lie below `prefix`, so that several stores can share one cluster."""
 
     def __init__(self, access: EtcdAccess, clock: Clock, *, prefix: str = "/ursa", compact: bool = True) -> None:
-        self._access, self._clock, self._compact = access, clock, compact
+        self._clock, self._compact = clock, compact
         self._keys = Keys(prefix)
         self._client = EtcdClient(access, clock)
         self._leases = EtcdLeases(self._client, self._keys, clock)
@@ -209,7 +209,10 @@ class EtcdStore:
             compare=self._conditions(keys, seen, fence),
             success=[*nested(writes), op.put(self._keys.head, b"")],
         )
-        answer = await self._client.ask(TXN, request)
+        try:
+            answer = await self._client.ask(TXN, request)
+        except Unavailable as error:
+            raise Unavailable(f"{error}; it is unknown whether the write was stored") from None
         if answer.message.succeeded:
             return answer.message.header.revision
         return await self._happened(packed) if answer.repeated else None
@@ -238,12 +241,13 @@ class EtcdStore:
         return tuple(r for kv in found.kvs if (r := self._resource(kv)) is not None)
 
     def _resource(self, kv: pb.KeyValue) -> Resource | None:
-        """The resource in a key; None, and a complaint, when somebody else wrote something there."""
+        """The resource in a key; None when somebody else wrote something there."""
         try:
-            return unpack(self._keys.key_of(kv.key), kv.mod_revision, kv.value)
-        except ValueError as error:
-            log.error("what is stored cannot be read", extra={"key": repr(kv.key), "error": str(error)})
+            key = self._keys.key_of(kv.key)
+        except ValueError:
+            log.error("a key below those of resources is none of ours", extra={"key": repr(kv.key)})
             return None
+        return readable(key, kv.mod_revision, kv.value)
 
     def _batches(self, answer: pb.WatchResponse) -> Iterator[Batch]:
         if answer.compact_revision:

@@ -87,9 +87,10 @@ class PostgresStore:
     async def get(self, key: ResourceKey) -> Resource:
         async with self._pool.transaction() as connection:
             row = await connection.fetchrow(sql.PRESENT, *([part] for part in key))
-        if row is None:
+        found = None if row is None else sql.resource(row)
+        if found is None:
             raise NotFound(f"{key} not found")
-        return sql.resource(row)
+        return found
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
@@ -107,7 +108,7 @@ class PostgresStore:
             head = await self._head(connection)
             query = "SELECT kind, mesh, name, version, body FROM ursa_resources"
             found = [sql.resource(row) async for row in connection.cursor(query, prefetch=1000)]
-        return Contents(head.revision, tuple(found))
+        return Contents(head.revision, tuple(resource for resource in found if resource is not None))
 
     async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         return await self._writer.write(writes, fence)
@@ -134,8 +135,8 @@ class PostgresStore:
             head = await self._head(connection)
             rows = await connection.fetch(query, *values)
         limit = len(rows) if len(rows) < int(str(values[1])) else len(rows) - 1
-        items = tuple(sql.resource(row) for row in rows[:limit])
-        return Page(items, (items[-1].mesh, items[-1].name) if limit < len(rows) else None, head.revision)
+        after = (rows[limit - 1]["mesh"], rows[limit - 1]["name"]) if limit < len(rows) else None
+        return Page(tuple(sql.resources(rows[:limit])), after, head.revision)
 
     async def _head(self, connection: Any, query: str = sql.HEAD) -> _Head:
         row = await connection.fetchrow(query)

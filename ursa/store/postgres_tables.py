@@ -8,12 +8,12 @@ bytes (`COLLATE "C"`), which is the order of the contract. Bodies are `ursa.stor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ursa.errors import ConfigError
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.blob import pack, unpack
+from ursa.store.blob import pack, readable
 from ursa.store.contract import Batch, Change
 
 CHANNEL = "ursa_changes"
@@ -136,10 +136,15 @@ def columns(batches: Sequence[Batch]) -> Sequence[Sequence[object]]:
     ]
 
 
-def resource(row: Sequence[Any]) -> Resource:
-    """The resource in a row of key, version and body."""
+def resource(row: Sequence[Any]) -> Resource | None:
+    """The resource in a row of key, version and body; None when it cannot be read."""
     kind, mesh, name, version, body = row
-    return unpack(ResourceKey(kind, mesh, name), version, body)
+    return readable(ResourceKey(kind, mesh, name), version, body)
+
+
+def resources(rows: Iterable[Sequence[Any]]) -> Iterator[Resource]:
+    """The resources in rows that can be read."""
+    return (found for row in rows if (found := resource(row)) is not None)
 
 
 def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Batch]:
@@ -147,12 +152,14 @@ def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Batch]:
     found: dict[int, list[Change]] = {}
     for kind, mesh, name, revision, body in rows:
         key = ResourceKey(kind, mesh, name)
-        after = None if body is None else unpack(key, revision, body)
-        found.setdefault(revision, []).append(Change(key, after))
+        after = None if body is None else readable(key, revision, body)
+        changes = found.setdefault(revision, [])
+        if after is not None or body is None:
+            changes.append(Change(key, after))
     for revision, changes in found.items():
         yield Batch(revision, tuple(changes))
 
 
 def by_key(rows: Sequence[Sequence[Any]]) -> Mapping[ResourceKey, Resource]:
     """Rows of `PRESENT` by key."""
-    return {found.key: found for found in map(resource, rows)}
+    return {found.key: found for found in resources(rows)}

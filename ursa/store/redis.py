@@ -21,7 +21,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store import redis_scripts as scripts
 from ursa.store.beat_lease import BeatLeases
-from ursa.store.blob import pack, unpack
+from ursa.store.blob import pack, readable
 from ursa.store.contract import Batch, Change, Compacted, Contents, Fenced, Lease, Page, Write
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.redis_client import BLOCK, RedisAccess, connect, script, weaknesses, within
@@ -89,9 +89,10 @@ class RedisStore:
     async def get(self, key: ResourceKey) -> Resource:
         async with within(self._access.timeout):
             value = await self._client.hget(self._all, _field(key))
-        if value is None:
+        found = None if value is None else _resource(key, value)
+        if found is None:
             raise NotFound(f"{key} not found")
-        return _resource(key, value)
+        return found
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
@@ -105,8 +106,9 @@ class RedisStore:
         async with within(self._access.timeout):
             revision, places, values = await self._page_script(keys, [first, last, limit + 1, kind])
         found = [ResourceKey(kind, *place.decode().split("\0")) for place in places]
-        items = tuple(_resource(key, value) for key, value in zip(found[:limit], values, strict=False))
-        return Page(items, (items[-1].mesh, items[-1].name) if len(found) > limit else None, int(revision))
+        read = (_resource(key, value) for key, value in zip(found[:limit], values, strict=False))
+        rest = (found[limit - 1].mesh, found[limit - 1].name) if len(found) > limit else None
+        return Page(tuple(one for one in read if one is not None), rest, int(revision))
 
     async def contents(self) -> Contents:
         while True:
@@ -168,7 +170,8 @@ class RedisStore:
                 raise Compacted(f"changes after revision {revision} are no longer held, the next is {at}")
             revision = at
             self._last = at, fields.pop(b"")
-            batches.append(Batch(at, tuple(_change(field, body, at) for field, body in fields.items())))
+            changes = (_change(field, body, at) for field, body in fields.items())
+            batches.append(Batch(at, tuple(change for change in changes if change is not None)))
         return batches
 
     async def _contents(self) -> Contents:
@@ -179,8 +182,8 @@ class RedisStore:
             async with within(self._access.timeout):
                 cursor, part = await self._client.hscan(self._all, cursor, count=READ)
             for field, value in part.items():
-                key = _key(field)
-                resources[key] = _resource(key, value)
+                if (found := _resource(_key(field), value)) is not None:
+                    resources[found.key] = found
             if not cursor:
                 break
         newest, _ = await self._look()
@@ -228,7 +231,8 @@ class RedisStore:
         if identity != self._identity:
             raise Unavailable(GONE)
         values = [value for part in found[: len(found) - len(fences)] for value in part]
-        present = {key: _resource(key, value) for key, value in zip(keys, values, strict=True) if value is not None}
+        read = (_resource(key, value) for key, value in zip(keys, values, strict=True) if value is not None)
+        present = {one.key: one for one in read if one is not None}
         entries = found[len(found) - len(fences) :]
         lost = {f for f, (holder, token) in zip(fences, entries, strict=True) if not holder or int(token) != f.token}
         able = [request for request in group if request.fence not in lost]
@@ -269,14 +273,16 @@ def _key(field: bytes) -> ResourceKey:
     return ResourceKey(*field.decode().split("\0"))
 
 
-def _resource(key: ResourceKey, value: bytes) -> Resource:
+def _resource(key: ResourceKey, value: bytes) -> Resource | None:
     version, _, body = value.partition(b":")
-    return unpack(key, int(version), body)
+    return readable(key, int(version) if version.isdigit() else 0, body)
 
 
-def _change(field: bytes, body: bytes, revision: int) -> Change:
+def _change(field: bytes, body: bytes, revision: int) -> Change | None:
+    """A change from the stream, None when its resource cannot be read."""
     key = _key(field)
-    return Change(key, unpack(key, revision, body) if body else None)
+    after = readable(key, revision, body) if body else None
+    return Change(key, after) if after is not None or not body else None
 
 
 def _entries(found: Any) -> Sequence[tuple[bytes, dict[bytes, bytes]]]:
