@@ -14,12 +14,11 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from global_cp.zones import Zones, newest_subscription
+from global_cp.proxies import ForwardedProxies
+from global_cp.zones import newest_subscription
 from kds.absence import EJECTED, LAPSED, absences_config, read_absences
-from kds.admin_calls import REACH, STATS, AdminQuery
 from kds.insight import is_online
 from kds.relay import zone_of
-from kds.tunnel import AdminTunnel
 from kds.waiting import within
 from ursa.errors import Conflict, NotFound, UrsaError
 from ursa.model.resource import Resource
@@ -61,10 +60,10 @@ class ZoneAbsence:
     """Run by the leader."""
 
     def __init__(
-        self, settings: Settings, store: Store, live: LiveView, zones: Zones, tunnel: AdminTunnel, clock: Clock
+        self, settings: Settings, store: Store, live: LiveView, proxies: ForwardedProxies, clock: Clock
     ) -> None:
         self._settings, self._store, self._live = settings.multizone.global_.absence, store, live
-        self._zones, self._tunnel, self._clock = zones, tunnel, clock
+        self._proxies, self._clock = proxies, clock
         # Zones that lost the global try again within this time.
         self._patience = round(settings.general.resilient_component_max_backoff * SECOND)
         self._absent: dict[str, _Absent] = {}
@@ -124,7 +123,8 @@ class ZoneAbsence:
     async def _is_reached(self, zone: str) -> bool:
         """Whether any other zone reaches an ingress of this one."""
         ingresses = [one for one in map(parse_zone_ingress, self._ingresses(zone)) if one.reachable]
-        witnesses = [name for name in self._zones.connections if name != zone][:WITNESSES]
+        insights = self._live.current.list("ZoneInsight")
+        witnesses = [one.name for one in insights if one.name != zone and is_online(one.spec)][:WITNESSES]
         questions = [
             self._ask(witness, f"{ingress.advertised_address}:{ingress.advertised_port}")
             for witness in witnesses
@@ -134,7 +134,7 @@ class ZoneAbsence:
 
     async def _ask(self, witness: str, address: str) -> bool:
         try:
-            await self._tunnel.ask(witness, AdminQuery(STATS, REACH, "", address))
+            await self._proxies.reach(witness, address)
         except UrsaError:
             return False
         return True

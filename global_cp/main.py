@@ -107,7 +107,7 @@ async def serve(settings: Settings) -> None:
     )
 
     presence = Presence(led, live, clock, registry["ZoneInsight"], instance)
-    absence = ZoneAbsence(settings, led, live, zones, tunnel, clock)
+    absence = ZoneAbsence(settings, led, live, forwarded, clock)
     leadership = Leadership(settings, led, clock, presence, instance, duties=[absence.run, replicas.lead])
 
     await store.open()

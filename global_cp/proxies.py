@@ -1,4 +1,4 @@
-"""Asks proxies for their live state: through the zone in which they are, at the replica where that is connected."""
+"""Asks what only a zone knows: through its streams, at the replica where they end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from kds.admin_calls import CLUSTERS, CONFIG, STATS, AdminQuery
+from kds.admin_calls import CALLS, CLUSTERS, CONFIG, REACH, STATS, AdminQuery
+from kds.insight import stream_holder
 from kds.relay import zone_of
 from kds.replicas.catalogue import Replica, read_catalogue
 from kds.replicas.peers import Peers
 from kds.rollout_report import REPORT
 from kds.tunnel import AdminTunnel
-from ursa.errors import NotFound
+from ursa.errors import NotFound, Unavailable
 from ursa.model.labels import NAMESPACE
 from ursa.model.resource import Resource
 from ursa.view.live import LiveView
@@ -22,7 +23,7 @@ RECORDED = {CONFIG: "configDump", STATS: "stats", CLUSTERS: "clusters"}
 
 
 class ForwardedProxies:
-    """Turns the name of a proxy here into its name there."""
+    """Finds the replica, and turns the name of a proxy here into its name there."""
 
     def __init__(
         self,
@@ -39,35 +40,46 @@ class ForwardedProxies:
 
     async def ask(self, proxy: Resource, query: AdminQuery) -> bytes:
         """See `kds.admin_api.AskProxy`; raises Unavailable."""
-        zone = zone_of(proxy)
-        if query.call not in self._tunnel.streams(zone) and (holder := self._holder(zone, query.call)) is not None:
-            return await self._peers.ask(holder, query)
-        return await self._ask_here(proxy, query)
+        return await self._ask(zone_of(proxy), query)
+
+    async def reach(self, witness: str, address: str) -> None:
+        """Returns when a zone reaches the ingress of another one, at `host:port`; raises Unavailable."""
+        await self._ask(witness, AdminQuery(STATS, REACH, witness, address))
 
     async def answer(self, query: AdminQuery) -> bytes:
         """Answers another replica, which names the proxy as this control plane does; it is not passed on again."""
         if query.kind == REPORT:
             return await self._rollout(query.name)
+        if query.kind == REACH:
+            return await self._tunnel.ask(query.mesh, replace(query, mesh=""))
         proxy = self._live.current.get(query.kind, query.mesh, query.name)
         if proxy is None:
             raise NotFound(f'resource not found: type="{query.kind}" name="{query.name}" mesh="{query.mesh}"')
-        return await self._ask_here(proxy, query)
-
-    async def _ask_here(self, proxy: Resource, query: AdminQuery) -> bytes:
         zone = zone_of(proxy)
         name, namespace = proxy.display_name, proxy.labels.get(NAMESPACE)
         if namespace and self._on_kubernetes(zone):
             name = f"{name}.{namespace}"
         return await self._tunnel.ask(zone, replace(query, name=name))
 
+    async def _ask(self, zone: str, query: AdminQuery) -> bytes:
+        holder = self._holder(zone, query.call)
+        return await (self.answer(query) if holder is None else self._peers.ask(holder, query))
+
     def _holder(self, zone: str, call: str) -> Replica | None:
-        """The replica that holds the zone's stream for this question, if it is another one."""
-        insight = self._live.current.get("ZoneInsight", "", zone)
-        streams = insight.spec.get("kdsStreams", {}) if insight is not None else {}
-        holder = streams.get(RECORDED[call], {}).get("globalInstanceId")
-        if holder in (None, self._instance):
+        """The other replica that holds the zone's stream for this question; None when it is to be asked here."""
+        if call in self._tunnel.streams(zone):
             return None
-        return next((one for one in read_catalogue(self._live.current) if one.id == holder), None)
+        insight = self._live.current.get("ZoneInsight", "", zone)
+        holder = stream_holder(insight.spec, RECORDED[call]) if insight is not None else ""
+        if holder in ("", self._instance):
+            return None
+        for replica in read_catalogue(self._live.current):
+            if replica.id == holder:
+                return replica
+        title = CALLS[call].title
+        raise Unavailable(
+            f"couldn't execute {title} operation, zone {zone} is connected to replica {holder}, which is not there"
+        )
 
     def _on_kubernetes(self, zone: str) -> bool:
         """Whether a zone keeps its resources in Kubernetes, where names have a namespace."""

@@ -65,7 +65,8 @@ CALLS = {
 
 
 REACH = "ursa.Reach"
-"""A kind of proxy that is none: the zone is asked whether it reaches the ingress of another zone, `host:port`."""
+"""A kind of proxy that is none: the zone is asked whether it reaches the ingress of another zone, `host:port`.
+Between replicas of the global the mesh is the zone that is asked."""
 
 PARTS = "parts:"
 """How a request id begins whose answer may come in parts. Kuma's zones give ids back as they are and answer whole."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kds.watermarks import Sent
 from ursa.model.json import Json, JsonObject
-from ursa.model.timestamps import proto_timestamp
+from ursa.model.timestamps import parse_timestamp, proto_timestamp
 from ursa.version import BASED_ON_KUMA
 
 MINORS_APART = 2
@@ -85,6 +85,25 @@ def closed(document: JsonObject, now: int) -> JsonObject:
 def is_online(insight: JsonObject) -> bool:
     """Whether any subscription is open."""
     return any(one.get("connectTime") and not one.get("disconnectTime") for one in insight.get("subscriptions", ()))
+
+
+def stream_holder(insight: JsonObject, stream: str) -> str:
+    """The replica of the global that holds a stream of the zone, empty when the zone is not connected.
+
+    A zone opens all its streams to one replica unless something in between spreads them. Streams are recorded a while
+    after the connection, so a record that is older than it tells of an earlier one.
+
+    Args:
+        insight: of the zone.
+        stream: named as in `kdsStreams`.
+    """
+    connections = [one for one in insight.get("subscriptions", ()) if not one.get("disconnectTime")]
+    if not connections:
+        return ""
+    # Of two that began at the same time it is the first one, the connection.
+    told = [connections[-1], insight.get("kdsStreams", {}).get(stream, {})]
+    newest = max(told, key=lambda one: parse_timestamp(one.get("connectTime", "")))
+    return str(newest.get("globalInstanceId", ""))
 
 
 def compatible(version: JsonObject) -> bool:

@@ -9,8 +9,7 @@ import grpc
 
 from ursa.identity.certificates import DAY, LeafIssuer, LeafRequest
 from ursa.identity.envoy_admin import load_admin_ca
-from ursa.runtime.clock import Clock
-from ursa.view.live import LiveView
+from ursa.model.resource import Resource
 
 SECRET = "inter-cp-ca"
 LIFE = 3650 * DAY
@@ -34,19 +33,12 @@ class Credentials:
         return grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
 
 
-async def credentials(live: LiveView, address: str, clock: Clock) -> Credentials:
-    """The credentials of a replica at this address, as soon as the leader has made the CA."""
-    await live.ready.wait()
-    subscription = live.subscribe("credentials of replicas")
-    try:
-        while (secret := live.current.get("GlobalSecret", "", SECRET)) is None:
-            await subscription.next()
-    finally:
-        subscription.close()
+def issue_credentials(secret: Resource, address: str, now_ns: int) -> Credentials:
+    """The credentials of a replica at this address by the CA in this GlobalSecret; raises BadKeyMaterial."""
     # A certificate and a key in one text, as the CA of Envoy's admin ports.
     authority = load_admin_ca(secret)
     request = LeafRequest(ips=(address,), life=LIFE) if _is_ip(address) else LeafRequest(dns=(address,), life=LIFE)
-    leaf = LeafIssuer(authority).issue(request, clock.now_ns())
+    leaf = LeafIssuer(authority).issue(request, now_ns)
     return Credentials(authority.bundle_pem, leaf.certificate_pem, leaf.key_pem)
 
 

@@ -1,37 +1,40 @@
 """Keeps the catalogue: followers tell the leader that they live, the leader writes down who did.
 
-The list is written when it changes, and never while it does not.
+A replica is listed as soon as it is heard of, and leaves when it says goodbye or was silent for a whole interval. The
+list is written when it changes, and never while it does not. Followers turn to a new leader when the list shows it,
+not when their next ping is due.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
 from kds.replicas.catalogue import CONFIG, Replica, catalogue_config, read_catalogue
 from kds.replicas.peers import Peers
-from ursa.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from kds.waiting import within
+from ursa.errors import Conflict, NotFound, Unavailable
+from ursa.runtime.addresses import own_address
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.store.contract import Create, Store, Update
-from ursa.view.live import LiveView
+from ursa.view.live import LiveView, Subscription
 
 log = logging.getLogger(__name__)
 
 LONGEST = 60.0
 """Seconds between two pings of a leader that does not answer, at most."""
 
-LOOPBACK = "127.0.0.1"
-ANYWHERE = ("192.0.2.1", 9)
-"""An address nobody has: looking for the way there shows the address that this machine would use."""
+FAREWELL = 1.0
+"""Seconds for saying goodbye."""
 
 
 def own_replica(settings: Settings, instance: str) -> Replica:
     """This replica, at the configured address or at the one this machine is known by."""
-    address = settings.inter_cp.catalog.instance_address or _first_address()
+    address = settings.inter_cp.catalog.instance_address or own_address()
     return Replica(instance, address, settings.inter_cp.server.port)
 
 
@@ -41,79 +44,102 @@ class Membership:
     def __init__(
         self, settings: Settings, own: Replica, store: Store, live: LiveView, peers: Peers, clock: Clock
     ) -> None:
+        """Args: store: takes writes only while this replica leads."""
         self._own, self._store, self._live, self._peers, self._clock = own, store, live, peers, clock
         self._heartbeat = settings.inter_cp.catalog.heartbeat_interval
         self._interval = settings.inter_cp.catalog.writer_interval
-        self._pings: dict[str, Replica] = {}
+        self._listed: dict[str, Replica] = {}
+        self._heard: dict[str, Replica] = {}
+        self._news = asyncio.Event()
         self._leads = False
 
     def pinged(self, replica: Replica, ready: bool) -> bool:
         """A follower lives, or is about to end; returns whether this replica leads."""
+        if not self._leads or replica.id == self._own.id:
+            return self._leads
+        known = self._listed.get(replica.id)
         if ready:
-            self._pings[replica.id] = replica
+            self._heard[replica.id] = self._listed[replica.id] = replica
         else:
-            self._pings.pop(replica.id, None)
-        return self._leads
+            self._heard.pop(replica.id, None)
+            self._listed.pop(replica.id, None)
+        if self._listed.get(replica.id) != known:
+            self._news.set()
+        return True
 
     async def lead(self) -> None:
         """Writes the catalogue until cancelled, and at the end that nobody leads."""
+        await self._live.ready.wait()
+        # Who was listed keeps its place for one interval, in which it will find the new leader if it lives.
+        self._listed = {one.id: replace(one, leader=False) for one in self._others()}
+        self._heard = {}
         self._leads = True
         try:
-            others = {one.id: replace(one, leader=False) for one in read_catalogue(self._live.current)}
+            ends = self._clock.monotonic() + self._interval
             while True:
-                self._pings = {}
-                await self._write([*(one for id_, one in others.items() if id_ != self._own.id), self._leading()])
-                await self._clock.sleep(self._interval)
-                others = dict(self._pings)
+                await self._write([*self._listed.values(), replace(self._own, leader=True)])
+                await within(self._news.wait(), ends - self._clock.monotonic(), self._clock)
+                self._news.clear()
+                if self._clock.monotonic() >= ends:
+                    self._listed, self._heard = self._heard, {}
+                    ends = self._clock.monotonic() + self._interval
         finally:
             self._leads = False
-            with suppress(Unavailable):
-                await self._write([replace(one, leader=False) for one in read_catalogue(self._live.current)])
+            with suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._write(replace(one, leader=False) for one in read_catalogue(self._live.current))
 
     async def follow(self) -> None:
         """Pings the leader until cancelled, and once more then."""
         await self._live.ready.wait()
+        subscription = self._live.subscribe("leader of replicas")
         failures = 0
         try:
             while True:
                 leader = self._leader()
+                pause = None
                 if leader is not None:
-                    try:
-                        await self._peers.ping(leader, self._own, ready=True)
-                        failures = 0
-                    except Unavailable as error:
-                        failures += 1
-                        log.debug("leader does not answer", extra={"leader": leader.id, "error": str(error)})
-                await self._clock.sleep(min(LONGEST, self._heartbeat * 2.0 ** min(failures, 8)))
+                    failures = 0 if await self._ping(leader) else failures + 1
+                    pause = min(LONGEST, self._heartbeat * 2.0 ** min(failures, 8))
+                if await within(self._another_leader(subscription, leader), pause, self._clock):
+                    failures = 0
         finally:
+            subscription.close()
             leader = self._leader()
             if leader is not None:
                 with suppress(Unavailable, TimeoutError):
-                    async with asyncio.timeout(1):
+                    async with asyncio.timeout(FAREWELL):
                         await self._peers.ping(leader, self._own, ready=False)
 
-    def _leading(self) -> Replica:
-        return replace(self._own, leader=True)
+    async def _ping(self, leader: Replica) -> bool:
+        """Whether the leader took notice."""
+        try:
+            await self._peers.ping(leader, self._own, ready=True)
+        except Unavailable as error:
+            log.debug("leader does not answer", extra={"leader": leader.id, "error": str(error)})
+            return False
+        return True
+
+    async def _another_leader(self, subscription: Subscription, leader: Replica | None) -> bool:
+        """Returns True when the catalogue shows another leader than this one."""
+        while self._leader() == leader:
+            await subscription.next()
+        return True
+
+    def _others(self) -> Iterable[Replica]:
+        return (one for one in read_catalogue(self._live.current) if one.id != self._own.id)
 
     def _leader(self) -> Replica | None:
         """The leader, if that is another replica."""
-        found = (one for one in read_catalogue(self._live.current) if one.leader and one.id != self._own.id)
-        return next(found, None)
+        return next((one for one in self._others() if one.leader), None)
 
-    async def _write(self, replicas: list[Replica]) -> None:
-        wanted, config = catalogue_config(replicas), self._live.current.get("Config", "", CONFIG)
-        if config is not None and config.spec == wanted.spec:
-            return
-        with suppress(AlreadyExists, Conflict, NotFound):
-            # Another leader wrote it; then this one leads no longer.
-            await self._store.write([Create(wanted) if config is None else Update(wanted, config.version)])
-
-
-def _first_address() -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(ANYWHERE)
-        except OSError:
-            return LOOPBACK
-        address: str = probe.getsockname()[0]
-        return address
+    async def _write(self, replicas: Iterable[Replica]) -> None:
+        wanted = catalogue_config(replicas)
+        while (config := self._live.current.get("Config", "", CONFIG)) is None or config.spec != wanted.spec:
+            write = Create(wanted) if config is None else Update(config.with_spec(wanted.spec), config.version)
+            try:
+                revision, _ = await self._store.write([write])
+            except (Conflict, NotFound):
+                # An earlier leader wrote what this view does not show yet.
+                revision = await self._store.revision()
+            await self._live.wait_for(revision)

@@ -9,7 +9,7 @@ import grpc
 from kds.admin_calls import AdminQuery, decode_answer, encode_query
 from kds.replicas.catalogue import Replica
 from kds.replicas.credentials import Credentials
-from kds.transport import KEEPALIVE
+from kds.transport import client_options
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.wire import system_pb2
@@ -22,15 +22,20 @@ METHODS = {"config": "XDSConfig", "stats": "Stats", "clusters": "Clusters"}
 UNUSED = 300.0
 """Seconds after which a connection that is not used is closed."""
 
-TIMEOUT = 15.0
-"""Seconds for a call; the other replica gives the zone ten."""
+ANSWER = 60.0
+"""Seconds for an answer about a proxy. The other replica gives the zone ten for every part of it, so this only ends
+what would never end; a replica that hangs is found by keep-alives."""
 
-OPTIONS = [
-    ("grpc.keepalive_time_ms", KEEPALIVE),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
+PONG = 5.0
+"""Seconds for the answer to a ping."""
+
+CONNECT = 5_000
+"""Milliseconds to connect: an address at which nobody is should cost no more."""
+
+UNLIMITED = -1
+"""Size of messages: proxies of large meshes have large configurations."""
+
+OPTIONS = [*client_options(UNLIMITED), ("grpc.min_reconnect_backoff_ms", CONNECT)]
 
 
 @dataclass(slots=True)
@@ -45,15 +50,19 @@ class Peers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._links: dict[tuple[str, int], _Link] = {}
-        self.credentials: Credentials | None = None
-        """Set once this replica has them."""
+        self._credentials: Credentials | None = None
+
+    async def trust(self, credentials: Credentials) -> None:
+        """From now on calls are made with these; connections made with others are closed."""
+        self._credentials = credentials
+        await self.close()
 
     async def ping(self, leader: Replica, own: Replica, *, ready: bool) -> bool:
         """Tells the leader that this replica lives; returns whether it is one. Raises Unavailable."""
         request = system_pb2.PingRequest(
             instance_id=own.id, address=own.address, inter_cp_port=own.port, ready=ready
         ).SerializeToString()
-        answer = await self._call(leader, f"/{PING}/Ping", request)
+        answer = await self._call(leader, f"/{PING}/Ping", request, PONG)
         return bool(system_pb2.PingResponse.FromString(answer).leader)
 
     async def ask(self, replica: Replica, query: AdminQuery) -> bytes:
@@ -62,7 +71,7 @@ class Peers:
         Raises:
             Unavailable: the replica or the zone cannot be reached, or the proxy could not be asked.
         """
-        answer = await self._call(replica, f"/{FORWARD}/{METHODS[query.call]}", encode_query(query, ""))
+        answer = await self._call(replica, f"/{FORWARD}/{METHODS[query.call]}", encode_query(query, ""), ANSWER)
         _, result, error = decode_answer(query.call, answer)
         if error:
             raise Unavailable(error)
@@ -70,29 +79,36 @@ class Peers:
 
     async def close(self) -> None:
         """Closes all connections."""
-        for link in self._links.values():
+        links, self._links = list(self._links.values()), {}
+        for link in links:
             await link.channel.close()
-        self._links.clear()
 
-    async def _call(self, replica: Replica, method: str, request: bytes) -> bytes:
-        channel = await self._channel(replica.address, replica.port)
+    async def _call(self, replica: Replica, method: str, request: bytes, timeout: float) -> bytes:
+        link = await self._link(replica.address, replica.port)
         try:
-            answer: bytes = await channel.unary_unary(method)(request, timeout=TIMEOUT)
+            answer: bytes = await link.channel.unary_unary(method)(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                # gRPC would wait ever longer before it connects again; who restarts at that address is back at once.
+                await self._drop(link)
             details = error.details() or error.code().name
             raise Unavailable(f"replica {replica.id} cannot be asked: {details}") from None
         return answer
 
-    async def _channel(self, address: str, port: int) -> grpc.aio.Channel:
-        if self.credentials is None:
+    async def _link(self, address: str, port: int) -> _Link:
+        if self._credentials is None:
             raise Unavailable("this replica has no certificate yet")
         now = self._clock.monotonic()
-        for key in [key for key, link in self._links.items() if now - link.used_at > UNUSED]:
-            await self._links.pop(key).channel.close()
+        for unused in [link for link in self._links.values() if now - link.used_at > UNUSED]:
+            await self._drop(unused)
         link = self._links.get((address, port))
         if link is None:
             target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-            channel = grpc.aio.secure_channel(target, self.credentials.channel(), OPTIONS)
+            channel = grpc.aio.secure_channel(target, self._credentials.channel(), OPTIONS)
             link = self._links[address, port] = _Link(channel, now)
         link.used_at = now
-        return link.channel
+        return link
+
+    async def _drop(self, link: _Link) -> None:
+        self._links = {key: one for key, one in self._links.items() if one is not link}
+        await link.channel.close()

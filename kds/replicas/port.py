@@ -9,14 +9,18 @@ from functools import partial
 from typing import TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from kds.admin_calls import AdminQuery, decode_query, encode_answer
 from kds.replicas.catalogue import Replica
-from kds.replicas.credentials import credentials
-from kds.replicas.peers import FORWARD, METHODS, OPTIONS, PING, Peers
+from kds.replicas.credentials import SECRET, Credentials, issue_credentials
+from kds.replicas.peers import FORWARD, METHODS, PING, UNLIMITED, Peers
+from kds.streams import race
+from kds.transport import server_options
 from ursa.errors import NotFound, ProtocolError, Unavailable, UrsaError
+from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
-from ursa.view.live import LiveView
+from ursa.view.live import LiveView, Subscription
 from ursa.wire import system_pb2
 
 log = logging.getLogger(__name__)
@@ -48,12 +52,42 @@ class ReplicaPort:
         """
         self._own, self._live, self._peers, self._clock = own, live, peers, clock
         self._pinged, self._answer = pinged, answer
+        self.listening = asyncio.Event()
+        """Set once others can call; a replica that nobody can call is none."""
 
     async def run(self) -> None:
-        """Serves until cancelled; raises Unavailable when the port is taken, to be started again."""
-        own = await credentials(self._live, self._own.address, self._clock)
-        self._peers.credentials = own
-        server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
+        """Serves until cancelled, with a certificate of the CA that there is; the leader makes it, and may change it.
+
+        Raises:
+            Unavailable: the port is taken; to be started again.
+            BadKeyMaterial: what should be the CA is none; to be started again.
+        """
+        await self._live.ready.wait()
+        subscription = self._live.subscribe("authority of replicas")
+        authority: Resource | None = None
+        try:
+            while True:
+                authority = await self._other_authority(subscription, authority)
+                credentials = issue_credentials(authority, self._own.address, self._clock.now_ns())
+                await self._peers.trust(credentials)
+                await race(self._serve(credentials), self._changed(subscription, authority))
+        finally:
+            subscription.close()
+            await self._peers.close()
+
+    async def _other_authority(self, subscription: Subscription, known: Resource | None) -> Resource:
+        """The CA as soon as it is another one; one that is gone is no news."""
+        while True:
+            found = self._live.current.get("GlobalSecret", "", SECRET)
+            if found is not None and (known is None or found.spec != known.spec):
+                return found
+            await subscription.next()
+
+    async def _changed(self, subscription: Subscription, known: Resource) -> None:
+        await self._other_authority(subscription, known)
+
+    async def _serve(self, credentials: Credentials) -> None:
+        server = grpc.aio.server(options=server_options(UNLIMITED))
         asked = {
             name: grpc.unary_unary_rpc_method_handler(partial(self._forwarded, call)) for call, name in METHODS.items()
         }
@@ -64,19 +98,22 @@ class ReplicaPort:
             )
         )
         try:
-            server.add_secure_port(f"[::]:{self._own.port}", own.server())
+            server.add_secure_port(f"[::]:{self._own.port}", credentials.server())
         except RuntimeError as error:
             raise Unavailable(f"cannot listen on port {self._own.port} for other replicas: {error}") from None
         await server.start()
         log.info("listening", extra={"server": "replicas", "port": self._own.port})
+        self.listening.set()
         try:
             await asyncio.Event().wait()
         finally:
             await server.stop(0)
-            await self._peers.close()
 
-    async def _ping(self, request: bytes, _: grpc.aio.ServicerContext) -> bytes:
-        ping = system_pb2.PingRequest.FromString(request)
+    async def _ping(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        try:
+            ping = system_pb2.PingRequest.FromString(request)
+        except DecodeError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not a ping: {error}")
         replica = Replica(ping.instance_id, ping.address, ping.inter_cp_port)
         leads = self._pinged(replica, ping.ready)
         return system_pb2.PingResponse(leader=leads).SerializeToString()

@@ -25,7 +25,12 @@ class Replicas:
         """What every replica runs; `answer` asks proxies for other replicas."""
         pinged = self._membership.pinged
         port = ReplicaPort(self._own, self._live, self.peers, self._clock, pinged=pinged, answer=answer)
-        return {"port for replicas": port.run, "replica": self._membership.follow}
+
+        async def follow() -> None:
+            await port.listening.wait()
+            await self._membership.follow()
+
+        return {"port for replicas": port.run, "replica": follow}
 
     async def lead(self) -> None:
         """What the leader runs."""

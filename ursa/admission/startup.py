@@ -117,5 +117,5 @@ class Defaults:
 
 
 def _inter_cp_ca(clock: Clock) -> Resource:
-    authority = create_named_ca("Inter CP CA", clock.now_ns())
+    authority = create_named_ca("Control Plane Intercommunication CA", clock.now_ns())
     return secret("GlobalSecret", "", INTER_CP_CA, authority.bundle_pem + authority.key_pem)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from kds.insight import History, Session, closed, compatible, is_online, subscription, with_subscription
+from kds.insight import (
+    History,
+    Session,
+    closed,
+    compatible,
+    is_online,
+    stream_holder,
+    subscription,
+    with_subscription,
+)
 from kds.watermarks import Sent
 
 SECOND = 1_000_000_000
@@ -63,3 +72,22 @@ def test_an_end_is_recorded_once() -> None:
 )
 def test_versions_may_be_two_minors_apart(version: str, expected: bool) -> None:
     assert compatible({"version": version}) is expected
+
+
+def connection(instance: str, second: int, **more: str) -> dict[str, str]:
+    return {"globalInstanceId": instance, "connectTime": f"2026-01-01T00:00:{second:02}Z", **more}
+
+
+def test_the_holder_of_a_stream_is_whoever_the_zone_turned_to_last() -> None:
+    over = {"disconnectTime": "2026-01-01T00:00:09Z"}
+    old, new = connection("g1", 1, **over), connection("g2", 10)
+    assert stream_holder({}, "stats") == ""
+    assert stream_holder({"subscriptions": [old], "kdsStreams": {"stats": connection("g1", 2)}}, "stats") == ""
+    # The record of an earlier connection, then that of this one, then one of a stream that went elsewhere.
+    for records, holder in (
+        ({}, "g2"),
+        ({"stats": connection("g1", 2)}, "g2"),
+        ({"stats": connection("g3", 11)}, "g3"),
+        ({"clusters": connection("g3", 11)}, "g2"),
+    ):
+        assert stream_holder({"subscriptions": [old, new], "kdsStreams": records}, "stats") == holder

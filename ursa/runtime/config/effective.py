@@ -6,9 +6,9 @@ directory and the authentication of proxies from there.
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
+from ursa.runtime.addresses import own_address
 from ursa.runtime.config.tree import Settings, work_dir
 
 _SERVERS = (
@@ -26,9 +26,6 @@ _AUTHENTICATION = {
     "kubernetes": ("serviceAccountToken", "serviceAccountToken"),
 }
 """How proxies and zone proxies show who they are, by environment."""
-
-_NOWHERE = ("0.0.0.0", 9)
-"""An address to which a route is looked up; nothing is ever sent there."""
 
 
 def effective(settings: Settings, pair: tuple[str, str] | None) -> dict[str, Any]:
@@ -50,7 +47,7 @@ def effective(settings: Settings, pair: tuple[str, str] | None) -> dict[str, Any
     for part, usual in zip(("dpProxy", "zoneProxy"), _AUTHENTICATION[settings.environment], strict=True):
         authn[part]["type"] = authn[part]["type"] or usual
     catalog = found["interCp"]["catalog"]
-    catalog["instanceAddress"] = catalog["instanceAddress"] or _own_address()
+    catalog["instanceAddress"] = catalog["instanceAddress"] or own_address()
     return found
 
 
@@ -58,13 +55,3 @@ def _at(found: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     for part in path:
         found = found[part]
     return found
-
-
-def _own_address() -> str:
-    """The address from which this host reaches others."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_NOWHERE)
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
