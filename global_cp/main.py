@@ -17,7 +17,7 @@ from global_cp.zone_sync import ZoneSync
 from global_cp.zone_tokens import zone_authenticator
 from global_cp.zones import Zones
 from kds.admin_api import LiveProxies
-from kds.downward import Downward
+from kds.downward import Downward, has_identity
 from kds.metrics import SyncCollector
 from kds.publisher import Publisher
 from kds.replicas.replicas import Replicas
@@ -64,7 +64,8 @@ async def serve(settings: Settings) -> None:
 
     # What zones get, who they are, and how their proxies are asked.
     skipped = settings.multizone.global_.kds.labels.skip_prefixes
-    publisher = Publisher(live, Downward(registry, skipped))
+    anonymous = settings.defaults.skip_tenant_resources
+    publisher = Publisher(live, Downward(registry, skipped), complete=lambda view: anonymous or has_identity(view))
     authenticate = zone_authenticator(settings, live, clock)
     zones = Zones(settings, store, live, registry, clock, instance=instance, authenticate=authenticate)
     tunnel = AdminTunnel(clock)

@@ -55,6 +55,7 @@ class Applier:
         pace: Pace | None = None,
         *,
         on_stored: Callable[[str, int], None] = lambda _stamp, _revision: None,
+        admit: Callable[[Delivery], Delivery] = lambda delivery: delivery,
     ) -> None:
         """Args:
         store: to write to.
@@ -64,9 +65,11 @@ class Applier:
         ownership: what the peer may change.
         pace: at which refused resources are tried again.
         on_stored: told the stamp of a delivery and the revision at which it was stored.
+        admit: what of a delivery is to be believed.
         """
         self._store, self._live, self._registry, self._clock = store, live, registry, clock
         self._ownership, self._pace, self._on_stored = ownership, pace or Pace(), on_stored
+        self._admit = admit
         self._marks: dict[str, Received] = {}
         self._aside: dict[ResourceKey, Aside] = {}
         self._writing = asyncio.Lock()
@@ -83,6 +86,7 @@ class Applier:
         Raises:
             Unavailable: the store cannot be reached.
         """
+        delivery = self._admit(delivery)
         problems = {self._ownership.rename(key): reason for key, reason in delivery.quarantined.items()}
         async with self._writing:
             if delivery.kind in self._registry and (delivery.resources or delivery.removed or delivery.complete):

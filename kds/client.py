@@ -18,9 +18,11 @@ from kds.admin_responder import AdminResponder
 from kds.applier import Applier
 from kds.connection import CallEnded, ClientStream, Connection
 from kds.dialing import dial, zone_token
+from kds.downward import CLUSTER_ID
 from kds.held import held_versions
 from kds.insight import History, Session
 from kds.liveness import Silent
+from kds.new_global import NewGlobal
 from kds.offer import Everyone
 from kds.ownership import FromGlobal
 from kds.publisher import Publisher
@@ -73,6 +75,7 @@ class ClientStatus:
         down: watermarks by type of what the global sends.
         up: watermarks by type of what is sent to the global.
         unsendable: reason by resource of what cannot be sent.
+        spared: resources that exist only because the global is another one than before.
     """
 
     connected: bool = False
@@ -83,6 +86,7 @@ class ClientStatus:
     down: Mapping[str, Received] = field(default_factory=dict)
     up: Mapping[str, Sent] = field(default_factory=dict)
     unsendable: Mapping[str, str] = field(default_factory=dict)
+    spared: int = 0
 
 
 class KdsClient:
@@ -119,6 +123,7 @@ class KdsClient:
         )
         self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
         self._tuning = tuning_of(self._zone.kds)
+        self._new_global = NewGlobal(self._zone.kds.new_global_grace, clock)
         self._publisher = Publisher(live, Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes))
         self._status = ClientStatus()
 
@@ -126,6 +131,7 @@ class KdsClient:
     def status(self) -> ClientStatus:
         """How the connection is doing."""
         self._status.unsendable = self._publisher.held_back
+        self._status.spared = self._new_global.spared
         return self._status
 
     def report(self, reports: Collection[Report]) -> None:
@@ -202,12 +208,19 @@ class KdsClient:
             ownership,
             self._tuning.pace,
             on_stored=lambda stamp, stored: self._on_stored(revision_of(stamp), stored),
+            admit=self._new_global.admit,
         )
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
         requester = Requester(self._down, node, held)
-        await run_requester(self._line(stream), requester, applier, lambda: self._note(connected=True))
-        await stream.ended()
+        identity = self._live.current.get("Config", "", CLUSTER_ID)
+        self._new_global.start(str(identity.spec.get("config", "")) if identity is not None else "")
+
+        async def receive() -> None:
+            await run_requester(self._line(stream), requester, applier, lambda: self._note(connected=True))
+            await stream.ended()
+
+        await race(receive(), self._new_global.over())
 
     async def _sync_up(self, connection: Connection) -> None:
         speaker = Speaker(self._zone.name, self._tuning.max_message, lambda: self._instance, self._tuning.pace)

@@ -31,6 +31,11 @@ PRIVATE_PREFIX = "user-token-signing-key"
 """Names of GlobalSecrets that belong to this control plane alone."""
 
 
+def has_identity(view: View) -> bool:
+    """Whether a global has made its id, which tells zones that it is the one they know. Until then it is nobody."""
+    return view.get("Config", "", CLUSTER_ID) is not None
+
+
 class Downward:
     """The rules of the way from the global to zones."""
 

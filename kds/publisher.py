@@ -36,8 +36,13 @@ SLICE = 32
 class Publisher:
     """The one writer of the catalogue; `run` must be running for it to follow the view."""
 
-    def __init__(self, live: LiveView, rules: OfferMaker) -> None:
-        self._live, self._rules = live, rules
+    def __init__(self, live: LiveView, rules: OfferMaker, *, complete: Callable[[View], bool] = lambda _: True) -> None:
+        """Args:
+        live: what is offered.
+        rules: in which form.
+        complete: whether a view has all that it must have before any peer is answered.
+        """
+        self._live, self._rules, self._complete = live, rules, complete
         self._index = OfferIndex()
         self._catalogue = Catalogue()
         self._listeners: list[Listener] = []
@@ -91,10 +96,12 @@ class Publisher:
             view = self._live.current
             stored = {key for key in self._index.keys if key.kind not in self._published}
             await self._take_in(view, {resource.key for resource in view.all()} | stored)
-            self.ready.set()
             while True:
+                if self._complete(view):
+                    self.ready.set()
                 step = await subscription.next()
-                await self._take_in(step.after, step.touched.keys)
+                view = step.after
+                await self._take_in(view, step.touched.keys)
         finally:
             subscription.close()
 

@@ -22,6 +22,7 @@ def client_view(status: ClientStatus, revision: int) -> JsonObject:
         "received": received_view(status.down),
         "sent": sent_view(status.up),
         "unsendable": dict(status.unsendable),
+        "spared": status.spared,
     }
 
 

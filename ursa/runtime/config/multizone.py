@@ -119,6 +119,11 @@ class MultizoneZoneKds(Group):
         5.0, env="MULTIZONE_ZONE_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
     )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF")
+    new_global_grace: Duration = setting(
+        600.0,
+        env="MULTIZONE_ZONE_KDS_NEW_GLOBAL_GRACE",
+        doc="ours: for so long a global of another identity than before cannot delete what the zone has",
+    )
     token: Secret = setting("", env="MULTIZONE_ZONE_KDS_TOKEN", doc="ours: zone token shown to the global")
     token_file: str = setting("", env="MULTIZONE_ZONE_KDS_TOKEN_FILE", doc="ours: file with that token, read anew")
     labels: MultizoneZoneKdsLabels = group(MultizoneZoneKdsLabels)
