@@ -68,6 +68,8 @@ _DEMO = ("kinds/Dataplane", "single/dataplanes-gateway-true")
 _ZONE_DATAPLANES = ("global/dataplane-overviews",)
 _EVERYTHING = (*_PAGES, *_PROXIES, *_DEMO, "kinds/*", "single/dataplane-get", "single/meshservices")
 
+_ZONE_PROXIES = ("single/zoneegresses-overview", "single/zoneingresses-overview")
+_ZONES = ("global/zones-overview", "global/zoneegresses-overview", "global/zoneingresses-overview")
 _WITH_STATUS = (
     "DataplaneInsight",
     "MeshExternalService",
@@ -121,6 +123,13 @@ WITH = {
     "single/dataplane-_layout-not-exclusive": _PROXIES,
     "single/dataplane-_policies-not-exclusive": _PROXIES,
     "single/mesh-insight": (*_PROXIES, *_PAGES, "single/workloads"),
+    "single/mesh-insights": (*_PROXIES, *_DEMO, "single/meshes"),
+    "single/meshinsight-k8s": _PROXIES,
+    "kinds/MeshInsight": _PROXIES,
+    "kinds/MeshInsight.k8s": _PROXIES,
+    "single/global-insight": (*_PROXIES, *_DEMO, *_ZONE_PROXIES, "kinds/ExternalService", "single/meshes"),
+    "global/global-insight-with-zone": (*_ZONE_DATAPLANES, *_ZONES, "global/meshes"),
+    "global/mesh-insight-default": _ZONE_DATAPLANES,
     "global/service-insights": _ZONE_DATAPLANES,
     "global/zone-delete-online-400": ("global/zone-overview",),
     "global/dataplane-_rules": ("global/dataplane-overviews", "global/policy-get", "global/policy-get-origin-global"),
@@ -139,6 +148,17 @@ _PROXIES_OF_ZONES = "needs connected proxies; the inspection of proxies is teste
 _NOT_RECORDED = "the objects of that moment were not all recorded"
 _CONSOLE = "the console has its own pages"
 
+COUNTED = (
+    "single/mesh-insights",
+    "single/meshinsight-k8s",
+    "single/global-insight",
+    "global/global-insight-with-zone",
+    "global/mesh-insight-default",
+    "kinds/MeshInsight",
+    "kinds/MeshInsight.k8s",
+)
+"""Recordings of insights, whose counts tell how many objects there were, and of which kinds."""
+
 ELSEWHERE = {
     "zone/dataplane-_config": _NOT_RECORDED,
     "*/dataplane-admin-unknown": _PROXIES_OF_ZONES,
@@ -153,13 +173,7 @@ ELSEWHERE = {
     "*/config": "compared setting by setting below",
     "single/config-anonymous": "compared setting by setting below",
     "single/list-all-meshes": _NOT_RECORDED,
-    "single/mesh-insights": _NOT_RECORDED,
-    "single/meshinsight-k8s": _NOT_RECORDED,
-    "single/global-insight": _NOT_RECORDED,
     "single/global-insights": _NOT_RECORDED,
-    "global/global-insight-with-zone": _NOT_RECORDED,
-    "global/mesh-insight-default": _NOT_RECORDED,
-    "kinds/MeshInsight*": _NOT_RECORDED,
     "single/meshservice-k8s": _NOT_RECORDED,
     "single/zones-after": _NOT_RECORDED,
 }

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 from ursa.catalog import default_registry
 from ursa.model.forms import from_kubernetes, from_rest
 from ursa.model.kind import Registry
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
 from ursa.testing import shared_folder
 
 SHARED = shared_folder()
@@ -118,6 +119,21 @@ def seeds(made: Recording) -> Iterator[Resource]:
             given = json.loads(made.body) if made.body else {}
             spec = from_rest(given, registry()).spec if given else {}
             yield Resource(kind.name, about["mesh"] or "", about["name"], spec, given.get("labels") or {})
+
+
+def fillers(answer: Any, present: Iterable[ResourceKey]) -> Iterator[Resource]:
+    """Objects that bring the counts of an insight to what was recorded; which objects those were is not known."""
+    have = Counter((key.kind, key.mesh) for key in present)
+    known = {key.name for key in present if key.kind == "Mesh"}
+    for insight in answer.get("items", [answer]):
+        name = insight.get("metadata", insight).get("name", "")
+        meshes = {name} if name else known
+        more = insight["meshes"]["total"] - len(known) if not name else 0
+        for mesh in {name} - known if name else {f"mesh-{number}" for number in range(more)}:
+            yield Resource("Mesh", "", mesh)
+        for kind, count in insight.get("spec", insight).get("resources", {}).items():
+            missing = count["total"] - sum(have[kind, mesh] for mesh in meshes)
+            yield from (Resource(kind, name or "default", f"filler-{number}") for number in range(missing))
 
 
 def objects_of(document: Mapping[str, Any]) -> Iterator[Resource]:

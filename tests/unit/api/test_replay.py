@@ -12,8 +12,17 @@ import pytest
 from yarl import URL
 
 from tests.unit.api.conftest import TLS, ControlPlane, Start
-from tests.unit.api.recorded_circumstances import AFTER, CONFIGURED, ELSEWHERE, OTHERWISE, PLACES, SETTINGS, WITH
-from tests.unit.api.recordings import GROUPS, SHARED, Recording, claims_of, masked, recording, seeds, titles
+from tests.unit.api.recorded_circumstances import (
+    AFTER,
+    CONFIGURED,
+    COUNTED,
+    ELSEWHERE,
+    OTHERWISE,
+    PLACES,
+    SETTINGS,
+    WITH,
+)
+from tests.unit.api.recordings import GROUPS, SHARED, Recording, claims_of, fillers, masked, recording, seeds, titles
 from ursa.admission.initial_policies import initial_policies
 from ursa.identity.signing_keys import new_dataplane_signing_key, newest_key
 from ursa.identity.user_tokens import USER_KEY
@@ -38,6 +47,8 @@ async def prepare(plane: ControlPlane, made: Recording) -> None:
         signing = new_dataplane_signing_key("default")
         wanted[signing.key] = signing
     known = {r.key for r in (await plane.store.contents()).resources}
+    if made.title in COUNTED:
+        wanted |= {r.key: r for r in fillers(made.answer, known | wanted.keys())}
     await plane.add(*(r for key, r in wanted.items() if key not in known))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from tests.unit.api.conftest import ControlPlane, Start
+from ursa.model.resource import Resource
+from ursa.store.contract import Create, Update, Write
 
 TIMEOUT: dict[str, Any] = {
     "type": "MeshTimeout",
@@ -178,3 +181,27 @@ async def test_times_and_versions_survive_concurrent_writers(zone: ControlPlane)
     answers = await asyncio.gather(*(zone.put(PATH, TIMEOUT) for _ in range(10)))
     assert {status for status, _ in answers} <= {200, 201, 409}
     assert sum(status == 201 for status, _ in answers) == 1
+
+
+@pytest.mark.parametrize(("there", "detail"), [(False, "resource already exists"), (True, "resource conflict")])
+async def test_the_slower_of_two_writers_is_told_so(
+    zone: ControlPlane, monkeypatch: pytest.MonkeyPatch, there: bool, detail: str
+) -> None:
+    """Somebody else writes the same object between our look at the store and our write."""
+    path = "/meshes/m"
+    if there:
+        await zone.put(path, {"type": "Mesh", "name": "m"})
+    write = zone.store.write
+
+    async def overtaken(writes: Sequence[Write]) -> tuple[int, tuple[Resource, ...]]:
+        monkeypatch.setattr(zone.store, "write", write)
+        other = Resource("Mesh", "", "m", {"routing": {"localityAwareLoadBalancing": True}})
+        await write([Update(other) if there else Create(other)])
+        return await write(writes)
+
+    monkeypatch.setattr(zone.store, "write", overtaken)
+    body = {"type": "Mesh", "name": "m", "networking": {"outbound": {"passthrough": False}}}
+    status, problem = await zone.put(path, body)
+    assert (status, problem["title"]) == (409, "Conflict")
+    assert problem["detail"] == f'{detail}: type="Mesh" name="m" mesh=""'
+    assert (await zone.put(path, body))[0] == 200, "trying again helps"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.unit.api.conftest import ControlPlane
 from tests.unit.cli.conftest import Ursactl
@@ -95,6 +98,23 @@ async def test_bad_manifests(ursactl: Ursactl, tmp_path: Path, text: str, messag
     assert result.status == 1
     assert message in result.err
     assert (await ursactl("apply", "-f", str(tmp_path / "absent.yaml"))).status == 1
+
+
+async def test_manifests_come_from_the_web_and_from_standard_input(
+    ursactl: Ursactl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(text="type: Mesh\nname: web\n", status=200 if request.path == "/mesh.yaml" else 404)
+
+    server = TestServer(web.Application())
+    server.app.router.add_get("/{path}", serve)
+    async with server:
+        found = await ursactl("apply -f", str(server.make_url("/mesh.yaml")))
+        assert found.out.startswith("mesh.web created"), found
+        lost = await ursactl("apply -f", str(server.make_url("/nothing.yaml")))
+        assert (lost.status, "404" in lost.err) == (1, True), "Kuma's tool is silent about this"
+    monkeypatch.setattr("sys.stdin", io.StringIO("type: Mesh\nname: piped\n"))
+    assert (await ursactl("apply -f -")).out.startswith("mesh.piped created")
 
 
 async def test_kubernetes_manifests_are_accepted(ursactl: Ursactl, tmp_path: Path) -> None:
