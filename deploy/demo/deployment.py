@@ -62,7 +62,7 @@ class Deployment:
             for name, host in zone.proxies.items():
                 await self.until_ready(zone, name, host)
         for zone in self.layout.zones:
-            knows = partial(self._knows, zone, len(self.layout.zones))
+            knows = partial(self.knows, zone, len(self.layout.zones))
             await self.until(zone.name, f"web-{zone.name} knows the backends of all zones", knows)
 
     async def start_global(self) -> None:
@@ -145,7 +145,7 @@ class Deployment:
         except Unavailable as error:
             raise Unavailable(f"{error}\n{self.processes.tail(process)}") from None
 
-    async def _knows(self, zone: Zone, backends: int) -> bool:
+    async def knows(self, zone: Zone, backends: int) -> bool:
         """Whether the Envoy of `web` has that many healthy endpoints of `backend`."""
         body = await fetch(f"http://127.0.0.1:{zone.admin_port(WEB)}/clusters?format=json")
         clusters = orjson.loads(body)["cluster_statuses"] if body else []

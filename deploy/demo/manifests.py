@@ -63,19 +63,21 @@ def mesh() -> list[Document]:
                 }
             ),
         ),
-        # Until then, hosts that keep failing are left alone for a while.
+        # Until then, hosts that keep failing are left alone for a while. Every request may need a second try at once;
+        # the three that a mesh allows at a time by default are too few for that.
         _policy(
             "MeshCircuitBreaker",
             "leave-failing-hosts-alone",
             _to_backend(
                 {
+                    "connectionLimits": {"maxRetries": 100},
                     "outlierDetection": {
                         "interval": "1s",
                         "baseEjectionTime": "1s",
                         "maxEjectionPercent": 100,
                         "healthyPanicThreshold": "0",
                         "detectors": {"gatewayFailures": {"consecutive": 3}},
-                    }
+                    },
                 }
             ),
         ),

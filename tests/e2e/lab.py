@@ -126,6 +126,7 @@ class Lab:
             await self.deployment.start_proxy(self.east, self.client(client, host), "dataplane", token)
         for name, (zone, host) in self.proxies.items():
             await self.deployment.until_ready(zone, name, host)
+        await self.deployment.until("web", "the clients reach what they may", self._reachable)
 
     async def close(self) -> None:
         """Ends everything."""
@@ -190,6 +191,15 @@ class Lab:
         zone, host = self.proxies[proxy]
         body = await fetch(f"http://127.0.0.1:{zone.admin_port(host)}/stats?format=json&filter={pattern}")
         return {stat["name"]: stat["value"] for stat in orjson.loads(body or b"")["stats"]}
+
+    async def _reachable(self) -> bool:
+        """Whether endpoints of both zones and permissions have arrived everywhere."""
+        answers = [await self.get("backend"), await self.get("archive"), await self.get("backend", STRANGER)]
+        return (
+            [answer.status for answer in answers] == [200, 200, 403]
+            and bool(await self.say(b"hello"))
+            and await self.deployment.knows(self.east, len(self.layout.zones))
+        )
 
     async def _call(self, method: str, document: manifests.Document, body: manifests.Document | None) -> None:
         within = f"meshes/{document['mesh']}/" if "mesh" in document else ""
