@@ -106,6 +106,7 @@ async def test_any_one_instance_may_die(topology: Topology) -> None:
     await until_everywhere(zones, "first")
     for zone in ("east", "west"):
         assert [leads(replica) for replica in topology.of(zone)].count(True) == 1, "one instance runs the singletons"
+    assert all(topology.globals_.connections.values()), "streams of zones are spread over the globals"
 
     # The instance that keeps the stream to the global dies; the other one of its zone takes over.
     (leader,) = (replica for replica in topology.of("east") if leads(replica))
