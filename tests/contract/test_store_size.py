@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.contract.conftest import SHARED
 from tests.contract.samples import take
 from ursa.model.resource import Resource
 from ursa.store.contract import MAX_WRITES, Create, Store, create
@@ -9,6 +12,7 @@ from ursa.store.contract import MAX_WRITES, Create, Store, create
 COUNT = 100_000
 
 
+@pytest.mark.parametrize("place", ["sqlite", *SHARED], indirect=True)
 async def test_a_hundred_thousand_resources(store: Store) -> None:
     last = 0
     for start in range(0, COUNT, MAX_WRITES):
