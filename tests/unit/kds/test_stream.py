@@ -105,7 +105,8 @@ async def test_one_bad_object_is_put_aside_and_the_rest_flows(centre: Global) ->
     async with running(zone):
         await zone.until(lambda: zone.named("MeshTimeout", "good"))
         assert zone.named("MeshTimeout", "bad") is None
-        assert any("bad" in key for key in zone.client.status.down["MeshTimeout"].quarantined)
+        await zone.until(lambda: any("bad" in key for key in zone.client.status.down["MeshTimeout"].quarantined))
+        assert zone.named("MeshTimeout", "bad") is None
         marks = centre.zones.connections["zone-1"]
         await zone.until(lambda: marks.sender.marks["MeshTimeout"].rejected >= 1)
         await centre.put(timeout("bad"))
