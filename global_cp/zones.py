@@ -242,6 +242,9 @@ class Zones:
                 for change in (await subscription.next()).touched.of("ZoneInsight"):
                     held, newest = self._connections.get(change.key.name), newest_subscription(change.after)
                     holder = newest.get("globalInstanceId", self._instance)
+                    if held is not None and newest.get("disconnectTime") and newest.get("id") == held.session.id:
+                        # Another replica took this one for dead while its lease could not be renewed.
+                        held.status.dispute()
                     if held is None or holder == self._instance or newest.get("disconnectTime"):
                         continue
                     instance = newest.get("zoneInstanceId", "")
@@ -347,10 +350,17 @@ class Zones:
 
     async def _keep(self, zone: str, status: ZoneStatus) -> None:
         """Makes sure that the Zone exists, then records the connection until it is over."""
-        if self._live.current.get("Zone", "", zone) is None:
-            with suppress(AlreadyExists):
+        while self._live.current.get("Zone", "", zone) is None:
+            try:
                 await self._store.write([Create(Resource("Zone", "", zone, {"enabled": True}))])
+            except AlreadyExists:
+                break
+            except Unavailable as error:
+                log.info("zone not registered yet", extra={"zone": zone, "error": str(error)})
+                await self._clock.sleep(self._clock.uniform(0.5, 1.5))
+            else:
                 log.info("zone registered", extra={"zone": zone})
+                break
         await status.run()
 
     async def _registered(self, caller: Caller) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import proto_timestamp
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 10
 
@@ -81,21 +84,32 @@ class ZoneStatus:
         if record:
             self._changed.set()
 
+    def dispute(self) -> None:
+        """Somebody has recorded that this connection is over, which it is not."""
+        self._changed.set()
+
     async def run(self) -> None:
-        """Writes until cancelled, and once more then."""
+        """Writes until cancelled, and once more then. A store that is away is told later what it misses."""
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(OPENING):
                     await self._opened.wait()
-            await self._write()
+            await self._record()
             while True:
                 await self._changed.wait()
                 await self._clock.sleep(self._interval)
                 self._changed.clear()
-                await self._write()
+                await self._record()
         finally:
             self._ended_at = self._clock.now_ns()
+            await self._record()
+
+    async def _record(self) -> None:
+        try:
             await self._write()
+        except Unavailable as error:
+            log.info("status of a zone not written yet", extra={"zone": self._key.name, "error": str(error)})
+            self._changed.set()
 
     async def _write(self) -> None:
         for _ in range(ATTEMPTS):

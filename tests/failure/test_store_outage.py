@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.failure.conftest import Backend
 from tests.failure.replicas import Replica, policy, until
@@ -61,3 +64,48 @@ async def test_a_control_plane_may_be_started_before_its_store(backend: Backend,
         await until_stored(replica, "x")
     finally:
         await replica.close()
+
+
+@pytest.mark.parametrize("backend", ["etcd"], indirect=True)
+async def test_zones_stay_connected_while_the_store_of_the_global_is_away(backend: Backend, tmp_path: Path) -> None:
+    flush = {"KUMA_MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL": "300ms"}
+    centre = Replica(tmp_path / "cp", backend.variables, flush)
+    address = f"grpc://127.0.0.1:{centre.kds}"
+    zone = Replica(
+        tmp_path / "zone",
+        {"KUMA_STORE_TYPE": "sqlite"},
+        {
+            "KUMA_MODE": "zone",
+            "KUMA_MULTIZONE_ZONE_NAME": "east",
+            "KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS": address,
+        },
+    )
+    try:
+        await centre.start()
+        await zone.start()
+        await until_stored(centre, "before")
+        before = await until_told(centre, 0)
+        await backend.kill()
+        assert (await centre.call("PUT", "/meshes/default/meshtimeouts/during", policy("during")))[0] == 503
+        await backend.start()
+        await until_stored(centre, "after")
+        after = await until_told(centre, before["status"]["total"]["responsesSent"])
+        assert after["id"] == before["id"], "it is the connection that was there before"
+        assert "disconnectTime" not in after
+    finally:
+        await zone.close()
+        await centre.close()
+
+
+async def until_told(centre: Replica, responses: int) -> dict[str, Any]:
+    """The newest subscription of the zone, once more than so many responses are recorded."""
+    found: dict[str, Any] = {}
+
+    async def told() -> bool:
+        status, overview = await centre.call("GET", "/zones/east/_overview")
+        subscriptions = overview.get("zoneInsight", {}).get("subscriptions", ()) if status == 200 else ()
+        found.update(subscriptions[-1] if subscriptions else {})
+        return int(found.get("status", {}).get("total", {}).get("responsesSent", 0)) > int(responses)
+
+    await until(told)
+    return dict(found)
