@@ -78,7 +78,9 @@ class Membership:
             ends = self._clock.monotonic() + self._interval
             while True:
                 await self._write([*self._listed.values(), replace(self._own, leader=True)])
-                await within(self._news.wait(), ends - self._clock.monotonic(), self._clock)
+                # Nobody can fall silent where nobody is.
+                left = ends - self._clock.monotonic() if self._listed else None
+                await within(self._news.wait(), left, self._clock)
                 self._news.clear()
                 if self._clock.monotonic() >= ends:
                     self._listed, self._heard = self._heard, {}

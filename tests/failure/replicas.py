@@ -24,7 +24,7 @@ class Replica:
     def __init__(self, folder: Path, store: Mapping[str, str], settings: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
-        self.api, self.kds, self.diagnostics, self.dp = (free_port() for _ in range(4))
+        self.api, self.kds, self.diagnostics, self.dp, self.replicas = (free_port() for _ in range(5))
         self._environment = {
             "KUMA_MODE": "global",
             "KUMA_GENERAL_WORK_DIR": str(folder),
@@ -33,6 +33,8 @@ class Replica:
             "KUMA_API_SERVER_HTTPS_ENABLED": "false",
             "KUMA_DIAGNOSTICS_SERVER_PORT": str(self.diagnostics),
             "KUMA_DP_SERVER_PORT": str(self.dp),
+            "KUMA_INTER_CP_SERVER_PORT": str(self.replicas),
+            "KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS": "127.0.0.1",
             "KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(self.kds),
             "KUMA_MULTIZONE_GLOBAL_KDS_TLS_ENABLED": "false",
             "PATH": os.environ["PATH"],

@@ -67,17 +67,12 @@ async def start_proxy(zone: Replica, folder: Path, name: str, host: str) -> asyn
 
 @dataclass(frozen=True)
 class World:
-    """Two instances of a global on one store, and one zone that reaches them at one address."""
+    """Two instances of a global on one store, and two of a zone that reach them at one address."""
 
     globals_: tuple[Replica, Replica]
-    zone: Replica
+    zones: tuple[Replica, Replica]
     store: EtcdStore
-
-    async def instances(self) -> dict[str, bool]:
-        """Who is in the catalogue, and whether it leads."""
-        live = LiveView(self.store)
-        await live.load()
-        return {one.id: one.leader for one in read_catalogue(live.current)}
+    zone_store: EtcdStore
 
     async def id_of(self, replica: Replica) -> str:
         _, about = await replica.call("GET", "/")
@@ -91,12 +86,19 @@ class World:
         return "" if newest.get("disconnectTime") else str(newest.get("globalInstanceId", ""))
 
     async def path(self, asked: Replica, name: str) -> str:
-        """Where a proxy is at the global, empty while it is not."""
+        """Where a control plane tells of a proxy, empty while it does not know it."""
         _, found = await asked.call("GET", f"/{LISTS[name]}")
         for item in found.get("items", ()):
-            if item["labels"]["kuma.io/display-name"] == name:
+            if item.get("labels", {}).get("kuma.io/display-name", item["name"]) == name:
                 return f"/{LISTS[name]}/{item['name']}"
         return ""
+
+
+async def instances(store: EtcdStore) -> dict[str, bool]:
+    """Who is in the catalogue, and whether it leads."""
+    live = LiveView(store)
+    await live.load()
+    return {one.id: one.leader for one in read_catalogue(live.current)}
 
 
 @pytest.fixture
@@ -108,32 +110,31 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         shared = {
             "KUMA_STORE_TYPE": "etcd",
             "KUMA_STORE_ETCD_ENDPOINTS": ",".join(etcd.endpoints),
-            "KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS": HOME,
             "KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL": "500ms",
             "KUMA_INTER_CP_CATALOG_WRITER_INTERVAL": "3s",
         }
-        one, two = (
-            Replica(tmp_path / f"global-{n}", shared, {"KUMA_INTER_CP_SERVER_PORT": str(free_port())}) for n in (1, 2)
-        )
+        one, two = (Replica(tmp_path / f"global-{n}", shared) for n in (1, 2))
         balancer = await stack.enter_async_context(Balancer([one.kds, two.kds]))
         federated = {
+            **shared,
             "KUMA_MODE": "zone",
             "KUMA_MULTIZONE_ZONE_NAME": ZONE,
             "KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS": f"grpc://{HOME}:{balancer.port}",
-            "KUMA_STORE_TYPE": "memory",
-            "KUMA_INTER_CP_SERVER_PORT": str(free_port()),
+            "KUMA_STORE_ETCD_PREFIX": f"/{ZONE}",
         }
-        zone = Replica(tmp_path / "zone", federated, OPEN)
-        for replica in (one, two, zone):
+        east, east_too = (Replica(tmp_path / f"{ZONE}-{n}", federated, OPEN) for n in (1, 2))
+        for replica in (one, two, east, east_too):
             stack.push_async_callback(replica.close)
             await replica.start()
         for number, name in enumerate(PROXIES):
-            proxy = await start_proxy(zone, tmp_path / name, name, f"127.0.0.{number + 2}")
+            proxy = await start_proxy(east, tmp_path / name, name, f"127.0.0.{number + 2}")
             stack.push_async_callback(end, proxy)
-        store = EtcdStore(EtcdAccess(etcd.endpoints), SystemClock())
-        stack.push_async_callback(store.close)
-        await store.open()
-        yield World((one, two), zone, store)
+        access, clock = EtcdAccess(etcd.endpoints), SystemClock()
+        store, zone_store = EtcdStore(access, clock), EtcdStore(access, clock, prefix=f"/{ZONE}")
+        for opened in (store, zone_store):
+            stack.push_async_callback(opened.close)
+            await opened.open()
+        yield World((one, two), (east, east_too), store, zone_store)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
@@ -175,7 +176,7 @@ async def check_everything_known(world: World, asked: Replica) -> None:
 
 async def until_listed(world: World, wanted: Mapping[str, bool]) -> None:
     async def listed() -> bool:
-        return await world.instances() == wanted
+        return await instances(world.store) == wanted
 
     await until(listed)
 
@@ -195,9 +196,13 @@ async def test_any_instance_tells_of_every_proxy_and_may_be_killed(world: World)
     holder_id = await world.holder(world.globals_[0])
     (other_id,) = names.keys() - {holder_id}
     holder, other = names[holder_id], names[other_id]
-    assert sorted(await world.instances()) == sorted(names)
+    assert sorted(await instances(world.store)) == sorted(names)
     await check_everything_known(world, holder)
     await check_everything_known(world, other)
+    # Instances of a zone reach its proxies themselves, also those that are connected to another one.
+    for replica in world.zones:
+        await check_everything_known(world, replica)
+    assert set(await instances(world.zone_store)) == {await world.id_of(replica) for replica in world.zones}
 
     # The instance that holds the zone's streams dies: the zone turns to the other one, which leads from now on.
     await holder.stop(signal.SIGKILL)
@@ -216,8 +221,8 @@ async def test_any_instance_tells_of_every_proxy_and_may_be_killed(world: World)
 
     # Nobody is left who could answer: zone and holder die together, and whoever is asked says so.
     web = await world.path(holder, "web")
-    await world.zone.stop(signal.SIGKILL)
-    await other.stop(signal.SIGKILL)
+    for replica in (*world.zones, other):
+        await replica.stop(signal.SIGKILL)
     details: list[str] = []
 
     async def given_up() -> bool:

@@ -29,6 +29,8 @@ class ManualClock(SystemClock):
         super().__init__()
         self._now = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self.alarms = 0
+        """How many sleep."""
 
     def monotonic(self) -> float:
         return self._now
@@ -36,7 +38,11 @@ class ManualClock(SystemClock):
     async def sleep(self, seconds: float) -> None:
         awake = asyncio.Event()
         heapq.heappush(self._sleepers, (self._now + seconds, id(awake), awake))
-        await awake.wait()
+        self.alarms += 1
+        try:
+            await awake.wait()
+        finally:
+            self.alarms -= 1
 
     async def advance(self, seconds: float) -> None:
         # Whoever is about to sleep does so before.
@@ -105,6 +111,21 @@ async def test_replicas_are_listed_when_heard_of_and_leave_when_silent(side: Sid
     assert await side.store.revision() == revision, "nothing changed, so nothing is written"
     await member.clock.advance(INTERVAL)
     await side.until(lambda: member.listed() == {"own": True})
+
+
+async def test_who_is_alone_waits_for_nothing(side: Side) -> None:
+    member = Member(side)
+    member.run("lead", member.membership.lead)
+    member.run("follow", member.membership.follow)
+    await side.until(lambda: member.listed() == {"own": True})
+    await settle()
+    assert member.clock.alarms == 0
+    # Long after the first interval somebody comes, and is not taken for one who was silent in it.
+    await member.clock.advance(10 * INTERVAL)
+    member.membership.pinged(ANN, True)
+    await side.until(lambda: member.listed() == {"own": True, "ann": False})
+    await settle()
+    assert (member.listed(), member.clock.alarms) == ({"own": True, "ann": False}, 1)
 
 
 async def test_a_replica_at_another_address_is_listed_there_at_once(side: Side) -> None:
