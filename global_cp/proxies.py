@@ -6,10 +6,11 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from kds.admin_calls import CALLS, CLUSTERS, CONFIG, REACH, STATS, AdminQuery
+from global_cp.zones import RECORDED
+from kds.admin_calls import CALLS, REACH, STATS, AdminQuery
 from kds.insight import stream_holder
 from kds.relay import zone_of
-from kds.replicas.catalogue import Replica, read_catalogue
+from kds.replicas.catalogue import Replica, find_replica
 from kds.replicas.peers import Peers
 from kds.rollout_report import REPORT
 from kds.tunnel import AdminTunnel
@@ -17,9 +18,6 @@ from ursa.errors import NotFound, Unavailable
 from ursa.model.labels import NAMESPACE
 from ursa.model.resource import Resource
 from ursa.view.live import LiveView
-
-RECORDED = {CONFIG: "configDump", STATS: "stats", CLUSTERS: "clusters"}
-"""Name of each admin stream in a ZoneInsight."""
 
 
 class ForwardedProxies:
@@ -70,16 +68,16 @@ class ForwardedProxies:
         if call in self._tunnel.streams(zone):
             return None
         insight = self._live.current.get("ZoneInsight", "", zone)
-        holder = stream_holder(insight.spec, RECORDED[call]) if insight is not None else ""
+        holder = stream_holder(insight.spec, RECORDED[CALLS[call].stream]) if insight is not None else ""
         if holder in ("", self._instance):
             return None
-        for replica in read_catalogue(self._live.current):
-            if replica.id == holder:
-                return replica
-        title = CALLS[call].title
-        raise Unavailable(
-            f"couldn't execute {title} operation, zone {zone} is connected to replica {holder}, which is not there"
-        )
+        replica = find_replica(self._live.current, holder)
+        if replica is None:
+            title = CALLS[call].title
+            raise Unavailable(
+                f"couldn't execute {title} operation, zone {zone} is connected to replica {holder}, which is not there"
+            )
+        return replica
 
     def _on_kubernetes(self, zone: str) -> bool:
         """Whether a zone keeps its resources in Kubernetes, where names have a namespace."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import orjson
 
-from global_cp.zones import newest_subscription
+from global_cp.zones import RECORDED
 from kds.admin_calls import STATS, AdminQuery
-from kds.replicas.catalogue import Replica, read_catalogue
+from kds.insight import stream_holder
+from kds.replicas.catalogue import Replica, find_replica
 from kds.replicas.peers import Peers
 from kds.rollout_report import REPORT
+from kds.transport import DOWN
 from ursa.errors import Unavailable
 from ursa.model.json import JsonObject
 from ursa.view.live import LiveView
@@ -22,11 +24,9 @@ class RolloutsElsewhere:
 
     def holder(self, zone: str) -> Replica | None:
         """The other replica to which a zone is connected."""
-        newest = newest_subscription(self._live.current.get("ZoneInsight", "", zone))
-        holder = newest.get("globalInstanceId")
-        if not newest or newest.get("disconnectTime") or holder == self._instance:
-            return None
-        return next((one for one in read_catalogue(self._live.current) if one.id == holder), None)
+        insight = self._live.current.get("ZoneInsight", "", zone)
+        holder = stream_holder(insight.spec, RECORDED[DOWN]) if insight is not None else ""
+        return None if holder in ("", self._instance) else find_replica(self._live.current, holder)
 
     async def ask(self, zone: str, revision: int) -> JsonObject | None:
         """A zone's part of a rollout; None when nobody can tell."""

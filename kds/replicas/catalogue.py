@@ -38,6 +38,11 @@ def read_catalogue(view: View) -> tuple[Replica, ...]:
         return ()
 
 
+def find_replica(view: View, instance: str) -> Replica | None:
+    """The replica of this name, if it is listed."""
+    return next((one for one in read_catalogue(view) if one.id == instance), None)
+
+
 def catalogue_config(replicas: Iterable[Replica]) -> Resource:
     """The Config of a list."""
     instances = [
