@@ -55,6 +55,7 @@ def failures_of(address: str) -> tuple[int, list[str]]:
     return sent, failed
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(300)
 async def test_no_request_is_answered_by_a_failure(tmp_path: Path) -> None:
     plane = await start_zone(tmp_path, "east", None, settings={"KUMA_STORE_TYPE": "memory"})

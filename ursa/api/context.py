@@ -35,7 +35,7 @@ class Guard(enum.Enum):
     READS = "reads"
     """Whoever may read there, whatever the method is."""
     OWN = "own"
-    """Whoever its own access list names."""
+    """Whoever its handler lets in: by an access list of its own, or everybody."""
 
 
 class Shape(enum.Enum):

@@ -12,12 +12,14 @@ from ursa.api.context import ApiContext, Endpoint
 from ursa.api.resources import ONE
 from ursa.errors import NotFound
 from ursa.model.forms import to_rest
-from ursa.model.kind import Kind, Scope
+from ursa.model.kind import Kind
 from ursa.model.kri import Kri, kri_of, parse_kri
 from ursa.model.labels import DISPLAY_NAME, NAMESPACE, ZONE
 from ursa.model.resource import Resource
 from ursa.model.synced_names import hashed_name
 from ursa.view.view import View
+
+MESH = "Mesh"
 
 
 class Kris:
@@ -35,7 +37,7 @@ class Kris:
         """The object that the identifier names."""
         kri, kind = parse_kri(request.match_info["kri"], self._context.registry)
         self._access.resource(request, kind)
-        self._access.reading(request, kri.mesh if kind.scope is Scope.MESH else "")
+        self._access.reading(request, kri.name if kind.name == MESH else kri.mesh)
         found = resolve(self._context.view, kri, kind, self._context.place.zone)
         if found is None:
             raise NotFound(f"{kri} not found")

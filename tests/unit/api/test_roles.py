@@ -66,6 +66,7 @@ READS = {
     "/meshes/default/meshtimeouts": {"operator", "administrator"},
     "/mesh-insights/default": {"operator", "administrator"},
     "/_kri/kri_mt_default___mesh-timeout-all-default_": {"operator", "administrator"},
+    "/_kri/kri_m____default_": {"operator", "administrator"},
     "/zones": {"reader", "editor", "mesh admin", "operator", "administrator"},
     "/global-insight": {"reader", "editor", "mesh admin", "operator", "administrator"},
     "/": set(CALLERS),
