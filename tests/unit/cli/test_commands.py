@@ -54,10 +54,18 @@ async def test_apply_says_what_each_object_changed(ursactl: Ursactl, manifests: 
     first = await ursactl("apply", "-f", str(manifests), "-v", "idle=1m")
     assert (first.status, first.err) == (0, "")
     changes = [line.partition(" (revision")[0] for line in first.out.splitlines()]
-    assert changes == ["mesh.demo created", "meshtimeout.web created", "dataplane.web-1 created"]
+    assert changes == [
+        'resource type="Mesh" mesh="" name="demo" Created',
+        'resource type="MeshTimeout" mesh="demo" name="web" Created',
+        'resource type="Dataplane" mesh="default" name="web-1" Created',
+    ]
     second = await ursactl("apply", "-f", str(manifests), "-v", "idle=2m")
     changes = [line.partition(" (revision")[0] for line in second.out.splitlines()]
-    assert changes == ["mesh.demo unchanged", "meshtimeout.web configured", "dataplane.web-1 unchanged"]
+    assert changes == [
+        'resource type="Mesh" mesh="" name="demo" Updated (unchanged)',
+        'resource type="MeshTimeout" mesh="demo" name="web" Updated',
+        'resource type="Dataplane" mesh="default" name="web-1" Updated (unchanged)',
+    ]
 
 
 async def test_apply_sends_nothing_when_one_document_is_wrong(
@@ -110,18 +118,18 @@ async def test_manifests_come_from_the_web_and_from_standard_input(
     server.app.router.add_get("/{path}", serve)
     async with server:
         found = await ursactl("apply -f", str(server.make_url("/mesh.yaml")))
-        assert found.out.startswith("mesh.web created"), found
+        assert found.out.startswith('resource type="Mesh" mesh="" name="web" Created'), found
         lost = await ursactl("apply -f", str(server.make_url("/nothing.yaml")))
         assert (lost.status, "404" in lost.err) == (1, True), "Kuma's tool is silent about this"
     monkeypatch.setattr("sys.stdin", io.StringIO("type: Mesh\nname: piped\n"))
-    assert (await ursactl("apply -f -")).out.startswith("mesh.piped created")
+    assert (await ursactl("apply -f -")).out.startswith('resource type="Mesh" mesh="" name="piped" Created')
 
 
 async def test_kubernetes_manifests_are_accepted(ursactl: Ursactl, tmp_path: Path) -> None:
     file = tmp_path / "k8s.json"
     mesh = {"apiVersion": "kuma.io/v1alpha1", "kind": "Mesh", "metadata": {"name": "k"}, "spec": {}}
     file.write_text(json.dumps(mesh))
-    assert (await ursactl("apply", "-f", str(file))).out.startswith("mesh.k created")
+    assert (await ursactl("apply", "-f", str(file))).out.startswith('resource type="Mesh" mesh="" name="k" Created')
 
 
 async def test_get_prints_kumas_columns(ursactl: Ursactl, manifests: Path) -> None:
@@ -143,7 +151,7 @@ async def test_one_object_round_trips(ursactl: Ursactl, manifests: Path, tmp_pat
         shown = await ursactl("get", word, "web", "-m", "demo", "-o", output)
         again = tmp_path / f"again.{output}"
         again.write_text(shown.out)
-        assert (await ursactl("apply", "-f", str(again))).out.startswith("meshtimeout.web unchanged")
+        assert (await ursactl("apply", "-f", str(again))).out.endswith('name="web" Updated (unchanged)\n')
 
 
 async def test_what_is_not_there_is_named(ursactl: Ursactl) -> None:

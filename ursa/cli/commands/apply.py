@@ -58,8 +58,10 @@ def command(
             tell(resource, send(session, resource, on_trial=True), " (dry run)")
             continue
         sent = send(session, resource)
-        arrived = f": {wait_for(session, sent.revision, arrival)}" if arrival is not None and sent.revision else ""
-        tell(resource, sent, revision_of(sent) + arrived)
+        if arrival is not None and sent.revision:
+            tell(resource, sent, f"{revision_of(sent)}: {wait_for(session, sent.revision, arrival)}")
+        else:
+            tell_as_kuma(resource, sent)
 
 
 def revision_of(sent: Sent) -> str:
@@ -67,8 +69,21 @@ def revision_of(sent: Sent) -> str:
     return f" (revision {sent.revision})" if sent.revision else ""
 
 
+def tell_as_kuma(resource: Resource, sent: Sent) -> None:
+    """Prints what became of one resource in the words that scripts around Kuma's tool look for."""
+    what = f'resource type="{resource.kind}" mesh="{resource.mesh}" name="{resource.name}"'
+    word = "Created" if sent.change == "created" else "Updated"
+    note = " (unchanged)" if sent.change == "unchanged" else revision_of(sent)
+    click.echo(f"{what} {word}{note}")
+    _warn(sent)
+
+
 def tell(resource: Resource, sent: Sent, suffix: str) -> None:
     """Prints what became of one resource."""
     click.echo(f"{resource.kind.lower()}.{resource.name} {sent.change}{suffix}")
+    _warn(sent)
+
+
+def _warn(sent: Sent) -> None:
     for warning in sent.warnings:
         click.echo(f"Warning: {warning}", err=True)
