@@ -5,25 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError, Message
 
 from ursa.errors import BadRequest, ProtocolError
 from ursa.model.duration import format_proto, parse_go
 from ursa.model.json import Definitions, JsonObject
-from ursa.model.proto_json import ProtoJson
 from ursa.model.proto_schema import definitions
 from ursa.model.quoting import quoted
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from ursa.model.proto_json import ProtoJson
 
 DURATION = "google.protobuf.Duration"
 TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
 class ProtoSpec:
-    """A spec that is a protobuf message; its canonical JSON is the proto3 mapping."""
+    """A spec that is a protobuf message; its canonical JSON is the proto3 mapping.
+
+    Protobuf is loaded when a message is first needed, since clients that only name kinds never need one.
+    """
 
     flat = True
 
@@ -40,6 +45,8 @@ class ProtoSpec:
 
     @cached_property
     def _json(self) -> ProtoJson:
+        from ursa.model.proto_json import ProtoJson
+
         return ProtoJson(self._type)
 
     @property
@@ -49,6 +56,8 @@ class ProtoSpec:
     def normalise(self, document: JsonObject) -> JsonObject:
         if (plain := self._json.read(document)) is not None:
             return self._json.write(plain)
+        from google.protobuf import json_format
+
         message = self._type()
         try:
             readable = _readable(document, message.DESCRIPTOR)
@@ -60,10 +69,14 @@ class ProtoSpec:
     def encode(self, spec: JsonObject) -> bytes:
         message = self._json.read(spec)
         if message is None:
+            from google.protobuf import json_format
+
             message = json_format.ParseDict(dict(spec), self._type(), ignore_unknown_fields=True)
         return message.SerializeToString(deterministic=True)
 
     def decode(self, data: bytes) -> JsonObject:
+        from google.protobuf.message import DecodeError
+
         message = self._type()
         try:
             message.ParseFromString(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 import uuid
@@ -42,6 +41,8 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        import asyncio  # not needed by those who only read the time
+
         await asyncio.sleep(seconds)
 
     def uniform(self, low: float, high: float) -> float:

@@ -7,14 +7,13 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
-
-from google.protobuf import json_format, symbol_database
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING
 
 from ursa.errors import BadRequest
-from ursa.model.documents import load_documents
 from ursa.model.json import Json, JsonObject
-from ursa.model.validation.message_rules import broken_rule
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 _MODULES = MappingProxyType(
     {
@@ -47,11 +46,13 @@ def native_error(part: str, text: str, *, complete: bool = True) -> str:
     """
     module, name = _MODULES[part]
     message: Message = getattr(importlib.import_module(module), name)()
-    return _parse(message, text) or (broken_rule(message) if complete else "")
+    return _parse(message, text) or (_broken_rule(message) if complete else "")
 
 
 def raw_resource_error(text: str) -> str:
     """What is wrong with a whole resource that names its type in `@type`, empty when nothing is."""
+    from google.protobuf import symbol_database
+
     try:
         document = _only_document(text)
     except BadRequest as error:
@@ -65,7 +66,14 @@ def raw_resource_error(text: str) -> str:
     except KeyError:
         return f"unknown message type {type_url!r}"
     fields = {key: value for key, value in document.items() if key != "@type"}
-    return _fill(message, fields) or broken_rule(message)
+    return _fill(message, fields) or _broken_rule(message)
+
+
+def _broken_rule(message: Message) -> str:
+    """Everything that knows messages is loaded when there is one to look at, for kinds are declared far more often."""
+    from ursa.model.validation.message_rules import broken_rule
+
+    return broken_rule(message)
 
 
 def _parse(message: Message, text: str) -> str:
@@ -78,6 +86,8 @@ def _parse(message: Message, text: str) -> str:
 
 
 def _only_document(text: str) -> JsonObject:
+    from ursa.model.documents import load_documents
+
     documents = load_documents(text)
     if len(documents) > 1:
         raise BadRequest("more than one document")
@@ -85,6 +95,8 @@ def _only_document(text: str) -> JsonObject:
 
 
 def _fill(message: Message, document: JsonObject) -> str:
+    from google.protobuf import json_format
+
     try:
         json_format.ParseDict(dict(document), message, ignore_unknown_fields=True)
     except json_format.ParseError as error:
