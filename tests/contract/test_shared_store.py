@@ -13,7 +13,7 @@ from tests.contract.places import SharedPlace
 from tests.contract.samples import by_name, names, take, timeout
 from ursa.errors import NotFound, Unavailable
 from ursa.runtime.clock import SystemClock
-from ursa.store.contract import Batch, Compacted, Fenced, Store, create, update
+from ursa.store.contract import Batch, Compacted, Create, Fenced, Store, Update, create, update
 
 
 @asynccontextmanager
@@ -78,6 +78,33 @@ async def test_a_dead_holder_is_followed_by_another(shared: SharedPlace) -> None
         with pytest.raises(Fenced):
             await two.write([], fence=first)
         await second.release()
+
+
+async def test_a_leader_that_slept_wakes_up_fenced(shared: SharedPlace) -> None:
+    sleeper = shared.make(Asleep())
+    await sleeper.open()
+    async with opened(shared) as two:
+        first = await sleeper.acquire("leader", "one", 2)
+        await sleeper.write([Create(timeout("x"))], fence=first)
+        async with asyncio.timeout(20):
+            second = await two.acquire("leader", "two", 2)
+        assert first.held, "it has not noticed anything"
+        with pytest.raises(Fenced):
+            await sleeper.write([Update(timeout("x", "9s"))], fence=first)
+        assert (await two.get(timeout("x").key)).same_content(timeout("x"))
+        await two.write([Update(timeout("x", "8s"))], fence=second)
+        await second.release()
+    await sleeper.close()
+
+
+class Asleep(SystemClock):
+    """The clock of a process that was stopped: no time passes, no sleep ends."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
 
 
 async def test_a_lease_outlives_its_time_to_live_while_it_is_renewed(shared: SharedPlace) -> None:

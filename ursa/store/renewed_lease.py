@@ -16,6 +16,9 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 
 log = logging.getLogger(__name__)
 
+RELEASE = 2.0
+"""Seconds spent on giving a lease back; it expires anyway, and nobody should end late for a store that is away."""
+
 
 class RenewedLease:
     """See `Lease`."""
@@ -68,8 +71,9 @@ class RenewedLease:
         await self.abandon()
         if held:
             try:
-                await self._free()
-            except Unavailable as error:
+                async with asyncio.timeout(RELEASE):
+                    await self._free()
+            except (Unavailable, TimeoutError) as error:
                 log.warning("lease not given back, it will expire", extra={"lease": self._name, "error": str(error)})
 
     async def abandon(self) -> None:
