@@ -133,3 +133,14 @@ async def test_the_catalogue_follows_who_lives_and_who_leads(tmp_path: Path) -> 
         await until_catalogue(store, [False, True])
         await second.stop(signal.SIGKILL)
         await until_catalogue(store, [True], 40)
+
+
+async def test_a_leader_that_wakes_up_too_late_is_one_of_many_again(tmp_path: Path) -> None:
+    async with two_globals(tmp_path) as (first, _, store):
+        (sleeper,) = (one.id for one in await until_catalogue(store, [False, True]) if one.leader)
+        first.process.send_signal(signal.SIGSTOP)
+        (leader,) = await until_catalogue(store, [True], 60)
+        assert leader.id != sleeper
+        first.process.send_signal(signal.SIGCONT)
+        found = await until_catalogue(store, [False, True], 60)
+        assert {one.id: one.leader for one in found} == {leader.id: True, sleeper: False}
