@@ -98,6 +98,7 @@ async def serve(settings: Settings) -> None:
             tls=tls,
             extra=(
                 store_status.endpoint(),
+                replicas.endpoint(),
                 *sync.endpoints(),
                 *proof.endpoints(),
                 *proxies.endpoints(),

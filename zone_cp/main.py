@@ -111,7 +111,12 @@ async def serve(settings: Settings) -> None:
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
-    endpoints = [store_status.endpoint(), *LiveProxies(settings, live, admin.ask, failed=500).endpoints()]
+    replicas = Replicas(settings, instance, led, live, clock)
+    endpoints = [
+        store_status.endpoint(),
+        replicas.endpoint(),
+        *LiveProxies(settings, live, admin.ask, failed=500).endpoints(),
+    ]
 
     # The way to the global, if there is one.
     client = None
@@ -145,7 +150,6 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    replicas = Replicas(settings, instance, led, live, clock)
     singletons = _singletons(settings, led, live, clock, client, rollouts)
     singletons["catalogue of replicas"] = replicas.lead
     leadership = Leadership(settings, led, clock, supervisor, instance, singletons)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.view.view import View
 
@@ -21,6 +22,11 @@ class Replica:
     address: str
     port: int
     leader: bool = False
+
+    @property
+    def document(self) -> JsonObject:
+        """As the catalogue has it."""
+        return {"id": self.id, "address": self.address, "interCpPort": self.port, "leader": self.leader}
 
 
 def read_catalogue(view: View) -> tuple[Replica, ...]:
@@ -45,8 +51,5 @@ def find_replica(view: View, instance: str) -> Replica | None:
 
 def catalogue_config(replicas: Iterable[Replica]) -> Resource:
     """The Config of a list."""
-    instances = [
-        {"id": one.id, "address": one.address, "interCpPort": one.port, "leader": one.leader}
-        for one in sorted(replicas)
-    ]
+    instances = [one.document for one in sorted(replicas)]
     return Resource("Config", "", CONFIG, {"config": orjson.dumps({"instances": instances}).decode()})

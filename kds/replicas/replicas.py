@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from aiohttp import web
+
+from kds.replicas.catalogue import read_catalogue
 from kds.replicas.membership import Membership, own_replica
 from kds.replicas.peers import Peers
 from kds.replicas.port import Answer, ReplicaPort
+from ursa.api.answers import answer
+from ursa.api.context import Endpoint
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.store.contract import Store
@@ -21,10 +26,10 @@ class Replicas:
         self.peers = Peers(clock)
         self._membership = Membership(settings, self._own, store, live, self.peers, clock)
 
-    def components(self, answer: Answer) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """What every replica runs; `answer` asks proxies for other replicas."""
+    def components(self, ask: Answer) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What every replica runs; `ask` asks proxies for other replicas."""
         pinged = self._membership.pinged
-        port = ReplicaPort(self._own, self._live, self.peers, self._clock, pinged=pinged, answer=answer)
+        port = ReplicaPort(self._own, self._live, self.peers, self._clock, pinged=pinged, answer=ask)
 
         async def follow() -> None:
             await port.listening.wait()
@@ -32,6 +37,14 @@ class Replicas:
 
         return {"port for replicas": port.run, "replica": follow}
 
+    def endpoint(self) -> Endpoint:
+        """`GET /replicas`: who is there, and who leads."""
+        return Endpoint("GET", "/replicas", self._list, "Could not tell the replicas")
+
     async def lead(self) -> None:
         """What the leader runs."""
         await self._membership.lead()
+
+    async def _list(self, _: web.Request) -> web.StreamResponse:
+        items = [one.document for one in read_catalogue(self._live.current)]
+        return answer({"total": len(items), "answeredBy": self._own.id, "items": items})

@@ -14,15 +14,10 @@ from typing import Any
 
 import pytest
 
-from kds.replicas.catalogue import read_catalogue
 from tests.failure.balancer import Balancer
 from tests.failure.replicas import Answer, Replica, until
 from tests.servers.etcd import Etcd
 from tests.servers.process import free_port
-from ursa.runtime.clock import SystemClock
-from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
-from ursa.view.live import LiveView
 
 HOME = "127.0.0.1"
 ZONE = "east"
@@ -71,8 +66,6 @@ class World:
 
     globals_: tuple[Replica, Replica]
     zones: tuple[Replica, Replica]
-    store: EtcdStore
-    zone_store: EtcdStore
 
     async def id_of(self, replica: Replica) -> str:
         _, about = await replica.call("GET", "/")
@@ -94,11 +87,10 @@ class World:
         return ""
 
 
-async def instances(store: EtcdStore) -> dict[str, bool]:
+async def instances(asked: Replica) -> dict[str, bool]:
     """Who is in the catalogue, and whether it leads."""
-    live = LiveView(store)
-    await live.load()
-    return {one.id: one.leader for one in read_catalogue(live.current)}
+    _, found = await asked.call("GET", "/replicas")
+    return {one["id"]: one["leader"] for one in found["items"]}
 
 
 @pytest.fixture
@@ -129,12 +121,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         for number, name in enumerate(PROXIES):
             proxy = await start_proxy(east, tmp_path / name, name, f"127.0.0.{number + 2}")
             stack.push_async_callback(end, proxy)
-        access, clock = EtcdAccess(etcd.endpoints), SystemClock()
-        store, zone_store = EtcdStore(access, clock), EtcdStore(access, clock, prefix=f"/{ZONE}")
-        for opened in (store, zone_store):
-            stack.push_async_callback(opened.close)
-            await opened.open()
-        yield World((one, two), (east, east_too), store, zone_store)
+        yield World((one, two), (east, east_too))
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
@@ -174,9 +161,9 @@ async def check_everything_known(world: World, asked: Replica) -> None:
         assert (await until_answered(asked, f"{path}/clusters?format=json"))["cluster_statuses"]
 
 
-async def until_listed(world: World, wanted: Mapping[str, bool]) -> None:
+async def until_listed(asked: Replica, wanted: Mapping[str, bool]) -> None:
     async def listed() -> bool:
-        return await instances(world.store) == wanted
+        return await instances(asked) == wanted
 
     await until(listed)
 
@@ -196,26 +183,27 @@ async def test_any_instance_tells_of_every_proxy_and_may_be_killed(world: World)
     holder_id = await world.holder(world.globals_[0])
     (other_id,) = names.keys() - {holder_id}
     holder, other = names[holder_id], names[other_id]
-    assert sorted(await instances(world.store)) == sorted(names)
+    for replica in world.globals_:
+        assert sorted(await instances(replica)) == sorted(names)
     await check_everything_known(world, holder)
     await check_everything_known(world, other)
     # Instances of a zone reach its proxies themselves, also those that are connected to another one.
     for replica in world.zones:
         await check_everything_known(world, replica)
-    assert set(await instances(world.zone_store)) == {await world.id_of(replica) for replica in world.zones}
+        assert set(await instances(replica)) == {await world.id_of(one) for one in world.zones}
 
     # The instance that holds the zone's streams dies: the zone turns to the other one, which leads from now on.
     await holder.stop(signal.SIGKILL)
     await until_answered(other, f"{await world.path(other, 'web')}/xds")
     await until_held_by(world, other, other_id)
     await check_everything_known(world, other)
-    await until_listed(world, {other_id: True})
+    await until_listed(other, {other_id: True})
 
     # It comes back under another name at the same address, and asks the one that holds the zone now.
     await holder.start()
     again_id = await world.id_of(holder)
     assert again_id not in names
-    await until_listed(world, {other_id: True, again_id: False})
+    await until_listed(holder, {other_id: True, again_id: False})
     await check_everything_known(world, holder)
     assert await world.holder(holder) == other_id
 
@@ -237,7 +225,7 @@ async def test_any_instance_tells_of_every_proxy_and_may_be_killed(world: World)
         f"couldn't execute XDS Config Dump operation, zone {ZONE} is connected to replica {other_id}, which is not ",
     )
     assert all(detail.startswith(lost) for detail in details[:-1]), details
-    await until_listed(world, {again_id: True})
+    await until_listed(holder, {again_id: True})
 
 
 async def known(world: World, asked: Replica, name: str) -> bool:
