@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.contract.samples import take, timeout
+from tests.servers.certificates import Authority
+from tests.servers.process import free_port
 from tests.servers.redis import RedisServer
+from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
 from ursa.store.contract import Compacted, create
 from ursa.store.redis import RedisStore
@@ -37,6 +41,34 @@ async def test_it_says_at_the_start_what_the_server_could_lose(
     told = [record.__dict__["why"] for record in caplog.records if record.name == "ursa.store.redis"]
     assert len(told) == bool(warned)
     assert warned in "".join(told)
+
+
+async def test_tls_and_passwords(tmp_path: Path) -> None:
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "other-ca")
+    pair, port = authority.issue("server"), free_port()
+    files = ("--tls-cert-file", str(pair.cert), "--tls-key-file", str(pair.key))
+    trust = ("--tls-ca-cert-file", str(authority.cert), "--tls-auth-clients", "no")
+    server = RedisServer(tmp_path, ("--tls-port", str(port), *files, *trust), password="not-to-be-seen")
+    await server.start()
+    good = RedisAccess("127.0.0.1", port, password="not-to-be-seen", tls=True, ca=str(authority.cert), timeout=2)
+    try:
+        store = RedisStore(good, SystemClock())
+        await store.open()
+        await create(store, timeout("x"))
+        await store.close()
+        for bad in (
+            replace(good, ca=str(stranger.cert)),
+            replace(good, password="wrong-but-secret"),
+            replace(good, password=""),
+            replace(good, tls=False),
+        ):
+            refused = RedisStore(bad, SystemClock())
+            with pytest.raises(Unavailable) as refusal:
+                await refused.open()
+            assert "secret" not in str(refusal.value) and "not-to-be-seen" not in str(refusal.value)
+            await refused.close()
+    finally:
+        await server.kill()
 
 
 async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: RedisServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +17,7 @@ INSTALL = "Redis is not installed, run deploy/test/install-services.sh"
 class RedisServer:
     """One server in `folder` that keeps everything it acknowledges; `extra` are further settings."""
 
-    def __init__(self, folder: Path, extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, extra: tuple[str, ...] = (), *, password: str = "") -> None:
         program = shutil.which("redis-server")
         if program is None:
             pytest.skip(INSTALL)
@@ -25,8 +26,10 @@ class RedisServer:
             program,
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
             *("--appendonly", "yes", "--appendfsync", "always"),
+            *(("--requirepass", password) if password else ()),
             *extra,
         ]
+        self._password = password
         self.server = Server(command, folder / "log", ready=lambda: self.cli("PING") == "PONG")
 
     async def start(self) -> None:
@@ -41,4 +44,5 @@ class RedisServer:
     def cli(self, *arguments: str) -> str:
         """What redis-cli says."""
         command = ["redis-cli", "-p", str(self.port), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        environment = {**os.environ, **({"REDISCLI_AUTH": self._password} if self._password else {})}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment).stdout.strip()
