@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ursa.errors import ConfigError, Conflict, NotFound, Unavailable
+from ursa.errors import ConfigError, Conflict, NotFound
 from ursa.model.resource import Resource, ResourceKey
 from ursa.store.contract import Batch, Change, Contents, Delete, Lease, Page, Store, Update, Write
 from ursa.store.sealing import Sealer, Tampered, UnknownKey
@@ -44,10 +44,9 @@ class SealedStore(Wrapper):
                 log.error("secret is left out", extra={"error": str(error)})
 
     async def get(self, key: ResourceKey) -> Resource:
-        try:
-            return self._open(await self._inner.get(key))
-        except (UnknownKey, Tampered) as error:
-            raise Unavailable(str(error)) from None
+        for resource in self._readable([await self._inner.get(key)]):
+            return resource
+        raise NotFound(f"{key} not found")
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None

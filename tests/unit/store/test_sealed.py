@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ursa.errors import ConfigError, Unavailable
+from ursa.errors import ConfigError, NotFound
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import SystemClock
 from ursa.store.contract import Batch, Store, create, update
@@ -101,7 +101,7 @@ async def test_one_damaged_secret_harms_no_other(caplog: pytest.LogCaptureFixtur
         assert (await store.contents()).resources == (good,)
     (record,) = caplog.records
     assert record.__dict__["error"] == "Secret default/bad cannot be opened: it was changed, moved or damaged"
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotFound):
         await store.get(secret("bad").key)
     assert (await first_batch(store, good.version + 1)).changes == ()
 
