@@ -119,7 +119,6 @@ class Memory:
         seen: when something was heard of it for the last time, nanoseconds.
         received: watermarks of the stream upwards.
         sent: watermarks of the newest stream downwards.
-        heard_up: when something came upwards for the last time, nanoseconds.
         open: methods of the streams that are open, beside the one downwards.
     """
 
@@ -127,7 +126,6 @@ class Memory:
     seen: int = 0
     received: Mapping[str, Received] = field(default_factory=dict)
     sent: Mapping[str, Sent] = field(default_factory=dict)
-    heard_up: int = 0
     open: set[str] = field(default_factory=set)
     reports: dict[int, Report] | None = None
     """How far its proxies are, by revision; None when it does not tell."""
@@ -327,7 +325,7 @@ class Zones:
     def heard(self, zone: str) -> None:
         """See `ZoneDirectory`."""
         if zone in self._memories:
-            self._memories[zone].heard_up = self._memories[zone].seen = self._clock.now_ns()
+            self._memories[zone].seen = self._clock.now_ns()
 
     def checked(self, zone: str) -> float:
         """See `ZoneDirectory`."""

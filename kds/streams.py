@@ -38,9 +38,9 @@ async def run_sender(
     on_request: Callable[[Request], None],
     companion: Coroutine[Any, Any, None],
 ) -> None:
-    """Serves a requester until it ends the stream or the companion ends. Reads and writes never wait for each other.
+    """Serves a requester until it ends the stream, or the companion ends, which must live as long as the stream.
 
-    The companion is what must live as long as the stream.
+    Reads and writes never wait for each other.
 
     Raises:
         ProtocolError: the peer sent something unreadable.
@@ -63,11 +63,8 @@ async def run_sender(
             wake.set()
 
     with publisher.listening(changed):
-        tasks = [
-            spawn(read(), "kds sender: reader"),
-            spawn(companion, "kds sender: companion"),
-            spawn(watch_sender(ear, sender, limits=line.limits, clock=line.clock), "kds sender: watch"),
-        ]
+        watch = watch_sender(ear, sender, limits=line.limits, clock=line.clock)
+        tasks = [spawn(one, "kds sender") for one in (read(), companion, watch)]
         for task in tasks:
             task.add_done_callback(lambda _: wake.set())
         try:
@@ -75,14 +72,18 @@ async def run_sender(
                 for response in sender.take():
                     if not await _write(line.stream, response, tasks):
                         break
-                due = sender.due
-                await within(wake.wait(), None if due is None else (due - line.clock.now_ns()) / 1e9, line.clock)
+                await within(wake.wait(), _seconds_until(sender.due, line.clock), line.clock)
                 wake.clear()
             ended = [task for task in tasks if task.done()]
         finally:
             await cancel_and_wait(*tasks)
     for task in ended:
         task.result()
+
+
+def _seconds_until(due: int | None, clock: Clock) -> float | None:
+    """How long there is nothing to do; None for ever."""
+    return None if due is None else (due - clock.now_ns()) / 1e9
 
 
 async def _write(stream: ByteStream, message: bytes, others: list[asyncio.Task[None]]) -> bool:
