@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+READY  := $(VENV)/.ready
+SOURCE := pyproject.toml $(wildcard proto/ursa/wire/*.proto)
 
 .PHONY: demo test services check lint types contracts unit e2e bench conformance clean
 
 ## demo: one global, two zones, real Envoys, real traffic, a fail-over to watch
 ##       ONCE=1: unattended, ends with one line of JSON; PORTS_FROM=n: other ports than 25600 to 25899
-demo: $(STAMP)
+demo: $(READY)
 	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once) $(if $(PORTS_FROM),--ports-from $(PORTS_FROM))
 
 ## test: lint, types, import contracts and every test; installs the servers that tests need, where it may
@@ -46,10 +48,13 @@ bench: $(STAMP)
 conformance: $(STAMP)
 	@$(BIN)/python -m tests.conformance
 
-$(STAMP): pyproject.toml $(wildcard proto/ursa/wire/*.proto)
+# What is run needs less than what is tested.
+$(READY): EXTRAS := envoy
+$(STAMP): EXTRAS := dev
+$(READY) $(STAMP): $(SOURCE)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing Ursa and what it needs into $(VENV) (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@touch $@
 
 clean:
