@@ -1,17 +1,23 @@
 """Reads YAML and JSON texts with many documents; the only place that parses YAML from people.
 
 As with Kuma's command line, white space at the end of a document does not count. That shows where a document ends with
-a text of several lines: the line end after the last one belongs to the document, not to the text.
+a block of text: the line end after its last line belongs to the document, not to the text. A quoted text is what it is.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from ursa.errors import BadRequest
+
+_START = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+"""Where a document begins; within a text such a line would be indented."""
 
 MAX_VALUES = 1_000_000
 """How many values a document may have when all its aliases are written out."""
@@ -26,30 +32,30 @@ def load_documents(text: str) -> list[dict[str, Any]]:
     Raises:
         BadRequest: the text is not YAML, a document is not a mapping, or its aliases would blow it up.
     """
-    try:
-        documents = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if d is not None]
-    except yaml.YAMLError as error:
-        raise BadRequest(f"not valid YAML: {error}") from None
+    documents: list[Any] = []
+    for line, part in _parts(text):
+        try:
+            documents += [d for d in yaml.load_all(part, Loader=yaml.CSafeLoader) if d is not None]
+        except yaml.YAMLError as error:
+            where = f" (lines count from line {line} of the whole)" if line > 1 else ""
+            raise BadRequest(f"not valid YAML: {error}{where}") from None
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise BadRequest(f"document {number} is not a mapping")
         if _values(document, {}, MAX_DEPTH) > MAX_VALUES:
             raise BadRequest(f"document {number} has aliases that stand for more than {MAX_VALUES} values")
-        _trim_end(document)
     return documents
 
 
-def _trim_end(document: dict[str, Any]) -> None:
-    """Takes the line ends off the text that ends a document, if one does."""
-    holder: Any = document
-    while holder:
-        key = next(reversed(holder)) if isinstance(holder, dict) else len(holder) - 1
-        last = holder[key]
-        if isinstance(last, str):
-            holder[key] = last.rstrip("\n")
-        if not isinstance(last, dict | list):
-            return
-        holder = last
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """The documents of a text, each with the line it begins at and without the white space at its end."""
+    starts = [0, *(match.start() for match in _START.finditer(text)), len(text)]
+    line = 1
+    for start, end in itertools.pairwise(starts):
+        part = text[start:end]
+        if part.strip():
+            yield line, part.rstrip()
+        line += part.count("\n")
 
 
 def _values(value: object, known: dict[int, float], depth: int) -> float:

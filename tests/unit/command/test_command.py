@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,8 +29,8 @@ Ursa = Callable[..., Result]
 
 
 @pytest.fixture
-def ursa_cp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ursa:
-    """Runs a command with a store of the test's own."""
+def ursa_cp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Ursa]:
+    """Runs a command with a store of the test's own; what commands do to logs is undone."""
     monkeypatch.setenv("URSA_STORE_SQLITE_PATH", str(tmp_path / "store.db"))
 
     def run(*arguments: str) -> Result:
@@ -41,7 +42,11 @@ def ursa_cp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
             status = int(end.code or 0)
         return Result(status, *capsys.readouterr())
 
-    return run
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield run
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def in_store(path: Path, *added: Resource) -> Contents:

@@ -40,3 +40,12 @@ def test_aliases_cannot_blow_a_document_up(text: str) -> None:
 def test_the_line_end_after_a_document_does_not_belong_to_its_last_text() -> None:
     text = "first: |\n  a\n  b\nlast:\n- |\n  c\n  d\n---\n  indented: |\n    e\n---\nempty: {}\n"
     assert load_documents(text) == [{"first": "a\nb\n", "last": ["c\nd"]}, {"indented": "e"}, {"empty": {}}]
+
+
+def test_a_quoted_text_at_the_end_keeps_its_line_ends() -> None:
+    assert load_documents("a: \"b\\n\"\n\n---\nc: 'd\n\n  '\n") == [{"a": "b\n"}, {"c": "d\n"}]
+
+
+def test_mistakes_are_told_with_the_document_they_are_in() -> None:
+    with pytest.raises(BadRequest, match=r"line 3, column 1 \(lines count from line 3 of the whole\)"):
+        load_documents("a: 1\n\n---\nb: [\n")
