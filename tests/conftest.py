@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 settings.register_profile("ursa", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("ursa")
 
-STRICT = "URSA_TESTS_MUST_RUN"
+STRICT = "TESTS_MUST_RUN"
 """Set to 1 where nothing may be skipped."""
 
 

@@ -19,7 +19,7 @@ def main() -> int:
     options = parser.parse_args()
     shared = shared_folder()
     if shared is None:
-        print("conformance: no recorded cases here (URSA_SHARED names their folder)")
+        print("conformance: no recorded cases here (TESTS_SHARED names their folder)")
         return 0
     problems: list[str] = []
     good = bad = 0
