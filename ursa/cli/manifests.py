@@ -53,12 +53,18 @@ def render(text: str, variables: Mapping[str, str]) -> str:
 
 
 def parse_variables(given: Sequence[str]) -> dict[str, str]:
-    """`k=v` arguments as a mapping. Raises CommandFailed."""
-    pairs = [argument.partition("=") for argument in given]
+    """`k=v` arguments, or `k=v,k2=v2` as Kuma's tool takes them, as a mapping. Raises CommandFailed."""
+    pairs = [part.partition("=") for argument in given for part in _separate(argument)]
     for key, equals, _ in pairs:
         if not key or not equals:
             raise CommandFailed(f"{key}: a variable is given as NAME=VALUE")
     return {key: value for key, _, value in pairs}
+
+
+def _separate(argument: str) -> Sequence[str]:
+    """The pairs in one argument; a comma separates only where every part is a pair, otherwise it is part of a value."""
+    parts = argument.split(",")
+    return parts if all("=" in part for part in parts) else [argument]
 
 
 def _texts(source: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,8 @@ from aiohttp.test_utils import TestServer
 
 from tests.unit.api.conftest import ControlPlane
 from tests.unit.cli.conftest import Ursactl
+from ursa.cli.failures import CommandFailed
+from ursa.cli.manifests import parse_variables
 
 POLICY = """
 type: MeshTimeout
@@ -106,6 +108,13 @@ async def test_bad_manifests(ursactl: Ursactl, tmp_path: Path, text: str, messag
     assert result.status == 1
     assert message in result.err
     assert (await ursactl("apply", "-f", str(tmp_path / "absent.yaml"))).status == 1
+
+
+def test_variables_come_one_by_one_or_together() -> None:
+    assert parse_variables(["a=1", "b=2,c=3"]) == {"a": "1", "b": "2", "c": "3"}
+    assert parse_variables(["hosts=x,y"]) == {"hosts": "x,y"}
+    with pytest.raises(CommandFailed, match="NAME=VALUE"):
+        parse_variables(["a"])
 
 
 async def test_manifests_come_from_the_web_and_from_standard_input(
