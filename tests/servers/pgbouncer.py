@@ -7,6 +7,8 @@ import shutil
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.servers.process import Server, free_port
 
 INSTALL = "pgbouncer is not installed, run deploy/test/install-services.sh"
@@ -17,7 +19,8 @@ class PgBouncer:
 
     def __init__(self, folder: Path, target: int) -> None:
         program = shutil.which("pgbouncer")
-        assert program, INSTALL
+        if program is None:
+            pytest.skip(INSTALL)
         self.port = free_port()
         users, config = folder / "users", folder / "pgbouncer.ini"
         users.write_text('"ursa" "ursa"\n')
