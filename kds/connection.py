@@ -18,6 +18,9 @@ FAREWELL = 0.5
 ROUND_TRIP = 1.0
 """Seconds for a call that only shows whether the connection works."""
 
+_LEFT: set[asyncio.Task[object]] = set()
+"""Operations that are ending. Nobody else holds them, and asyncio does not: they would be destroyed while they wait."""
+
 
 class CallEnded(Unavailable):
     """A call is over although it was needed."""
@@ -62,14 +65,23 @@ class ClientStream:
         except asyncio.CancelledError:
             if task.cancelled():
                 raise CallEnded(grpc.StatusCode.CANCELLED, "the global cancelled the call") from None
-            task.add_done_callback(_disregard)
-            self._call.cancel()
-            await asyncio.wait((task,), timeout=FAREWELL)
+            await self._leave(task)
             raise
+
+    async def _leave(self, task: asyncio.Task[object]) -> None:
+        """Ends an operation that nobody waits for any more, with its call."""
+        _LEFT.add(task)
+        task.add_done_callback(_disregard)
+        self._call.cancel()
+        try:
+            await asyncio.wait((task,), timeout=FAREWELL)
+        finally:
+            task.cancel()
 
 
 def _disregard(task: asyncio.Task[object]) -> None:
     """Takes the outcome of an operation that nobody waits for any more, lest asyncio report it as overlooked."""
+    _LEFT.discard(task)
     if not task.cancelled():
         task.exception()
 
