@@ -18,8 +18,6 @@ from ursa.store.led import LedStore
 log = logging.getLogger(__name__)
 
 LEASE = "global/leader"
-TTL = 15.0
-"""Seconds after which another replica takes over from one that died."""
 
 
 class Leadership:
@@ -44,7 +42,7 @@ class Leadership:
             await race(self._lead(), _until_lost(alive))
 
     async def _lead(self) -> None:
-        lease = await self._store.acquire(LEASE, self._instance, TTL)
+        lease = await self._store.acquire(LEASE, self._instance, self._settings.inter_cp.lease.leader)
         log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
         self._store.lease = lease
         try:

@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> None:
     publisher = Publisher(live, Downward(registry, skipped), complete=lambda view: anonymous or has_identity(view))
     authenticate = zone_authenticator(settings, live, clock)
     zones = Zones(settings, store, live, registry, clock, instance=instance, authenticate=authenticate)
-    tunnel = AdminTunnel(clock)
+    tunnel = AdminTunnel(clock, timeout=settings.multizone.global_.kds.admin_timeout)
     server = KdsServer(
         Parts(store, live, registry, clock, publisher, zones, tunnel),
         instance=instance,
@@ -79,12 +79,13 @@ async def serve(settings: Settings) -> None:
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
     metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
-    sync = ZoneSync(zones, live, publisher, clock, instance)
+    sync = ZoneSync(zones, live, publisher, clock, instance, stalled=settings.multizone.global_.zone_stalled_after)
     metrics.register(ZonesCollector(zones, sync, live))
-    rollouts = Rollouts(live, registry, zones, publisher, clock)
+    limits = settings.multizone.global_.rollouts
+    rollouts = Rollouts(live, registry, zones, publisher, clock, kept=limits.kept)
     rollouts.observe(metrics)
     replicas = Replicas(settings, instance, led, live, clock)
-    proof = RolloutApi(rollouts, live, clock, RolloutsElsewhere(live, replicas.peers, instance))
+    proof = RolloutApi(rollouts, live, clock, RolloutsElsewhere(live, replicas.peers, instance), settings=limits)
     forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance, rollout=proof.answer)
     proxies = LiveProxies(settings, live, forwarded.ask, failed=400)
     api = ApiServer(
@@ -108,7 +109,7 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    presence = Presence(led, live, clock, registry["ZoneInsight"], instance)
+    presence = Presence(led, live, clock, registry["ZoneInsight"], instance, ttl=settings.inter_cp.lease.presence)
     absence = ZoneAbsence(settings, led, live, forwarded, clock)
     leadership = Leadership(settings, led, clock, presence, instance, duties=[absence.run, replicas.lead])
 

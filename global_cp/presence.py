@@ -22,9 +22,6 @@ from ursa.view.live import LiveView
 
 log = logging.getLogger(__name__)
 
-TTL = 15.0
-"""Seconds after which a dead replica's lease is free."""
-
 
 def lease_name(instance: str) -> str:
     """The lease that a replica holds while it lives."""
@@ -34,15 +31,18 @@ def lease_name(instance: str) -> str:
 class Presence:
     """The life of this replica, and its eye on the others."""
 
-    def __init__(self, store: Store, live: LiveView, clock: Clock, zone_insight: Kind, instance: str) -> None:
+    def __init__(
+        self, store: Store, live: LiveView, clock: Clock, zone_insight: Kind, instance: str, *, ttl: float
+    ) -> None:
+        """Args: `ttl` are the seconds after which a dead replica's lease is free."""
         self._store, self._live, self._clock, self._kind = store, live, clock, zone_insight
-        self._instance = instance
+        self._instance, self._ttl = instance, ttl
         self._watches: dict[str, asyncio.Task[None]] = {}
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Lease]:
         """While this lasts, the others know that this replica lives."""
-        lease = await self._store.acquire(lease_name(self._instance), self._instance, TTL)
+        lease = await self._store.acquire(lease_name(self._instance), self._instance, self._ttl)
         try:
             yield lease
         finally:
@@ -67,7 +67,7 @@ class Presence:
                 self._watches[instance] = spawn(self._outlive(instance), f"presence of {instance}")
 
     async def _outlive(self, instance: str) -> None:
-        lease = await self._store.acquire(lease_name(instance), self._instance, TTL)
+        lease = await self._store.acquire(lease_name(instance), self._instance, self._ttl)
         try:
             await self._live.wait_for(await self._store.revision())
             for insight in self._live.current.list("ZoneInsight"):

@@ -20,16 +20,11 @@ from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.timestamps import rfc3339
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.multizone import MultizoneGlobalRollouts
 from ursa.view.live import LiveView
-
-STUCK = 30.0
-"""Seconds after which a rollout that has not arrived counts as stuck."""
 
 AGAIN = 0.25
 """Seconds after which other replicas are asked again while somebody waits."""
-
-LONGEST = 300.0
-"""Seconds for which one call may wait."""
 
 SECOND = 1_000_000_000
 SILENT_PEER = "unknown (peer does not report)"
@@ -39,9 +34,16 @@ class RolloutApi:
     """The calls."""
 
     def __init__(
-        self, rollouts: Rollouts, live: LiveView, clock: Clock, elsewhere: RolloutsElsewhere | None = None
+        self,
+        rollouts: Rollouts,
+        live: LiveView,
+        clock: Clock,
+        elsewhere: RolloutsElsewhere | None = None,
+        *,
+        settings: MultizoneGlobalRollouts,
     ) -> None:
         """Args: `elsewhere` tells about zones that other replicas hold."""
+        self._settings = settings
         self._rollouts, self._live, self._clock, self._elsewhere = rollouts, live, clock, elsewhere
 
     async def answer(self, question: str) -> bytes:
@@ -71,7 +73,7 @@ class RolloutApi:
             raise BadRequest(f"wait must be one of {', '.join(STAGES)}")
         zones = frozenset(filter(None, request.query.get("zones", "").split(",")))
         if stage is not None:
-            await within(self._until(number, stage, zones), min(seconds, LONGEST), self._clock)
+            await within(self._until(number, stage, zones), min(seconds, self._settings.max_wait), self._clock)
         return answer(await self._whole(self._find(number)))
 
     async def _until(self, number: int, stage: str, zones: frozenset[str]) -> None:
@@ -130,7 +132,7 @@ class RolloutApi:
     def _state(self, revision: Revision, zones: list[str]) -> str:
         if all(state == "complete" for state in zones):
             return "complete"
-        late = self._clock.now_ns() - revision.committed_at > STUCK * SECOND
+        late = self._clock.now_ns() - revision.committed_at > self._settings.stuck_after * SECOND
         return "stuck" if late or "rejected" in zones else "progressing"
 
     def _zone(self, zone: Resource, revision: Revision) -> JsonObject:

@@ -21,9 +21,6 @@ from ursa.runtime.clock import Clock
 from ursa.view.live import LiveView
 from ursa.view.view import Touched
 
-KEPT = 200
-"""Revisions remembered."""
-
 STAGES = ("stored", "complete")
 """What can be waited for."""
 
@@ -67,9 +64,12 @@ class Revision:
 class Rollouts:
     """Follows the view and the zones."""
 
-    def __init__(self, live: LiveView, registry: Registry, zones: Zones, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self, live: LiveView, registry: Registry, zones: Zones, publisher: Publisher, clock: Clock, *, kept: int
+    ) -> None:
+        """Args: `kept` revisions are remembered."""
         self._live, self._registry, self._zones, self._clock = live, registry, zones, clock
-        self._publisher = publisher
+        self._publisher, self._kept = publisher, kept
         self._revisions: dict[int, Revision] = {}
         self._connected: set[str] = set()
         self._pending: set[int] = set()
@@ -133,7 +133,7 @@ class Rollouts:
             revision = self._revisions.setdefault(number, Revision(number, self._clock.now_ns()))
             revision.changes.append(Changed(key, operation))
             self._pending.add(number)
-        for old in sorted(self._revisions)[:-KEPT]:
+        for old in sorted(self._revisions)[: -self._kept]:
             del self._revisions[old]
             self._pending.discard(old)
 

@@ -10,9 +10,6 @@ from kds.transport import UP
 from ursa.model.resource import Resource
 from ursa.model.timestamps import parse_timestamp
 
-STALLED = 10.0
-"""Seconds after which something that should move counts as standing still."""
-
 
 class Status(enum.Enum):
     """Everything a zone can be."""
@@ -50,6 +47,7 @@ def state_of(
     *,
     instance: str,
     now: int,
+    stalled: float,
 ) -> ZoneState:
     """The state of a zone.
 
@@ -60,6 +58,7 @@ def state_of(
         memory: what this replica knows of it.
         instance: this replica.
         now: nanoseconds since the epoch.
+        stalled: seconds after which something that should move counts as standing still.
     """
     newest = newest_subscription(insight)
     elsewhere = bool(newest) and not newest.get("disconnectTime") and newest.get("globalInstanceId") != instance
@@ -67,7 +66,7 @@ def state_of(
     if zone.spec.get("enabled") is False:
         return ZoneState(Status.DISABLED, zone.modified, holder=holder)
     if connection is not None and memory is not None:
-        reasons = _standing_still(connection, memory, now)
+        reasons = _standing_still(connection, memory, now, stalled)
         status = Status.DEGRADED if reasons else Status.ONLINE
         return ZoneState(status, connection.session.connected_at, reasons, holder)
     if elsewhere:
@@ -76,12 +75,12 @@ def state_of(
     return ZoneState(Status.UNKNOWN, seen, ("not connected",) if seen else ("never seen",))
 
 
-def _standing_still(connection: Connection, memory: Memory, now: int) -> tuple[str, ...]:
+def _standing_still(connection: Connection, memory: Memory, now: int, stalled: float) -> tuple[str, ...]:
     reasons = []
     waiting = connection.sender.unanswered()
-    if waiting is not None and waiting.seconds > STALLED:
+    if waiting is not None and waiting.seconds > stalled:
         reasons.append(f"{waiting.kind} sent {waiting.seconds:.0f} s ago has not been answered")
     connected_for = (now - connection.session.connected_at) / 1e9
-    if UP not in memory.open and connected_for > STALLED:
+    if UP not in memory.open and connected_for > stalled:
         reasons.append("nothing can come from the zone: its stream upwards is not open")
     return tuple(reasons)

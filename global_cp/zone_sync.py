@@ -26,9 +26,12 @@ TITLE = "Could not retrieve a resource"
 class ZoneSync:
     """`GET /zones/_status`, `/zones/{name}/_status` and `/zones/{name}/_sync`."""
 
-    def __init__(self, zones: Zones, live: LiveView, publisher: Publisher, clock: Clock, instance: str) -> None:
+    def __init__(
+        self, zones: Zones, live: LiveView, publisher: Publisher, clock: Clock, instance: str, *, stalled: float
+    ) -> None:
+        """Args: `stalled` are the seconds after which something that should move counts as standing still."""
         self._zones, self._live, self._publisher = zones, live, publisher
-        self._clock, self._instance = clock, instance
+        self._clock, self._instance, self._stalled = clock, instance, stalled
 
     def endpoints(self) -> Iterator[Endpoint]:
         """The calls."""
@@ -40,8 +43,8 @@ class ZoneSync:
         """The state of a zone."""
         insight = self._live.current.get("ZoneInsight", "", zone.name)
         connection, memory = self._zones.connections.get(zone.name), self._zones.memories.get(zone.name)
-        now = self._clock.now_ns()
-        return state_of(zone, insight, connection, memory, instance=self._instance, now=now)
+        now, here, stalled = self._clock.now_ns(), self._instance, self._stalled
+        return state_of(zone, insight, connection, memory, instance=here, now=now, stalled=stalled)
 
     def lag(self, name: str) -> int | None:
         """How many revisions a zone is behind; None when this replica does not know."""

@@ -35,13 +35,6 @@ from ursa.view.live import LiveView
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 10.0
-"""Seconds that a stream waits for its zone's registration, which arrives on another stream."""
-
-SPLIT_PATIENCE = 3.0
-"""Seconds that a stream waits for a registration from its own connection, when the zone has one from another: a proxy
-in front of us may split the streams of a zone, but a second control plane of that name must not slip in."""
-
 
 class Tenure:
     """See `kds.server.Tenure`."""
@@ -274,8 +267,12 @@ class Zones:
 
     async def connected(self, caller: Caller) -> Tenure:
         """See `ZoneDirectory`."""
+        # The registration arrives on another stream. When the zone has one from another connection, a proxy in front of
+        # us may split its streams, but a second control plane of that name must not slip in.
+        kds = self._settings.multizone.global_.kds
+        patience = kds.split_registration_timeout if caller.zone in self._connections else kds.registration_timeout
         with suppress(TimeoutError):
-            async with asyncio.timeout(SPLIT_PATIENCE if caller.zone in self._connections else PATIENCE):
+            async with asyncio.timeout(patience):
                 await self._registered(caller)
         if caller.zone not in self._connections:
             raise Unavailable(f"zone {caller.zone} is not registered")

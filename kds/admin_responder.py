@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from kds.admin_calls import MORE, PARTS, AdminHandler, AdminQuery, decode_query, encode_answer
 from kds.byte_stream import ByteStream, read_message
 from ursa.errors import UrsaError
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
-TIMEOUT = 10.0
-"""Seconds for a proxy to answer."""
 
-AT_ONCE = 8
-"""Questions answered at the same time per stream; more wait in the stream."""
+@dataclass(frozen=True, slots=True)
+class AdminLimits:
+    """What answers keep to.
 
-PART = 256 << 10
-"""Bytes of one part of an answer: nothing else on the connection waits for more than that."""
+    Attributes:
+        timeout: seconds for a proxy to answer.
+        at_once: questions answered at the same time per stream; more wait in the stream.
+        part: bytes of one part of an answer: nothing else on the connection waits for more than that.
+        max_message: bytes of the largest message.
+    """
+
+    timeout: float = 10.0
+    at_once: int = 8
+    part: int = 256 << 10
+    max_message: int = 10 << 20
 
 
 class AdminResponder:
     """Serves one admin stream."""
 
-    def __init__(self, call: str, handler: AdminHandler, *, max_message: int) -> None:
-        self._call, self._handler, self._max_message = call, handler, max_message
-        self._slots = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, call: str, handler: AdminHandler, *, limits: AdminLimits) -> None:
+        self._call, self._handler, self._limits = call, handler, limits
+        self._slots = asyncio.Semaphore(limits.at_once)
+        # Half a message leaves room for all that is not the answer.
+        self._part = min(limits.part, limits.max_message // 2)
         self._writing = asyncio.Lock()
 
     async def run(self, stream: ByteStream) -> None:
@@ -51,18 +62,18 @@ class AdminResponder:
     async def _ask(self, request_id: str, query: AdminQuery) -> list[bytes]:
         """What a proxy says, as messages."""
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self._limits.timeout):
                 result = await self._handler(query)
         except UrsaError as failure:
             return [encode_answer(self._call, request_id, error=str(failure))]
         except TimeoutError:
-            return [encode_answer(self._call, request_id, error=f"no answer within {TIMEOUT:g} s")]
+            return [encode_answer(self._call, request_id, error=f"no answer within {self._limits.timeout:g} s")]
         if request_id.startswith(PARTS):
-            cuts = [result[start : start + PART] for start in range(0, len(result), PART)] or [b""]
+            cuts = [result[start : start + self._part] for start in range(0, len(result), self._part)] or [b""]
             parts = [encode_answer(self._call, request_id + MORE, part) for part in cuts[:-1]]
             return [*parts, encode_answer(self._call, request_id, cuts[-1])]
         answer = encode_answer(self._call, request_id, result)
-        if len(answer) > self._max_message:
+        if len(answer) > self._limits.max_message:
             error = f"the answer has {len(answer)} bytes, more than fit into a message"
             answer = encode_answer(self._call, request_id, error=error)
         return [answer]

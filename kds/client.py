@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from kds.admin_calls import CALLS, AdminHandler
-from kds.admin_responder import AdminResponder
+from kds.admin_responder import AdminLimits, AdminResponder
 from kds.applier import Applier
 from kds.connection import CallEnded, ClientStream, Connection
 from kds.dialing import dial, zone_token
@@ -46,9 +46,6 @@ from ursa.view.live import LiveView
 from ursa.wire import mesh_pb2
 
 log = logging.getLogger(__name__)
-
-HEALTH_INTERVAL = 300.0
-"""Seconds between health checks until the global names another interval."""
 
 SOON = 0.5
 """Seconds within which a connection is made again that became silent."""
@@ -223,7 +220,8 @@ class KdsClient:
         await race(receive(), self._new_global.over())
 
     async def _sync_up(self, connection: Connection) -> None:
-        speaker = Speaker(self._zone.name, self._tuning.max_message, lambda: self._instance, self._tuning.pace)
+        tuning = self._tuning
+        speaker = Speaker(self._zone.name, tuning.max_message, lambda: self._instance, tuning.pace, tuning.chunk)
         sender = Sender(self._publisher, lambda _: Everyone(), speaker, now=self._clock.now_ns)
         self._status.up = sender.marks
         asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
@@ -269,7 +267,7 @@ class KdsClient:
         )
 
     async def _check_health(self, connection: Connection) -> None:
-        interval = HEALTH_INTERVAL
+        interval = self._zone.kds.health_check_interval
         request = mesh_pb2.ZoneHealthCheckRequest().SerializeToString()
         while True:
             try:
@@ -284,7 +282,9 @@ class KdsClient:
 
     async def _serve_admin(self, connection: Connection, call: str) -> None:
         """Keeps one admin stream open. It may fail alone: the other streams do not depend on it."""
-        responder = AdminResponder(call, self._admin, max_message=self._zone.kds.max_msg_size)
+        kds = self._zone.kds
+        limits = AdminLimits(kds.admin_timeout, kds.admin_concurrency, kds.admin_part_size, kds.max_msg_size)
+        responder = AdminResponder(call, self._admin, limits=limits)
         attempt = 0
         while True:
             stream = connection.stream(GLOBAL_SERVICE, CALLS[call].stream)

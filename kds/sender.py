@@ -22,9 +22,6 @@ from kds.watermarks import Sent
 from kds.wire import HEARTBEAT, Request, join_response
 from ursa.model.json import JsonObject
 
-CHUNK = 1 << 20
-"""Bytes at which a difference is split: small enough that other types are not held up."""
-
 MARGIN = 64 << 10
 """Bytes of a message left for everything that is not a resource."""
 
@@ -50,12 +47,14 @@ class Speaker:
         max_message: bytes of the largest message the peer accepts.
         epoch: id of the store that revisions belong to, empty when it is not known.
         pace: when refused resources are sent again.
+        chunk: bytes at which a difference is split: small enough that other types are not held up.
     """
 
     identifier: str
     max_message: int = 10 << 20
     epoch: Callable[[], str] = str
     pace: Pace = field(default_factory=Pace)
+    chunk: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,7 @@ class Sender:
         """
         self._offered, self._make_audience, self._speaker, self._now = offered, audience, speaker, now
         self._largest = speaker.max_message - MARGIN
+        self._chunk = min(speaker.chunk, self._largest)
         self._types: dict[str, _TypeState] = {}
         self._marks: dict[str, Sent] = {}
         self._audience: Audience | None = None
@@ -213,7 +213,7 @@ class Sender:
         """What the peer lacks and what it has too much of, as far as one message can tell."""
         catalogue = self._offered.catalogue
         chosen, removed, size = list[Offer](), list[str](), 0
-        limit = CHUNK if self._resumes or state.mark.sent else self._largest
+        limit = self._chunk if self._resumes or state.mark.sent else self._largest
         settled = set[str]()
         for name in sorted(state.dirty):
             offer = self._visible(name, state.kind, catalogue)

@@ -195,7 +195,7 @@ class KdsServer:
             return OneZone(caller.zone, frozenset(metadata.get("features", ())))
 
         parts = self._parts
-        speaker = Speaker("global", self._tuning.max_message, self._epoch, self._tuning.pace)
+        speaker = Speaker("global", self._tuning.max_message, self._epoch, self._tuning.pace, self._tuning.chunk)
         sender = Sender(parts.publisher, audience, speaker, now=parts.clock.now_ns)
         first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         connection: ZoneConnection | None = None

@@ -13,9 +13,6 @@ from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
-TIMEOUT = 10.0
-"""Seconds for a zone to answer."""
-
 
 @dataclass(slots=True)
 class _Waiting:
@@ -50,8 +47,9 @@ class _Open:
 class AdminTunnel:
     """All admin streams that zones have opened here."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, *, timeout: float = 10.0) -> None:
+        """Args: `timeout` are the seconds for a zone to answer, and for every further part of its answer."""
+        self._clock, self._timeout = clock, timeout
         self._open: dict[tuple[str, str], _Open] = {}
 
     async def serve(self, zone: str, call: str, stream: ByteStream) -> None:
@@ -91,32 +89,31 @@ class AdminTunnel:
         request_id = PARTS + self._clock.new_id()
         waiting = opened.waiting[request_id] = _Waiting(asyncio.get_running_loop().create_future())
         try:
-            async with asyncio.timeout(TIMEOUT) as deadline:
+            async with asyncio.timeout(self._timeout) as deadline:
                 async with opened.writing:
                     await opened.stream.write(encode_query(query, request_id))
-                return await _whole(waiting, deadline)
+                return await self._whole(waiting, deadline)
         except TimeoutError:
-            raise Unavailable(f"zone {zone} did not answer within {TIMEOUT:g} s") from None
+            raise Unavailable(f"zone {zone} did not answer within {self._timeout:g} s") from None
         except (grpc.aio.BaseError, asyncio.InvalidStateError):
             # The stream is over, but its reader has not noticed yet.
             raise Unavailable(_offline(query.call)) from None
         finally:
             del opened.waiting[request_id]
 
-
-async def _whole(waiting: _Waiting, deadline: asyncio.Timeout) -> bytes:
-    """The answer; every part that comes gives the zone its time again."""
-    news = spawn(waiting.news.wait(), "admin tunnel: part")
-    try:
-        while not waiting.answer.done():
-            await asyncio.wait((waiting.answer, news), return_when=asyncio.FIRST_COMPLETED)
-            if news.done():
-                waiting.news.clear()
-                news = spawn(waiting.news.wait(), "admin tunnel: part")
-                deadline.reschedule(asyncio.get_running_loop().time() + TIMEOUT)
-        return waiting.answer.result()
-    finally:
-        await cancel_and_wait(news)
+    async def _whole(self, waiting: _Waiting, deadline: asyncio.Timeout) -> bytes:
+        """The answer; every part that comes gives the zone its time again."""
+        news = spawn(waiting.news.wait(), "admin tunnel: part")
+        try:
+            while not waiting.answer.done():
+                await asyncio.wait((waiting.answer, news), return_when=asyncio.FIRST_COMPLETED)
+                if news.done():
+                    waiting.news.clear()
+                    news = spawn(waiting.news.wait(), "admin tunnel: part")
+                    deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
+            return waiting.answer.result()
+        finally:
+            await cancel_and_wait(news)
 
 
 def _offline(call: str) -> str:

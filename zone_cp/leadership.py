@@ -16,8 +16,6 @@ from ursa.store.led import LedStore
 log = logging.getLogger(__name__)
 
 LEASE = "zone/leader"
-TTL = 15.0
-"""Seconds after which another replica takes over from one that died."""
 
 
 class Leadership:
@@ -37,7 +35,7 @@ class Leadership:
 
     async def run(self) -> None:
         """Leads until cancelled; raises Unavailable when the lease is lost, to be started again."""
-        lease = await self._store.acquire(LEASE, self._instance, TTL)
+        lease = await self._store.acquire(LEASE, self._instance, self._settings.inter_cp.lease.leader)
         log.info("this replica leads", extra={"instance": self._instance, "token": lease.token})
         self._store.lease = lease
         try:

@@ -12,22 +12,13 @@ from kds.replicas.credentials import Credentials
 from kds.transport import client_options
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.multizone import InterCpClient
 from ursa.wire import system_pb2
 
 FORWARD = "kuma.mesh.v1alpha1.InterCPEnvoyAdminForwardService"
 PING = "kuma.system.v1alpha1.InterCpPingService"
 METHODS = {"config": "XDSConfig", "stats": "Stats", "clusters": "Clusters"}
 """Method by question."""
-
-UNUSED = 300.0
-"""Seconds after which a connection that is not used is closed."""
-
-ANSWER = 60.0
-"""Seconds for an answer about a proxy. The other replica gives the zone ten for every part of it, so this only ends
-what would never end; a replica that hangs is found by keep-alives."""
-
-PONG = 5.0
-"""Seconds for the answer to a ping."""
 
 CONNECT = 5_000
 """Milliseconds to connect: an address at which nobody is should cost no more."""
@@ -47,8 +38,10 @@ class _Link:
 class Peers:
     """All connections to other replicas."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, settings: InterCpClient) -> None:
+        """Args: `settings` has the time for an answer about a proxy. The other replica gives the zone its own time for
+        every part of that, so this only ends what would never end; a replica that hangs is found by keep-alives."""
+        self._clock, self._settings = clock, settings
         self._links: dict[tuple[str, int], _Link] = {}
         self._credentials: Credentials | None = None
 
@@ -62,7 +55,7 @@ class Peers:
         request = system_pb2.PingRequest(
             instance_id=own.id, address=own.address, inter_cp_port=own.port, ready=ready
         ).SerializeToString()
-        answer = await self._call(leader, f"/{PING}/Ping", request, PONG)
+        answer = await self._call(leader, f"/{PING}/Ping", request, self._settings.ping_timeout)
         return bool(system_pb2.PingResponse.FromString(answer).leader)
 
     async def ask(self, replica: Replica, query: AdminQuery) -> bytes:
@@ -71,7 +64,8 @@ class Peers:
         Raises:
             Unavailable: the replica or the zone cannot be reached, or the proxy could not be asked.
         """
-        answer = await self._call(replica, f"/{FORWARD}/{METHODS[query.call]}", encode_query(query, ""), ANSWER)
+        method, patience = f"/{FORWARD}/{METHODS[query.call]}", self._settings.answer_timeout
+        answer = await self._call(replica, method, encode_query(query, ""), patience)
         _, result, error = decode_answer(query.call, answer)
         if error:
             raise Unavailable(error)
@@ -99,7 +93,7 @@ class Peers:
         if self._credentials is None:
             raise Unavailable("this replica has no certificate yet")
         now = self._clock.monotonic()
-        for unused in [link for link in self._links.values() if now - link.used_at > UNUSED]:
+        for unused in [link for link in self._links.values() if now - link.used_at > self._settings.idle_timeout]:
             await self._drop(unused)
         link = self._links.get((address, port))
         if link is None:

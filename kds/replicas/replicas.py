@@ -23,7 +23,7 @@ class Replicas:
 
     def __init__(self, settings: Settings, instance: str, store: Store, live: LiveView, clock: Clock) -> None:
         self._own, self._live, self._clock = own_replica(settings, instance), live, clock
-        self.peers = Peers(clock)
+        self.peers = Peers(clock, settings.inter_cp.client)
         self._membership = Membership(settings, self._own, store, live, self.peers, clock)
 
     def components(self, ask: Answer) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -84,6 +84,11 @@ def test_maps_in_variables(tmp_path: Path) -> None:
             {"XDS_SERVER_DATAPLANE_CONFIGURATION_REFRESH_INTERVAL": "0s"},
             "Xds Server validation failed: DataplaneConfigurationRefreshInterval must be positive",
         ),
+        ({"INTER_CP_LEASE_LEADER": "0s"}, "Inter CP Lease validation failed: Leader must be positive"),
+        (
+            {"MULTIZONE_ZONE_KDS_ADMIN_PART_SIZE": "0"},
+            "Multizone Zone KDS validation failed: AdminPartSize must be positive",
+        ),
         (
             {"MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT": "1s"},
             "timeout and pollInterval must both be either set or unset",

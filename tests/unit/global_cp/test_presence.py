@@ -27,7 +27,7 @@ async def test_only_subscriptions_of_dead_replicas_are_closed() -> None:
     await side.open()
     await side.put(insight("zone-1", "me", "dead"), insight("zone-2", "other"))
     alive = await side.store.acquire(lease_name("other"), "other", 15)
-    presence = Presence(side.store, side.live, side.clock, REGISTRY["ZoneInsight"], "me")
+    presence = Presence(side.store, side.live, side.clock, REGISTRY["ZoneInsight"], "me", ttl=15.0)
     async with presence.held():
         side.supervisor.start("presence", presence.watch_others)
         await side.until(lambda: open_holders(side, "zone-1") == {"me"})

@@ -14,6 +14,7 @@ from tests.unit.kds.lab import REGISTRY, Global, Zone
 from tests.unit.kds.test_stream import running, timeout
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
+from ursa.runtime.config.multizone import MultizoneGlobalRollouts
 
 
 class Watched(Global):
@@ -21,8 +22,9 @@ class Watched(Global):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rollouts = Rollouts(self.live, REGISTRY, self.zones, self.publisher, self.clock)
-        self.api = RolloutApi(self.rollouts, self.live, self.clock)
+        settings = MultizoneGlobalRollouts()
+        self.rollouts = Rollouts(self.live, REGISTRY, self.zones, self.publisher, self.clock, kept=settings.kept)
+        self.api = RolloutApi(self.rollouts, self.live, self.clock, settings=settings)
 
     async def open(self) -> None:
         await super().open()

@@ -31,7 +31,7 @@ def state(
 ) -> ZoneState:
     insight = Resource("ZoneInsight", "", "east", {"subscriptions": [subscription]}) if subscription else None
     zone = Resource("Zone", "", "east", {"enabled": enabled}, modified=7)
-    return state_of(zone, insight, held, known, instance="here", now=NOW)
+    return state_of(zone, insight, held, known, instance="here", now=NOW, stalled=10)
 
 
 def test_a_zone_is_online_while_both_ways_are_open_and_nothing_waits() -> None:

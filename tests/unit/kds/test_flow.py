@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kds import sender, transport
+from kds import transport
 from tests.unit.kds.lab import Global, Zone
 from tests.unit.kds.test_stream import running, timeout
 from ursa.model.resource import Resource
@@ -22,7 +22,6 @@ def tiny_windows(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(
                 f"{module}.{name}", lambda size, options=options: [*options(size), *TINY], raising=False
             )
-    monkeypatch.setattr(sender, "CHUNK", 64 << 10)
 
 
 def proxy(name: str) -> Resource:
@@ -31,10 +30,10 @@ def proxy(name: str) -> Resource:
 
 
 async def test_both_directions_at_once() -> None:
-    centre = Global()
+    centre = Global(KUMA_MULTIZONE_GLOBAL_KDS_CHUNK_SIZE="65536")
     async with running(centre):
         await centre.put(Resource("Mesh", "", "default"))
-        zone = Zone("zone-1", centre.port)
+        zone = Zone("zone-1", centre.port, KUMA_MULTIZONE_ZONE_KDS_CHUNK_SIZE="65536")
         async with running(zone):
             await zone.until(lambda: zone.client.status.connected)
             for round_ in range(2):

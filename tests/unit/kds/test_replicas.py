@@ -21,6 +21,7 @@ from ursa.identity.ca import create_named_ca
 from ursa.identity.signing_keys import secret
 from ursa.model.resource import Resource
 from ursa.runtime.config import load
+from ursa.runtime.config.multizone import InterCpClient
 
 HOME = "127.0.0.1"
 CALLER = Replica("two", HOME, 5)
@@ -33,7 +34,7 @@ class Host:
     def __init__(self, side: Side) -> None:
         self.side, self.own = side, Replica("one", HOME, free_port())
         self.pings: list[tuple[Replica, bool]] = []
-        self.peers = Peers(side.clock)
+        self.peers = Peers(side.clock, InterCpClient())
 
     def start(self) -> ReplicaPort:
         port = ReplicaPort(
@@ -52,7 +53,7 @@ class Host:
 
     async def caller(self) -> Peers:
         """Another replica's way to call."""
-        peers = Peers(self.side.clock)
+        peers = Peers(self.side.clock, InterCpClient())
         await peers.trust(issue_credentials(self.authority(), HOME, self.side.clock.now_ns()))
         return peers
 

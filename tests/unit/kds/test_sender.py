@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kds import sender as module
 from kds.index import OfferIndex
 from kds.offer import Catalogue, Everyone, Offer
 from kds.sender import MARGIN, Sender, Speaker
@@ -18,10 +17,11 @@ RESUMING = {"features": ["ursa-resume"]}
 class Desk:
     """Offers of one kind and a sender that serves them."""
 
-    def __init__(self, max_message: int = 10 << 20) -> None:
+    def __init__(self, max_message: int = 10 << 20, chunk: int = 1 << 20) -> None:
         self.index = OfferIndex()
         self.now = 1
-        self.sender = Sender(self, lambda _: Everyone(), Speaker("global", max_message), now=lambda: self.now)
+        speaker = Speaker("global", max_message, chunk=chunk)
+        self.sender = Sender(self, lambda _: Everyone(), speaker, now=lambda: self.now)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -131,9 +131,9 @@ def test_watermarks_prove_what_was_answered() -> None:
     assert desk.sender.delivered(KIND) == 7
 
 
-def test_differences_are_split_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1000)
-    desk = Desk()
+@pytest.mark.parametrize("limits", [{"chunk": 1000}, {"max_message": MARGIN + 1000}])
+def test_differences_are_split_by_bytes(limits: dict[str, int]) -> None:
+    desk = Desk(**limits)
     for number in range(10):
         desk.offer(f"n{number}", size=300)
     desk.ask(resuming=True)
@@ -146,9 +146,8 @@ def test_differences_are_split_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None
     assert sorted(seen) == [f"n{number}.m" for number in range(10)]
 
 
-def test_a_full_state_is_not_split_for_peers_that_would_delete_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1000)
-    desk = Desk()
+def test_a_full_state_is_not_split_for_peers_that_would_delete_the_rest() -> None:
+    desk = Desk(chunk=1000)
     for number in range(10):
         desk.offer(f"n{number}", size=300)
     desk.ask()
@@ -250,9 +249,10 @@ def test_a_proof_of_life_is_given_whatever_else_waits() -> None:
 
 def test_responses_tell_which_state_they_complete() -> None:
     desk = Desk()
-    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("global", epoch=lambda: "store"), now=lambda: 1)
+    speaker = Speaker("global", epoch=lambda: "store", chunk=3000)
+    desk.sender = Sender(desk, lambda _: Everyone(), speaker, now=lambda: 1)
     for name in "abc":
-        desk.offer(name, size=module.CHUNK * 2 // 3)
+        desk.offer(name, size=2000)
     desk.ask(resuming=True)
     stamps = []
     while responses := desk.sent():

@@ -36,7 +36,7 @@ def problems(settings: Settings) -> Iterator[str]:
         yield "Multizone Global KDS validation failed: timeout and pollInterval must both be either set or unset"
     yield from _ports(settings)
     yield from _pairs(settings)
-    yield from _intervals(settings)
+    yield from _amounts(settings)
     yield from _networks(settings)
     if settings.api_server.authn.type not in _AUTHENTICATION:
         yield f"there is not implementation of authn named {settings.api_server.authn.type}"
@@ -93,17 +93,35 @@ def _pairs(settings: Settings) -> Iterator[str]:
             yield ".TlsKeyFile cannot be empty if TlsCertFile has been set"
 
 
-def _intervals(settings: Settings) -> Iterator[str]:
+def _amounts(settings: Settings) -> Iterator[str]:
     xds, hds = settings.xds_server, settings.dp_server.hds
-    for part, name, seconds in (
+    multizone, inter_cp = settings.multizone, settings.inter_cp
+    kds, zone, rollouts = multizone.global_.kds, multizone.zone.kds, multizone.global_.rollouts
+    for part, name, amount in (
         ("Xds Server", "DataplaneConfigurationRefreshInterval", xds.dataplane_configuration_refresh_interval),
         ("Xds Server", "DataplaneStatusFlushInterval", xds.dataplane_status_flush_interval),
-        ("Multizone Global KDS", "RefreshInterval", settings.multizone.global_.kds.refresh_interval),
-        ("Multizone Zone KDS", "RefreshInterval", settings.multizone.zone.kds.refresh_interval),
+        ("Multizone Global KDS", "RefreshInterval", kds.refresh_interval),
+        ("Multizone Global KDS", "ChunkSize", kds.chunk_size),
+        ("Multizone Global KDS", "AdminTimeout", kds.admin_timeout),
+        ("Multizone Global KDS", "RegistrationTimeout", kds.registration_timeout),
+        ("Multizone Global KDS", "SplitRegistrationTimeout", kds.split_registration_timeout),
+        ("Multizone Global", "ZoneStalledAfter", multizone.global_.zone_stalled_after),
+        ("Multizone Global Rollouts", "StuckAfter", rollouts.stuck_after),
+        ("Multizone Global Rollouts", "Kept", rollouts.kept),
+        ("Multizone Zone KDS", "RefreshInterval", zone.refresh_interval),
+        ("Multizone Zone KDS", "ChunkSize", zone.chunk_size),
+        ("Multizone Zone KDS", "AdminTimeout", zone.admin_timeout),
+        ("Multizone Zone KDS", "AdminConcurrency", zone.admin_concurrency),
+        ("Multizone Zone KDS", "AdminPartSize", zone.admin_part_size),
+        ("Multizone Zone KDS", "HealthCheckInterval", zone.health_check_interval),
+        ("Inter CP Lease", "Leader", inter_cp.lease.leader),
+        ("Inter CP Lease", "Presence", inter_cp.lease.presence),
+        ("Inter CP Client", "AnswerTimeout", inter_cp.client.answer_timeout),
+        ("Inter CP Client", "PingTimeout", inter_cp.client.ping_timeout),
         ("Dataplane Server HDS", "Interval", hds.interval),
         ("Dataplane Server HDS", "RefreshInterval", hds.refresh_interval),
     ):
-        if seconds <= 0:
+        if amount <= 0:
             yield f"{part} validation failed: {name} must be positive"
 
 

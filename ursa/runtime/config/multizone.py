@@ -63,6 +63,24 @@ class MultizoneGlobalKds(Group):
         5.0, env="MULTIZONE_GLOBAL_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
     )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
+    chunk_size: int = setting(
+        1048576,
+        env="MULTIZONE_GLOBAL_KDS_CHUNK_SIZE",
+        doc="ours: bytes at which a change is split, lest it hold up other types",
+    )
+    admin_timeout: Duration = setting(
+        10.0, env="MULTIZONE_GLOBAL_KDS_ADMIN_TIMEOUT", doc="ours: for a zone to answer about a proxy, part by part"
+    )
+    registration_timeout: Duration = setting(
+        10.0,
+        env="MULTIZONE_GLOBAL_KDS_REGISTRATION_TIMEOUT",
+        doc="ours: for so long a stream waits for the stream that registers its zone",
+    )
+    split_registration_timeout: Duration = setting(
+        3.0,
+        env="MULTIZONE_GLOBAL_KDS_SPLIT_REGISTRATION_TIMEOUT",
+        doc="ours: the same for a zone that has registered through another connection",
+    )
     zone_token_required: bool = setting(
         False,
         env="MULTIZONE_GLOBAL_KDS_ZONE_TOKEN_REQUIRED",
@@ -85,11 +103,31 @@ class MultizoneGlobalAbsence(Group):
     )
 
 
+class MultizoneGlobalRollouts(Group):
+    """Settings below `multizone.global.rollouts`. All ours."""
+
+    stuck_after: Duration = setting(
+        30.0,
+        env="MULTIZONE_GLOBAL_ROLLOUTS_STUCK_AFTER",
+        doc="ours: a rollout that has not arrived for so long is stuck",
+    )
+    max_wait: Duration = setting(
+        300.0, env="MULTIZONE_GLOBAL_ROLLOUTS_MAX_WAIT", doc="ours: longest time for which one call may wait"
+    )
+    kept: int = setting(200, env="MULTIZONE_GLOBAL_ROLLOUTS_KEPT", doc="ours: revisions that can be looked at")
+
+
 class MultizoneGlobal(Group):
     """Settings below `multizone.global`."""
 
     kds: MultizoneGlobalKds = group(MultizoneGlobalKds)
     absence: MultizoneGlobalAbsence = group(MultizoneGlobalAbsence)
+    rollouts: MultizoneGlobalRollouts = group(MultizoneGlobalRollouts)
+    zone_stalled_after: Duration = setting(
+        10.0,
+        env="MULTIZONE_GLOBAL_ZONE_STALLED_AFTER",
+        doc="ours: a zone in which something stands still for so long is degraded",
+    )
 
 
 class MultizoneZoneKdsLabels(Group):
@@ -119,6 +157,25 @@ class MultizoneZoneKds(Group):
         5.0, env="MULTIZONE_ZONE_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
     )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF")
+    chunk_size: int = setting(
+        1048576,
+        env="MULTIZONE_ZONE_KDS_CHUNK_SIZE",
+        doc="ours: bytes at which a change is split, lest it hold up other types",
+    )
+    admin_timeout: Duration = setting(
+        10.0, env="MULTIZONE_ZONE_KDS_ADMIN_TIMEOUT", doc="ours: for a proxy to answer what the global asks"
+    )
+    admin_concurrency: int = setting(
+        8, env="MULTIZONE_ZONE_KDS_ADMIN_CONCURRENCY", doc="ours: questions of one sort answered at the same time"
+    )
+    admin_part_size: int = setting(
+        262144,
+        env="MULTIZONE_ZONE_KDS_ADMIN_PART_SIZE",
+        doc="ours: bytes of one part of an answer; nothing else waits for more than that",
+    )
+    health_check_interval: Duration = setting(
+        300.0, env="MULTIZONE_ZONE_KDS_HEALTH_CHECK_INTERVAL", doc="ours: until the global names another interval"
+    )
     new_global_grace: Duration = setting(
         600.0,
         env="MULTIZONE_ZONE_KDS_NEW_GLOBAL_GRACE",
@@ -169,11 +226,40 @@ class InterCpServer(Group):
     tls_cipher_suites: StrList = setting((), env="INTER_CP_SERVER_TLS_CIPHER_SUITES")
 
 
+class InterCpLease(Group):
+    """Settings below `interCp.lease`. All ours."""
+
+    leader: Duration = setting(
+        15.0, env="INTER_CP_LEASE_LEADER", doc="ours: after so long another replica takes over from a dead leader"
+    )
+    presence: Duration = setting(
+        15.0, env="INTER_CP_LEASE_PRESENCE", doc="ours: after so long zones of a dead replica count as disconnected"
+    )
+
+
+class InterCpClient(Group):
+    """Settings below `interCp.client`. All ours."""
+
+    answer_timeout: Duration = setting(
+        60.0,
+        env="INTER_CP_CLIENT_ANSWER_TIMEOUT",
+        doc="ours: for another replica to answer about a proxy",
+    )
+    ping_timeout: Duration = setting(
+        5.0, env="INTER_CP_CLIENT_PING_TIMEOUT", doc="ours: for the leader to answer a heartbeat"
+    )
+    idle_timeout: Duration = setting(
+        300.0, env="INTER_CP_CLIENT_IDLE_TIMEOUT", doc="ours: an unused connection is closed after so long"
+    )
+
+
 class InterCp(Group):
     """Settings below `interCp`."""
 
     catalog: InterCpCatalog = group(InterCpCatalog)
     server: InterCpServer = group(InterCpServer)
+    lease: InterCpLease = group(InterCpLease)
+    client: InterCpClient = group(InterCpClient)
 
 
 class EventBus(Group):
