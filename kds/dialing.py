@@ -15,8 +15,6 @@ from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.config.multizone import MultizoneZone, MultizoneZoneKds
 
 DEFAULT_PORT = 5685
-TIMEOUT = 10.0
-"""Seconds for looking at the global's certificate."""
 
 
 async def dial(settings: MultizoneZone) -> grpc.aio.Channel:
@@ -34,7 +32,7 @@ async def dial(settings: MultizoneZone) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(target, options)
     roots: bytes | None
     if settings.kds.tls_skip_verify:
-        certificate = await _certificate_of(host, port)
+        certificate = await _certificate_of(host, port, patience=settings.kds.connect_timeout)
         options.append(("grpc.ssl_target_name_override", _any_name(certificate, host)))
         roots = certificate
     else:
@@ -63,13 +61,13 @@ def _roots(file: str) -> bytes | None:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
 
 
-async def _certificate_of(host: str, port: int) -> bytes:
+async def _certificate_of(host: str, port: int, *, patience: float) -> bytes:
     """What the global shows, in PEM. gRPC cannot skip verification, but it can be told to trust this one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     try:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(patience):
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"cannot reach {host}:{port}: {error}") from None

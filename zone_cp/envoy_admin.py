@@ -23,15 +23,14 @@ from zone_cp.witness import reach
 
 log = logging.getLogger(__name__)
 
-DEADLINE = 10.0
-"""Seconds that a proxy has to answer."""
-
 
 class EnvoyAdmin:
     """A client of the admin listeners that the planner gives to every proxy."""
 
-    def __init__(self, live: LiveView, clock: Clock, default_port: int) -> None:
+    def __init__(self, live: LiveView, clock: Clock, default_port: int, *, timeout: float) -> None:
+        """Args: `timeout` are the seconds that a proxy has to answer."""
         self._live, self._clock, self._default_port = live, clock, default_port
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._context: tuple[Resource, ssl.SSLContext] | None = None
 
     async def answer(self, query: AdminQuery) -> bytes:
@@ -49,9 +48,11 @@ class EnvoyAdmin:
         port = int(networking.get("admin", {}).get("port", 0)) or self._default_port
         url = f"https://{bracketed(networking.get('address', ''))}:{port}{_path(query)}"
         context = await asyncio.to_thread(self._tls)
-        timeout = aiohttp.ClientTimeout(total=DEADLINE)
         try:
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, ssl=context) as response:
+            async with (
+                aiohttp.ClientSession(timeout=self._timeout) as session,
+                session.get(url, ssl=context) as response,
+            ):
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or "no answer in time"

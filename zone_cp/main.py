@@ -78,7 +78,8 @@ async def serve(settings: Settings) -> None:
 
     # From the view to snapshots: plans of connected proxies, kept up to date.
     planner = ZonePlanner(zone, registry, policy_plugins(), planner_settings(settings))
-    rollouts = RolloutLedger(clock)
+    kds = settings.multizone.zone.kds
+    rollouts = RolloutLedger(clock, kept=kds.reports_kept, pause=kds.report_interval)
     reconciler = Reconciler(live, planner, clock, on_step=rollouts.stepped)
 
     # Proxies: who they are, their resources, what is known about them; and the port at which they connect.
@@ -107,7 +108,7 @@ async def serve(settings: Settings) -> None:
     )
 
     # What users see.
-    admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port)
+    admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port, timeout=kds.admin_timeout)
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)

@@ -16,12 +16,6 @@ from kds.rollout_report import Report
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import Clock
 
-KEPT = 200
-"""Revisions remembered."""
-
-BATCH = 0.2
-"""Seconds between two reports at least."""
-
 Publish: TypeAlias = Callable[[Collection[Report]], None]
 
 
@@ -62,10 +56,11 @@ class _Entry:
 class RolloutLedger:
     """Collects what the parts of a zone tell, and reports it in batches."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, *, kept: int, pause: float) -> None:
+        """Args: `kept` revisions are remembered; between two reports are at least `pause` seconds."""
+        self._clock, self._kept, self._pause = clock, kept, pause
         self._entries: dict[int, _Entry] = {}
-        self._steps: deque[_Step] = deque(maxlen=KEPT)
+        self._steps: deque[_Step] = deque(maxlen=kept)
         self._settled: dict[ResourceKey, int] = {}
         self._reported: dict[int, Report] = {}
         self._changed = asyncio.Event()
@@ -77,7 +72,7 @@ class RolloutLedger:
         # Who plans follows the view and may have been faster than the message that tells of it.
         for step in self._steps:
             self._concern(entry, step)
-        for old in sorted(self._entries)[:-KEPT]:
+        for old in sorted(self._entries)[: -self._kept]:
             del self._entries[old]
         self._changed.set()
 
@@ -135,4 +130,4 @@ class RolloutLedger:
             if fresh or self._reported.keys() != reports.keys():
                 self._reported = reports
                 publish(list(reports.values()))
-            await self._clock.sleep(BATCH)
+            await self._clock.sleep(self._pause)

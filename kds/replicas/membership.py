@@ -25,9 +25,6 @@ from ursa.view.live import LiveView, Subscription
 
 log = logging.getLogger(__name__)
 
-LONGEST = 60.0
-"""Seconds between two pings of a leader that does not answer, at most."""
-
 FAREWELL = 1.0
 """Seconds for saying goodbye."""
 
@@ -47,6 +44,7 @@ class Membership:
         """Args: store: takes writes only while this replica leads."""
         self._own, self._store, self._live, self._peers, self._clock = own, store, live, peers, clock
         self._heartbeat = settings.inter_cp.catalog.heartbeat_interval
+        self._longest = settings.inter_cp.client.ping_max_backoff
         self._interval = settings.inter_cp.catalog.writer_interval
         self._listed: dict[str, Replica] = {}
         self._heard: dict[str, Replica] = {}
@@ -102,7 +100,7 @@ class Membership:
                 pause = None
                 if leader is not None:
                     failures = 0 if await self._ping(leader) else failures + 1
-                    pause = min(LONGEST, self._heartbeat * 2.0 ** min(failures, 8))
+                    pause = min(self._longest, self._heartbeat * 2.0 ** min(failures, 8))
                 if await within(self._another_leader(subscription, leader), pause, self._clock):
                     failures = 0
         finally:

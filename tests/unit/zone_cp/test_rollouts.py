@@ -31,7 +31,7 @@ async def test_the_order_of_events_does_not_matter(order: tuple[str, ...]) -> No
     if order.index("settled") < order.index("stepped"):
         # A proxy has nothing to acknowledge before it was planned.
         return
-    ledger = RolloutLedger(Side().clock)
+    ledger = RolloutLedger(Side().clock, kept=200, pause=0.2)
     events = {
         "stored": lambda: ledger.stored(7, 40),
         "stepped": lambda: ledger.stepped(39, 41, [A, B]),
@@ -44,7 +44,7 @@ async def test_the_order_of_events_does_not_matter(order: tuple[str, ...]) -> No
 
 
 async def test_an_older_configuration_does_not_count() -> None:
-    ledger = RolloutLedger(Side().clock)
+    ledger = RolloutLedger(Side().clock, kept=200, pause=0.2)
     ledger.stored(7, 40)
     ledger.stepped(39, 41, [A])
     ledger.settled(A, 39)
@@ -52,7 +52,7 @@ async def test_an_older_configuration_does_not_count() -> None:
 
 
 async def test_steps_before_and_after_do_not_concern_it() -> None:
-    ledger = RolloutLedger(Side().clock)
+    ledger = RolloutLedger(Side().clock, kept=200, pause=0.2)
     ledger.stepped(30, 39, [A])
     ledger.stored(7, 40)
     assert not (await reported(ledger))[7].planned
@@ -63,7 +63,7 @@ async def test_steps_before_and_after_do_not_concern_it() -> None:
 
 
 async def test_refusals_are_told_and_taken_back() -> None:
-    ledger = RolloutLedger(Side().clock)
+    ledger = RolloutLedger(Side().clock, kept=200, pause=0.2)
     ledger.stored(7, 40)
     ledger.stepped(39, 40, [A, B])
     ledger.rejected(A, "bad cluster")

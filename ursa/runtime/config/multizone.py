@@ -163,7 +163,9 @@ class MultizoneZoneKds(Group):
         doc="ours: bytes at which a change is split, lest it hold up other types",
     )
     admin_timeout: Duration = setting(
-        10.0, env="MULTIZONE_ZONE_KDS_ADMIN_TIMEOUT", doc="ours: for a proxy to answer what the global asks"
+        10.0,
+        env="MULTIZONE_ZONE_KDS_ADMIN_TIMEOUT",
+        doc="ours: for a proxy of the zone to answer at its admin interface",
     )
     admin_concurrency: int = setting(
         8, env="MULTIZONE_ZONE_KDS_ADMIN_CONCURRENCY", doc="ours: questions of one sort answered at the same time"
@@ -172,6 +174,15 @@ class MultizoneZoneKds(Group):
         262144,
         env="MULTIZONE_ZONE_KDS_ADMIN_PART_SIZE",
         doc="ours: bytes of one part of an answer; nothing else waits for more than that",
+    )
+    connect_timeout: Duration = setting(
+        10.0, env="MULTIZONE_ZONE_KDS_CONNECT_TIMEOUT", doc="ours: for the global to show its certificate"
+    )
+    report_interval: Duration = setting(
+        0.2, env="MULTIZONE_ZONE_KDS_REPORT_INTERVAL", doc="ours: between two reports of how far rollouts are, at least"
+    )
+    reports_kept: int = setting(
+        200, env="MULTIZONE_ZONE_KDS_REPORTS_KEPT", doc="ours: revisions about which the zone reports"
     )
     health_check_interval: Duration = setting(
         300.0, env="MULTIZONE_ZONE_KDS_HEALTH_CHECK_INTERVAL", doc="ours: until the global names another interval"
@@ -247,6 +258,11 @@ class InterCpClient(Group):
     )
     ping_timeout: Duration = setting(
         5.0, env="INTER_CP_CLIENT_PING_TIMEOUT", doc="ours: for the leader to answer a heartbeat"
+    )
+    ping_max_backoff: Duration = setting(
+        60.0,
+        env="INTER_CP_CLIENT_PING_MAX_BACKOFF",
+        doc="ours: longest time between heartbeats to a leader that does not answer",
     )
     idle_timeout: Duration = setting(
         300.0, env="INTER_CP_CLIENT_IDLE_TIMEOUT", doc="ours: an unused connection is closed after so long"
