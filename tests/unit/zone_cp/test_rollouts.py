@@ -73,3 +73,10 @@ async def test_refusals_are_told_and_taken_back() -> None:
     ledger.left(B)
     report = (await reported(ledger))[7]
     assert (report.rejected, report.affected, report.complete) == (0, 1, True)
+
+
+async def test_only_the_newest_revisions_are_reported() -> None:
+    ledger = RolloutLedger(Side().clock, kept=2, pause=0.2)
+    for revision in (7, 8, 9):
+        ledger.stored(revision, 40 + revision)
+    assert (await reported(ledger)).keys() == {8, 9}
