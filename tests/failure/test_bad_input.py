@@ -365,7 +365,8 @@ async def test_nonsense_on_other_streams_is_refused(planes: Planes) -> None:
     metadata = [("client-id", "other"), ("authorization", f"Bearer {token}"), ("features-bin", b"\xff\xfe")]
     centre = planes.centre
     assert (await call_stream(centre, centre.kds, DOWN, zone_request(), metadata=metadata))[0] == "OK"
-    assert (await call_stream(centre, centre.kds, DOWN + "x", b""))[0] == "UNIMPLEMENTED"
+    # gRPC answers this one itself; a client that is still writing may see the stream reset before it sees the answer.
+    assert (await call_stream(centre, centre.kds, DOWN + "x", b""))[0] in ("UNIMPLEMENTED", "INTERNAL")
 
 
 def lines(plane: Plane) -> list[str]:
