@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 PROCESS_CPU = 2
 """The kernel's number for the CPU time of all threads of a process (`CPUCLOCK_SCHED`)."""
@@ -64,16 +66,27 @@ class Plane:
 
     def counters(self) -> dict[str, float]:
         """Its own counters (`ursa_*`), and what it asked of its store by operation."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.diagnostics}/metrics") as response:
-            families = list(text_string_to_metric_families(response.read().decode()))
         found: dict[str, float] = {}
-        for sample in (sample for family in families for sample in family.samples):
+        for sample in self._samples():
             if sample.name.startswith("ursa_"):
                 found[sample.name.removeprefix("ursa_")] = sample.value
             elif sample.name == "store_count":
                 name = f"store_{sample.labels['operation']}"
                 found[name] = found.get(name, 0) + sample.value
         return found
+
+    def store_calls(self) -> Counter[str]:
+        """What it asked of its store by operation and kind."""
+        calls = Counter[str]()
+        for sample in self._samples():
+            if sample.name == "store_count":
+                calls[f"{sample.labels['operation']} {sample.labels['resource_type']}".strip()] += int(sample.value)
+        return calls
+
+    def _samples(self) -> list[Sample]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.diagnostics}/metrics") as response:
+            text: str = response.read().decode()
+        return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
     def stop(self) -> None:
         """Ends the process."""
