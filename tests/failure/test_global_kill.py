@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import aiohttp
 
+from tests.servers.process import free_port
 from tests.unit.kds.lab import Side, Zone
 
 POLICY = {
@@ -23,13 +23,6 @@ POLICY = {
         "to": [{"targetRef": {"kind": "Mesh"}, "default": {"connectionTimeout": "7s"}}],
     },
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class GlobalProcess:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.servers.process import free_port
 from tests.unit.api.conftest import ControlPlane, Start
 from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
@@ -35,12 +35,6 @@ def make_pair(folder: Path, name: str, *, server: bool = True) -> TlsFiles:
         new.write_bytes(content)
         new.replace(path)
     return files
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
