@@ -1,4 +1,4 @@
-"""The README is true: its walkthrough works as written, what it names exists."""
+"""The README is true: its walkthroughs work as written, what it names exists."""
 
 from __future__ import annotations
 
@@ -7,35 +7,78 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCK = re.compile(r"<!-- walkthrough(?P<background>: background)? -->\n```sh\n(?P<text>.*?)```", re.DOTALL)
+MARKED = re.compile(r"<!-- walkthrough(?:: (?P<marks>[\w, ]+))? -->\n```sh\n(?P<text>.*?)```", re.DOTALL)
 PATIENCE = 60
 """Seconds in which a step must succeed: what runs in the other terminals may still be starting."""
 
-NAMESPACE = ("unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+NAMESPACE = ("unshare", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 """A network of its own, so that the README's ports are free, and an end for every process."""
 
+ADDRESSES = {"global": "192.0.2.10", "east": "192.0.2.11"}
+"""The hosts of the walkthrough through many zones; the first is the namespace in which the script runs."""
 
-def driver(folder: Path) -> str:
-    """A script that does what a reader does; a step of the reader's is repeated until it succeeds."""
-    lines = ["set -u"]
-    for number, block in enumerate(BLOCK.finditer(README)):
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a reader types: on which host (none where there is but one), and whether it keeps its terminal."""
+
+    host: str
+    background: bool
+    text: str
+
+
+def blocks() -> list[Block]:
+    """The walkthroughs' blocks, in the order of the README."""
+    found = []
+    for match in MARKED.finditer(README):
+        marks = set((match["marks"] or "").split(", ")) - {""}
+        hosts = marks - {"background"}
+        assert hosts <= ADDRESSES.keys(), f"no such host: {hosts}"
+        found.append(Block(next(iter(hosts), ""), "background" in marks, match["text"]))
+    return found
+
+
+def steps(folder: Path, walkthrough: Sequence[Block]) -> list[str]:
+    """Shell lines that do what a reader does; a step of the reader's is repeated until it succeeds."""
+    lines = []
+    for number, block in enumerate(walkthrough):
         step = folder / f"step-{number}.sh"
-        step.write_text("set -eu\n" + block["text"])
-        if block["background"]:
-            lines.append(f"bash {step} >terminal-{number}.log 2>&1 &")
+        step.write_text("set -eu\n" + block.text)
+        run = f"on_{block.host} bash {step}" if block.host else f"bash {step}"
+        if block.background:
+            lines.append(f"{run} >terminal-{number}.log 2>&1 &")
         else:
             lines += [
-                f"until bash {step} >step-{number}.log 2>&1; do",
+                f"until {run} >step-{number}.log 2>&1; do",
                 f"  [ $SECONDS -lt {PATIENCE} ] || {{ tail -n 30 *.log; exit 1; }}; sleep 0.5",
                 f"done; SECONDS=0; cat step-{number}.log",
             ]
-    return "\n".join([*lines, "kill $(jobs -p); wait"])
+    return lines
+
+
+def two_hosts() -> list[str]:
+    """Shell lines that make the second host and a cable to it, name both, and say how to run something on either."""
+    here, there = ADDRESSES.values()
+    return [
+        f"printf '127.0.0.1 localhost\\n{here} global.example.com\\n{there} east\\n' >hosts",
+        "mount --bind hosts /etc/hosts",
+        "unshare --net sleep infinity & other=$!",
+        "until [ $(readlink /proc/$other/ns/net) != $(readlink /proc/self/ns/net) ]; do sleep 0.1; done",
+        "ip link add cable type veth peer name cable netns $other",
+        f"ip address add {here}/24 dev cable; ip link set cable up",
+        'on_global() { env HOME=$PWD/home-global "$@"; }',
+        'on_east() { nsenter --net=/proc/$other/ns/net env HOME=$PWD/home-east "$@"; }',
+        "mkdir home-global home-east",
+        f"on_east ip link set lo up; on_east ip address add {there}/24 dev cable; on_east ip link set cable up",
+    ]
 
 
 def isolated() -> list[str]:
@@ -44,23 +87,43 @@ def isolated() -> list[str]:
         probe = subprocess.run([*NAMESPACE, "ip", "link", "set", "lo", "up"], capture_output=True, check=False)
         if probe.returncode == 0:
             return [*NAMESPACE, "bash", "-c", 'ip link set lo up; exec bash "$0"']
-    return ["bash"]
+    return []
+
+
+def walk(folder: Path, lines: Sequence[str], launcher: Sequence[str]) -> str:
+    """Runs a script to its end, and returns what the reader saw."""
+    script = folder / "driver.sh"
+    script.write_text("\n".join(["set -u", *lines, "kill $(jobs -p); wait"]))
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "HOME": str(folder), "PATH": tools}
+    done = subprocess.run(
+        [*launcher, str(script)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
-def test_the_walkthrough_works(tmp_path: Path) -> None:
-    script = tmp_path / "driver.sh"
-    script.write_text(driver(tmp_path))
-    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "HOME": str(tmp_path), "PATH": tools}
-    done = subprocess.run(
-        [*isolated(), str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"default +backend-1 .* Online ", done.stdout), done.stdout
-    assert re.search(r"default +web-1 .* Online ", done.stdout), done.stdout
-    assert "web-to-backend" in done.stdout
+def test_the_first_mesh_works(tmp_path: Path) -> None:
+    first_mesh = [block for block in blocks() if not block.host]
+    seen = walk(tmp_path, steps(tmp_path, first_mesh), isolated() or ["bash"])
+    assert re.search(r"default +backend-1 .* Online ", seen), seen
+    assert re.search(r"default +web-1 .* Online ", seen), seen
+    assert "web-to-backend" in seen
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_many_zones_work(tmp_path: Path) -> None:
+    launcher = isolated()
+    if not launcher:
+        pytest.skip("two hosts need user and network namespaces (unshare, ip)")
+    many_zones = [block for block in blocks() if block.host]
+    seen = walk(tmp_path, [*two_hosts(), *steps(tmp_path, many_zones)], launcher)
+    assert re.search(r"meshtimeout.patient \w+ \(revision \d+\): zones 1/1 stored", seen), seen
+    assert re.search(r"^east +Online ", seen, re.MULTILINE), seen
+    assert re.search(r"^ingress-1-\w+ +Online ", seen, re.MULTILINE), seen
 
 
 def test_targets_and_places_exist() -> None:

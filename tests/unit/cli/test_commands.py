@@ -245,7 +245,29 @@ async def test_tokens_from_the_control_plane_and_from_a_key(ursactl: Ursactl, tm
     )
     assert jwt.decode(offline.out, public, ["RS256"])["Groups"] == ["ops"]
     assert jwt.get_unverified_header(offline.out)["kid"] == "7"
-    assert (await ursactl("generate zone-token --zone z --scope foo --valid-for 1h")).status == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("", ["ingress", "egress"]),
+        ("--scope egress,ingress", ["egress", "ingress"]),
+        ("--scope egress --scope ingress", ["egress", "ingress"]),
+        ("--scope cp", ["cp"]),
+    ],
+)
+async def test_scopes_of_zone_tokens(ursactl: Ursactl, scope: str, expected: list[str]) -> None:
+    import jwt
+
+    issued = await ursactl(f"generate zone-token --zone z {scope} --valid-for 1h")
+    claims = jwt.decode(issued.out, options={"verify_signature": False})
+    assert (claims["Zone"], claims["Scope"]) == ("z", expected)
+
+
+async def test_a_zone_token_for_nothing_that_exists(ursactl: Ursactl) -> None:
+    refused = await ursactl("generate zone-token --zone z --scope cp,foo --valid-for 1h")
+    assert (refused.status, refused.out) == (1, "")
+    assert "invalid --scope values: [foo]" in refused.err
 
 
 async def test_certificates(ursactl: Ursactl, tmp_path: Path) -> None:

@@ -17,7 +17,15 @@ from ursa.model.duration import format_go, parse_go
 F = TypeVar("F", bound=Callable[..., Any])
 
 SCOPES = ("ingress", "egress")
+"""What a zone token is good for as Kuma knows it, and what one is good for when nothing is said."""
+CONTROL_PLANE_SCOPE = "cp"
+"""Ours: such a token lets a zone's control plane connect to a global that requires zone tokens."""
 _SECOND = 1_000_000_000
+
+
+def comma_separated(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of a list option, which may be repeated, separated by commas, or both, as in `kumactl`."""
+    return tuple(value for text in given for value in text.split(",") if value)
 
 
 def _token_options(function: F) -> F:
@@ -67,27 +75,37 @@ def dataplane_token(
 
 @command.command(name="zone-token")
 @click.option("--zone", required=True)
-@click.option("--scope", default=",".join(SCOPES), show_default=True, help="what the token is good for")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    callback=comma_separated,
+    default=SCOPES,
+    show_default=True,
+    help="what the token is good for: ingress, egress, or cp for a zone's control plane; may be repeated",
+)
 @_token_options
 @pass_session
-def zone_token(session: Session, zone: str, scope: str, valid_for: str, kid: str, signing_key_path: str) -> None:
-    """Print a token for zone ingresses and egresses."""
-    scopes = [one for one in scope.split(",") if one]
-    if wrong := [one for one in scopes if one not in SCOPES]:
+def zone_token(
+    session: Session, zone: str, scopes: tuple[str, ...], valid_for: str, kid: str, signing_key_path: str
+) -> None:
+    """Print a token for zone ingresses and egresses, or for the control plane of a zone."""
+    if wrong := [one for one in scopes if one not in (*SCOPES, CONTROL_PLANE_SCOPE)]:
+        # The list is the one that Kuma prints; tools match the whole line.
         raise CommandFailed(f"invalid --scope values: [{' '.join(wrong)}] (supported scopes: [{' '.join(SCOPES)}])")
     life = _life(valid_for)
     if _offline(kid, signing_key_path):
         from ursa.identity.tokens import ZoneClaims
 
-        claims = ZoneClaims(zone, tuple(scopes))
+        claims = ZoneClaims(zone, scopes)
         click.echo(keys.sign_for_zone(_key(signing_key_path), kid, claims, life / _SECOND), nl=False)
         return
-    _issue(session, "/tokens/zone", {"zone": zone, "scope": scopes}, life)
+    _issue(session, "/tokens/zone", {"zone": zone, "scope": list(scopes)}, life)
 
 
 @command.command(name="user-token")
 @click.option("--name", required=True)
-@click.option("--group", "groups", multiple=True, help="may be repeated")
+@click.option("--group", "groups", multiple=True, callback=comma_separated, help="may be repeated or comma-separated")
 @_token_options
 @pass_session
 def user_token(
@@ -122,14 +140,20 @@ def public_key(signing_key_path: str) -> None:
 
 @command.command(name="tls-certificate")
 @click.option("--type", "purpose", type=click.Choice(["server", "client"]), required=True)
-@click.option("--hostname", "hostnames", multiple=True, required=True, help="may be repeated or comma-separated")
+@click.option(
+    "--hostname",
+    "hostnames",
+    multiple=True,
+    required=True,
+    callback=comma_separated,
+    help="may be repeated or comma-separated",
+)
 @click.option("--key-type", type=click.Choice(["rsa", "ecdsa"]), default="rsa", show_default=True)
 @click.option("--key-file", default="key.pem", show_default=True, help="- for standard output")
 @click.option("--cert-file", default="cert.pem", show_default=True, help="- for standard output")
 def tls_certificate(purpose: str, hostnames: tuple[str, ...], key_type: str, key_file: str, cert_file: str) -> None:
     """Make a self-signed certificate that is good for ten years."""
-    names = [name for given in hostnames for name in given.split(",") if name]
-    certificate, key = keys.self_signed(names, server=purpose == "server", elliptic=key_type == "ecdsa")
+    certificate, key = keys.self_signed(list(hostnames), server=purpose == "server", elliptic=key_type == "ecdsa")
     _save("Private key", key_file, key, 0o600)
     _save("Certificate", cert_file, certificate, 0o644)
 
