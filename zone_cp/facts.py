@@ -30,11 +30,12 @@ def facts_of(node: NodeInfo) -> ProxyFacts:
 def planner_settings(configuration: Configuration) -> Settings:
     """The part of the configuration that plans may depend on."""
     networks = map(ipaddress.ip_network, configuration.ipam.known_internal_cidrs)
-    dns = configuration.dns_server
+    dns, kubernetes = configuration.dns_server, configuration.environment == "kubernetes"
     return Settings(
         internal_cidrs=tuple((str(network.network_address), network.prefixlen) for network in networks),
         vip_domain=dns.domain,
         vip_port=dns.service_vip_port,
+        system_namespace=configuration.store.kubernetes.system_namespace if kubernetes else "",
     )
 
 

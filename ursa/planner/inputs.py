@@ -32,12 +32,14 @@ class Settings:
     Attributes:
         internal_cidrs: ranges that count as internal for HTTP, (address, bits).
         vip_domain: domain of the names of tag services.
-        vip_port: port at which outbounds listen on virtual addresses.
+        vip_port: port at which outbounds of tag services listen on virtual addresses.
+        system_namespace: where this control plane lives, empty outside of Kubernetes.
     """
 
     internal_cidrs: tuple[tuple[str, int], ...] = ()
     vip_domain: str = "mesh"
     vip_port: int = 80
+    system_namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

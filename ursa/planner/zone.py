@@ -13,6 +13,7 @@ from ursa.ir.cluster import LoadAssignment
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
+from ursa.model.real_service import is_real
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
 from ursa.planner.chains import egress_inputs, ingress_inputs
@@ -25,6 +26,7 @@ from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
 from ursa.planner.readiness import TlsReadiness
+from ursa.planner.real_services import RealServiceIndex
 from ursa.planner.services import ServiceIndex
 from ursa.planner.sidecars import inbound_inputs, outbound_inputs
 from ursa.planner.transparent import plan_passthrough
@@ -46,7 +48,7 @@ class Concerned:
 
     Attributes:
         meshes: all proxies in them may have other plans.
-        endpoints: services (mesh, name) whose endpoints changed.
+        endpoints: services, and ports of real services, (mesh, name), whose endpoints changed.
         zone_proxies: whether plans of ingresses and egresses may have changed.
     """
 
@@ -66,6 +68,7 @@ class ZonePlanner:
         self._view = View()
         self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
         self._services = ServiceIndex(zone)
+        self._real = RealServiceIndex(zone, self._services)
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
         self._rules: Memo[tuple[Policy, ...], SubsetRules] = Memo(destination_rules, size=RULE_SETS, check=check)
@@ -77,10 +80,13 @@ class ZonePlanner:
             if change.after is None:
                 self._subject.forget(change.key)
         meshes = self._meshes.update(view, touched)
-        changes = self._services.update(view, touched, [state.mesh for state in self._meshes.all.values()])
+        all_meshes = [state.mesh for state in self._meshes.all.values()]
+        changes = self._services.update(view, touched, all_meshes)
+        real = self._real.update(view, touched, all_meshes)
         ready = self._readiness.update(view, touched, self._meshes.all)
-        zone_proxies = bool(meshes or touched.kinds & {"ZoneIngress", "ZoneEgress"})
-        return Concerned(meshes | changes.meshes | ready, changes.endpoints, zone_proxies)
+        zone_proxies = bool(meshes or real.meshes or touched.kinds & {"ZoneIngress", "ZoneEgress"})
+        concerned = meshes | changes.meshes | real.meshes | ready
+        return Concerned(concerned, changes.endpoints | real.endpoints, zone_proxies)
 
     def mesh(self, name: str) -> MeshState | None:
         """A mesh, None when it does not exist."""
@@ -142,7 +148,8 @@ class ZonePlanner:
 
     def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:
         """The endpoints of an EDS cluster."""
-        service = self._services.of(reference.mesh, reference.service)
+        index = self._real if is_real(reference.service) else self._services
+        service = index.of(reference.mesh, reference.service)
         return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
 
     def _match(self, state: MeshState, resource: Resource, *, shadow: bool) -> list[Matched]:

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from ursa.model.labels import MESH_TAG, SERVICE_TAG
+from ursa.model.labels import GLOBAL, MESH_TAG, ORIGIN, SERVICE_TAG
+from ursa.model.real_service import MESH_SERVICE, RealService
+from ursa.model.synced_names import fnv1a
 
 Tags = Mapping[str, str]
+
+SNI_KINDS: Mapping[str, str] = MappingProxyType(
+    {"MeshService": "ms", "MeshMultiZoneService": "mzms", "MeshExternalService": "mes"}
+)
+"""How SNIs end."""
+
+SNI_PART = 62
+"""Characters of a name that an SNI shows."""
 
 
 def without_service(tags: Tags) -> dict[str, str]:
@@ -33,3 +44,31 @@ def sni_of_tags(tags: Tags, mesh: str) -> str:
     extra.pop(MESH_TAG, None)
     inside = ",".join(f"{key}={extra[key]}" for key in sorted(extra))
     return f"{tags[SERVICE_TAG]}{{{inside}}}"
+
+
+def sni_of_service(service: RealService, port: int, *, system_namespace: str = "") -> str:
+    """SNI of a port of a real service: equal in all zones, since it is how one zone asks another (`spec/xds.md` §5.2).
+
+    Args:
+        service: the service.
+        port: its number.
+        system_namespace: that of this control plane, empty outside of Kubernetes.
+    """
+    name, mesh = _sni_name(service, system_namespace), service.mesh
+    digest = fnv1a(f"{name};{mesh};".encode())
+    return f"a{digest:016x}.{_shortened(name)}.{port}.{_shortened(mesh)}.{SNI_KINDS[service.kind]}"
+
+
+def _sni_name(service: RealService, system_namespace: str) -> str:
+    """The name under which its own zone knows a service."""
+    if service.kind != MESH_SERVICE:
+        return service.display_name
+    synced = service.labels.get(ORIGIN) == GLOBAL
+    name = service.display_name if synced else service.name
+    namespace = "" if service.namespace == system_namespace else service.namespace
+    in_kubernetes = bool(system_namespace)
+    return f"{name}.{namespace}" if namespace and (synced or not in_kubernetes) else name
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SNI_PART else text[:SNI_PART] + "x"
