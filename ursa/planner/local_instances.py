@@ -12,7 +12,6 @@ from ursa.model.dataplane import Dataplane, parse_dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.real_service import MESH_SERVICE
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Change
 from ursa.topology.services.generated import is_local
 from ursa.topology.services.reach import selects
 from ursa.view.view import Touched, View, services_of
@@ -41,8 +40,8 @@ class LocalInstances:
             self._select(view, change.key)
             concerned.add(change.key)
         for change in touched.of("Dataplane"):
-            for key in self._asking(change):
-                if self._place(view.get(*key), change):
+            for key in self._asking(change.key.mesh, change.before, change.after):
+                if self._place(view.get(*key), change.key.name, change.after):
                     concerned.add(key)
         return concerned
 
@@ -61,22 +60,22 @@ class LocalInstances:
         parsed = map(parse_dataplane, candidates)
         self._of[key] = {dataplane.name: dataplane for dataplane in parsed if selects(service, dataplane)}
 
-    def _asking(self, change: Change) -> Iterator[ResourceKey]:
-        """The services that a Dataplane may belong to now, or may have belonged to before."""
+    def _asking(self, mesh: str, *states: Resource | None) -> Iterator[ResourceKey]:
+        """The services that a Dataplane may belong to in one of its states."""
         tags = {ANY}
-        for state in (change.before, change.after):
+        for state in states:
             tags |= services_of(state) if state is not None else set()
         for tag in tags:
-            yield from self._by_tag.get((change.key.mesh, tag), ())
+            yield from self._by_tag.get((mesh, tag), ())
 
-    def _place(self, service: Resource | None, change: Change) -> bool:
+    def _place(self, service: Resource | None, name: str, after: Resource | None) -> bool:
         """Adds, replaces or removes one Dataplane of a service; tells whether it is or was one."""
         if service is None:
             return False
         known = self._of[service.key]
-        before = known.pop(change.key.name, None)
-        dataplane = parse_dataplane(change.after) if change.after is not None else None
+        before = known.pop(name, None)
+        dataplane = parse_dataplane(after) if after is not None else None
         if dataplane is None or not selects(service, dataplane):
             return before is not None
-        known[dataplane.name] = dataplane
+        known[name] = dataplane
         return True
