@@ -33,9 +33,6 @@ from ursa.view.view import View
 log = logging.getLogger(__name__)
 
 SECOND = 1_000_000_000
-WITNESSES = 5
-"""Other zones that are asked at a time."""
-
 CAUSES = frozenset({"ZoneInsight", "ZoneIngress", "Zone"})
 
 
@@ -124,7 +121,9 @@ class ZoneAbsence:
         """Whether any other zone reaches an ingress of this one."""
         ingresses = [one for one in map(parse_zone_ingress, self._ingresses(zone)) if one.reachable]
         insights = self._live.current.list("ZoneInsight")
-        witnesses = [one.name for one in insights if one.name != zone and is_online(one.spec)][:WITNESSES]
+        witnesses = [one.name for one in insights if one.name != zone and is_online(one.spec)][
+            : self._settings.witnesses
+        ]
         questions = [
             self._ask(witness, f"{ingress.advertised_address}:{ingress.advertised_port}")
             for witness in witnesses

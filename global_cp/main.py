@@ -22,7 +22,7 @@ from kds.metrics import SyncCollector
 from kds.publisher import Publisher
 from kds.replicas.replicas import Replicas
 from kds.server import KdsServer, Parts
-from kds.tuning import tuning_of
+from kds.tuning import global_tuning
 from kds.tunnel import AdminTunnel
 from ursa.admission.manager import ResourceManager
 from ursa.api.context import ApiContext
@@ -72,7 +72,7 @@ async def serve(settings: Settings) -> None:
     server = KdsServer(
         Parts(store, live, registry, clock, publisher, zones, tunnel),
         instance=instance,
-        tuning=tuning_of(settings.multizone.global_.kds),
+        tuning=global_tuning(settings),
     )
 
     # What users see.

@@ -23,9 +23,6 @@ from ursa.runtime.clock import Clock
 from ursa.runtime.config.multizone import MultizoneGlobalRollouts
 from ursa.view.live import LiveView
 
-AGAIN = 0.25
-"""Seconds after which other replicas are asked again while somebody waits."""
-
 SECOND = 1_000_000_000
 SILENT_PEER = "unknown (peer does not report)"
 
@@ -84,7 +81,7 @@ class RolloutApi:
             wanted = ("stored", "complete") if stage == "stored" else ("complete",)
             if zones <= {zone["name"] for zone in found} and all(zone["state"] in wanted for zone in found):
                 return
-            pause = AGAIN if self._held_elsewhere() else None
+            pause = self._settings.ask_interval if self._held_elsewhere() else None
             await within(self._rollouts.moved(), pause, self._clock)
 
     def _find(self, number: int) -> Revision:

@@ -31,9 +31,14 @@ from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import Create, Store
+from ursa.store.retries import retries_of
 from ursa.view.live import LiveView
 
 log = logging.getLogger(__name__)
+
+AGAIN = 1.0
+"""Seconds after which a zone that the store could not take is registered again, give or take a half. No setting: the
+store itself says when it is back, and until then this costs nothing."""
 
 
 class Tenure:
@@ -184,6 +189,7 @@ class Zones:
             session,
             flush_interval=kds.zone_insight_flush_interval,
             history=History(zones.subscription_limit, zones.compact_finished_subscriptions),
+            retries=retries_of(self._settings.store.upsert),
         )
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         writer = spawn(self._keep(caller.zone, status), f"status of zone {caller.zone}")
@@ -352,7 +358,7 @@ class Zones:
                 break
             except Unavailable as error:
                 log.info("zone not registered yet", extra={"zone": zone, "error": str(error)})
-                await self._clock.sleep(self._clock.uniform(0.5, 1.5))
+                await self._clock.sleep(self._clock.uniform(0.5, 1.5) * AGAIN)
             else:
                 log.info("zone registered", extra={"zone": zone})
                 break

@@ -29,9 +29,6 @@ from ursa.view.live import LiveView, Step, Subscription
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 10
-"""How often a plan is made anew before its writes are tried one by one; each loss means that another writer won."""
-
 
 @dataclass(frozen=True, slots=True)
 class Aside:
@@ -56,6 +53,7 @@ class Applier:
         *,
         on_stored: Callable[[str, int], None] = lambda _stamp, _revision: None,
         admit: Callable[[Delivery], Delivery] = lambda delivery: delivery,
+        attempts: int = 10,
     ) -> None:
         """Args:
         store: to write to.
@@ -66,10 +64,11 @@ class Applier:
         pace: at which refused resources are tried again.
         on_stored: told the stamp of a delivery and the revision at which it was stored.
         admit: what of a delivery is to be believed.
+        attempts: how often a plan is made anew, because other writers won, before its writes are tried one by one.
         """
         self._store, self._live, self._registry, self._clock = store, live, registry, clock
         self._ownership, self._pace, self._on_stored = ownership, pace or Pace(), on_stored
-        self._admit = admit
+        self._admit, self._attempts = admit, attempts
         self._marks: dict[str, Received] = {}
         self._aside: dict[ResourceKey, Aside] = {}
         self._writing = asyncio.Lock()
@@ -143,7 +142,7 @@ class Applier:
 
     async def _write(self, delivery: Delivery) -> Plan:
         kind = self._registry[delivery.kind]
-        for _ in range(ATTEMPTS):
+        for _ in range(self._attempts):
             plan = reconcile(delivery, kind, self._live.current, self._ownership)
             try:
                 # In portions, because a first synchronisation must not lock out everybody else.

@@ -32,7 +32,7 @@ from kds.sender import Sender, Speaker
 from kds.status import ZoneStatus
 from kds.streams import Line, race, run_requester, run_sender
 from kds.transport import DOWN, GLOBAL_SERVICE, HEALTH, SYNC_SERVICE, UP, call_metadata, node_metadata
-from kds.tuning import tuning_of
+from kds.tuning import zone_tuning
 from kds.upward import Upward
 from kds.watermarks import Received, Sent
 from kds.wire import Request
@@ -42,13 +42,15 @@ from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.runtime.tasks import Backoff
 from ursa.store.contract import Store
+from ursa.store.retries import retries_of
 from ursa.view.live import LiveView
 from ursa.wire import mesh_pb2
 
 log = logging.getLogger(__name__)
 
 SOON = 0.5
-"""Seconds within which a connection is made again that became silent."""
+"""Seconds within which a connection is made again that became silent. No setting: it only matters below the base of the
+back-off, which is one."""
 
 FINAL = (grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INVALID_ARGUMENT)
 """How a global refuses a zone as such: nothing on the connection is of use then."""
@@ -119,7 +121,7 @@ class KdsClient:
             general.resilient_component_base_backoff, general.resilient_component_max_backoff, jitter=0
         )
         self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
-        self._tuning = tuning_of(self._zone.kds)
+        self._tuning = zone_tuning(settings)
         self._new_global = NewGlobal(self._zone.kds.new_global_grace, clock)
         self._publisher = Publisher(live, Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes))
         self._status = ClientStatus()
@@ -164,7 +166,7 @@ class KdsClient:
     async def _connection(self) -> None:
         async with await dial(self._zone) as channel:
             metadata = call_metadata(self._zone.name, zone_token(self._zone.kds))
-            connection = Connection(channel, metadata)
+            connection = Connection(channel, metadata, probe_timeout=self._zone.kds.probe_timeout)
             await race(
                 self._keep_open(connection, DOWN, self._sync_down),
                 self._keep_open(connection, UP, self._sync_up),
@@ -206,6 +208,7 @@ class KdsClient:
             self._tuning.pace,
             on_stored=lambda stamp, stored: self._on_stored(revision_of(stamp), stored),
             admit=self._new_global.admit,
+            attempts=self._tuning.attempts,
         )
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
@@ -221,7 +224,9 @@ class KdsClient:
 
     async def _sync_up(self, connection: Connection) -> None:
         tuning = self._tuning
-        speaker = Speaker(self._zone.name, tuning.max_message, lambda: self._instance, tuning.pace, tuning.chunk)
+        speaker = Speaker(
+            self._zone.name, tuning.max_message, lambda: self._instance, tuning.pace, tuning.chunk, tuning.remembered
+        )
         sender = Sender(self._publisher, lambda _: Everyone(), speaker, now=self._clock.now_ns)
         self._status.up = sender.marks
         asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
@@ -264,6 +269,7 @@ class KdsClient:
             session,
             flush_interval=self._settings.multizone.global_.kds.zone_insight_flush_interval,
             history=History(zones.subscription_limit, zones.compact_finished_subscriptions),
+            retries=retries_of(self._settings.store.upsert),
         )
 
     async def _check_health(self, connection: Connection) -> None:

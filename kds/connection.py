@@ -13,10 +13,7 @@ from ursa.errors import Unavailable
 from ursa.runtime.tasks import spawn
 
 FAREWELL = 0.5
-"""Seconds for a call to end once it is cancelled."""
-
-ROUND_TRIP = 1.0
-"""Seconds for a call that only shows whether the connection works."""
+"""Seconds for a call to end once it is cancelled. No setting: gRPC ends it in its own process, without the peer."""
 
 _LEFT: set[asyncio.Task[object]] = set()
 """Operations that are ending. Nobody else holds them, and asyncio does not: they would be destroyed while they wait."""
@@ -89,8 +86,9 @@ def _disregard(task: asyncio.Task[object]) -> None:
 class Connection:
     """The channel with what every call on it says."""
 
-    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata) -> None:
-        self._channel, self._metadata = channel, metadata
+    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata, *, probe_timeout: float) -> None:
+        """Args: `probe_timeout` are the seconds for a call that only shows whether the connection works."""
+        self._channel, self._metadata, self._probe_timeout = channel, metadata, probe_timeout
 
     def stream(self, service: str, method: str) -> ClientStream:
         """Opens a stream."""
@@ -101,7 +99,7 @@ class Connection:
         """Whether a call makes it there and back. That other streams hear something proves one direction only."""
         call = self._channel.unary_unary(f"/{service}/{method}")
         try:
-            await call(b"", metadata=self._metadata, timeout=ROUND_TRIP)
+            await call(b"", metadata=self._metadata, timeout=self._probe_timeout)
         except grpc.aio.AioRpcError as error:
             return error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
         return True

@@ -15,6 +15,7 @@ from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.config.multizone import MultizoneZone, MultizoneZoneKds
 
 DEFAULT_PORT = 5685
+"""Of an address without a port."""
 
 
 async def dial(settings: MultizoneZone) -> grpc.aio.Channel:

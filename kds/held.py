@@ -16,7 +16,7 @@ from ursa.model.kind import Kind
 from ursa.view.view import View
 
 SLICE = 256
-"""Resources encoded before other tasks get their turn."""
+"""Resources encoded before other tasks get their turn. No setting: only fairness within the process."""
 
 
 async def held_versions(view: View, kinds: Iterable[Kind], ownership: Ownership) -> dict[str, dict[str, str]]:

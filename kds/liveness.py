@@ -16,7 +16,7 @@ from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 
 SOON = 0.1
-"""Seconds between two looks at least."""
+"""Seconds between two looks at least. No setting: it only bounds how much later than its limits a stream ends."""
 
 
 class Silent(Unavailable):
@@ -32,11 +32,13 @@ class Limits:
         silence: without any message from a peer that sends proofs of life.
         unanswered: between a response and its answer, or between the opening of a stream and the first message, with
             any peer.
+        response: before every answer to a response, except the first of its type.
     """
 
     heartbeat: float = 2.0
     silence: float = 5.0
     unanswered: float = 60.0
+    response: float = 0.0
 
 
 class Ear:

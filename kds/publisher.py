@@ -30,7 +30,8 @@ TouchedNames: TypeAlias = Mapping[str, set[str]]
 Listener: TypeAlias = Callable[[TouchedNames], None]
 
 SLICE = 32
-"""Resources encoded at a time while a large change is taken in; in between, streams get their turn."""
+"""Resources encoded at a time while a large change is taken in; in between, streams get their turn. No setting: only
+fairness within the process."""
 
 
 class Publisher:

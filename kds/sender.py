@@ -23,11 +23,7 @@ from kds.wire import HEARTBEAT, Request, join_response
 from ursa.model.json import JsonObject
 
 MARGIN = 64 << 10
-"""Bytes of a message left for everything that is not a resource."""
-
-
-REMEMBERED = 200
-"""Responses per type whose revisions are remembered."""
+"""Bytes of a message left for everything that is not a resource. No setting: the format of messages decides it."""
 
 
 class Offered(Protocol):
@@ -48,6 +44,7 @@ class Speaker:
         epoch: id of the store that revisions belong to, empty when it is not known.
         pace: when refused resources are sent again.
         chunk: bytes at which a difference is split: small enough that other types are not held up.
+        remembered: responses per type whose revisions are remembered.
     """
 
     identifier: str
@@ -55,6 +52,7 @@ class Speaker:
     epoch: Callable[[], str] = str
     pace: Pace = field(default_factory=Pace)
     chunk: int = 1 << 20
+    remembered: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +71,13 @@ class _TypeState:
     refusals: Refusals
     peer_has: dict[str, str]
     dirty: set[str]
+    revisions: deque[int]
+    """Which revisions responses that changed something completed."""
     owed: bool = True
     """A first request is answered even if there is nothing to say."""
     in_flight: frozenset[str] | None = None
     """Names in the response that the peer has not answered yet."""
     mark: Sent = field(default_factory=Sent)
-    revisions: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """Which revisions responses that changed something completed."""
 
 
 class Sender:
@@ -163,7 +161,9 @@ class Sender:
         if state is None:
             dirty = set(request.held) | set(self._offered.catalogue.of(request.kind))
             refusals = Refusals(self._speaker.pace)
-            state = self._types[request.kind] = _TypeState(request.kind, refusals, dict(request.held), dirty)
+            revisions = deque[int](maxlen=self._speaker.remembered)
+            state = _TypeState(request.kind, refusals, dict(request.held), dirty, revisions)
+            self._types[request.kind] = state
             self._marks[request.kind] = state.mark
         elif not request.nonce:
             state.owed = True

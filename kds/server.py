@@ -58,7 +58,8 @@ Context: TypeAlias = grpc.aio.ServicerContext
 Handler: TypeAlias = Callable[[Caller, Context], Awaitable[None]]
 
 LINGER = 0.5
-"""Seconds for which a refused stream is still read."""
+"""Seconds for which a refused stream is still read. No setting: a peer that writes for longer learns why it was refused
+from its next attempt."""
 
 CODES = {
     ProtocolError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -195,7 +196,8 @@ class KdsServer:
             return OneZone(caller.zone, frozenset(metadata.get("features", ())))
 
         parts = self._parts
-        speaker = Speaker("global", self._tuning.max_message, self._epoch, self._tuning.pace, self._tuning.chunk)
+        tuning = self._tuning
+        speaker = Speaker("global", tuning.max_message, self._epoch, tuning.pace, tuning.chunk, tuning.remembered)
         sender = Sender(parts.publisher, audience, speaker, now=parts.clock.now_ns)
         first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         connection: ZoneConnection | None = None
@@ -226,7 +228,15 @@ class KdsServer:
         held = None
         if features.RESUME in caller.features:
             held = await held_versions(parts.live.current, self._up, ownership)
-        applier = Applier(parts.store, parts.live, parts.registry, parts.clock, ownership, self._tuning.pace)
+        applier = Applier(
+            parts.store,
+            parts.live,
+            parts.registry,
+            parts.clock,
+            ownership,
+            self._tuning.pace,
+            attempts=self._tuning.attempts,
+        )
         parts.directory.received(caller.zone, applier.marks)
         reports = {}
         if features.ROLLOUT in caller.features:

@@ -16,14 +16,13 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import proto_timestamp
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update
+from ursa.store.retries import Retries
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 10
-
 OPENING = 1.0
 """Seconds that a new connection has to answer for every type, so that the first write tells of it. It takes some
-milliseconds; only a zone that hangs is recorded without."""
+milliseconds; only a zone that hangs is recorded without. No setting: what is missed here is written later."""
 
 ADMIN_FIELDS = {
     "configDump": "configDumpGlobalInstanceId",
@@ -50,10 +49,12 @@ class ZoneStatus:
         *,
         flush_interval: float,
         history: History,
+        retries: Retries | None = None,
     ) -> None:
         self._store, self._clock, self._kind = store, clock, insight_kind
         self._key = ResourceKey(insight_kind.name, "", zone)
         self._session, self._history, self._interval = session, history, flush_interval
+        self._retries = retries or Retries()
         self._marks: Mapping[str, Sent] = {}
         self._told: Mapping[str, tuple[int, int, int]] = {}
         self._streams: dict[str, int] = {}
@@ -112,7 +113,7 @@ class ZoneStatus:
             self._changed.set()
 
     async def _write(self) -> None:
-        for _ in range(ATTEMPTS):
+        async for _ in self._retries.attempts(self._clock):
             try:
                 stored = await self._store.get(self._key)
             except NotFound:

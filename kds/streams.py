@@ -19,7 +19,7 @@ from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
 FAREWELL = 1.0
-"""Seconds for a write to end once its stream is to end."""
+"""Seconds for a write to end once its stream is to end. No setting: a peer that takes longer is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ async def run_requester(line: Line, requester: Requester, applier: Applier, on_r
             await line.stream.write(message)
 
     async def converse() -> None:
+        answered = set[str]()
         for request in requester.opening():
             await write(request)
         while (message := await ear.read()) is not None:
@@ -128,6 +129,9 @@ async def run_requester(line: Line, requester: Requester, applier: Applier, on_r
             if delivery is None:
                 continue
             problems = await applier.apply(delivery)
+            if delivery.kind in answered:
+                await line.clock.sleep(line.limits.response)
+            answered.add(delivery.kind)
             await write(requester.answer(delivery, problems))
 
     async def beat() -> None:

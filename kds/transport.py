@@ -23,7 +23,8 @@ FEATURES = "features"
 AUTHORIZATION = "authorization"
 
 KEEPALIVE = 15_000
-"""Milliseconds after which a silent connection is probed, and within which it must answer."""
+"""Milliseconds after which a silent connection is probed, and within which it must answer. No setting: Kuma's
+peers end connections that are probed more often, and who wants to know sooner has `heartbeatInterval`."""
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Options: TypeAlias = list[tuple[str, int | str]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from kds.liveness import Limits
 from kds.refusals import Pace
+from ursa.runtime.config import Settings
 from ursa.runtime.config.multizone import MultizoneGlobalKds, MultizoneZoneKds
 
 
@@ -18,15 +19,29 @@ class Tuning:
         pace: at which refused resources are tried again.
         max_message: bytes of the largest message.
         chunk: bytes at which a difference is split.
+        attempts: how often a write is tried against concurrent writers.
+        remembered: responses per type whose revisions are remembered.
     """
 
     limits: Limits = field(default_factory=Limits)
     pace: Pace = field(default_factory=Pace)
     max_message: int = 10 << 20
     chunk: int = 1 << 20
+    attempts: int = 10
+    remembered: int = 200
 
 
-def tuning_of(kds: MultizoneGlobalKds | MultizoneZoneKds) -> Tuning:
-    """The tuning that settings describe."""
-    limits = Limits(kds.heartbeat_interval, kds.silence_timeout, kds.msg_send_timeout)
-    return Tuning(limits, Pace(kds.nack_backoff, kds.nack_max_backoff), kds.max_msg_size, kds.chunk_size)
+def global_tuning(settings: Settings) -> Tuning:
+    """The tuning of a global."""
+    return _tuning(settings.multizone.global_.kds, settings, remembered=settings.multizone.global_.rollouts.kept)
+
+
+def zone_tuning(settings: Settings) -> Tuning:
+    """The tuning of a zone."""
+    return _tuning(settings.multizone.zone.kds, settings, remembered=0)
+
+
+def _tuning(kds: MultizoneGlobalKds | MultizoneZoneKds, settings: Settings, *, remembered: int) -> Tuning:
+    limits = Limits(kds.heartbeat_interval, kds.silence_timeout, kds.msg_send_timeout, kds.response_backoff)
+    pace, attempts = Pace(kds.nack_backoff, kds.nack_max_backoff), settings.store.upsert.conflict_retry_max_times
+    return Tuning(limits, pace, kds.max_msg_size, kds.chunk_size, attempts, remembered)

@@ -27,8 +27,17 @@ log = logging.getLogger(__name__)
 class EnvoyAdmin:
     """A client of the admin listeners that the planner gives to every proxy."""
 
-    def __init__(self, live: LiveView, clock: Clock, default_port: int, *, timeout: float) -> None:
-        """Args: `timeout` are the seconds that a proxy has to answer."""
+    def __init__(
+        self, live: LiveView, clock: Clock, default_port: int, *, timeout: float, witness_timeout: float
+    ) -> None:
+        """Args:
+        live: view of this zone.
+        clock: time.
+        default_port: of admin listeners.
+        timeout: seconds that a proxy has to answer.
+        witness_timeout: seconds that an ingress of another zone has to take a connection.
+        """
+        self._witness_timeout = witness_timeout
         self._live, self._clock, self._default_port = live, clock, default_port
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._context: tuple[Resource, ssl.SSLContext] | None = None
@@ -36,7 +45,7 @@ class EnvoyAdmin:
     async def answer(self, query: AdminQuery) -> bytes:
         """What a proxy of this zone says; raises NotFound or Unavailable."""
         if query.kind == REACH:
-            return await reach(self._live.current, query.name)
+            return await reach(self._live.current, query.name, timeout=self._witness_timeout)
         proxy = self._live.current.get(query.kind, query.mesh, query.name)
         if proxy is None:
             raise NotFound(f"{query.kind} {query.name} not found")

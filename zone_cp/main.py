@@ -94,7 +94,8 @@ async def serve(settings: Settings) -> None:
         clock,
         xds.dataplane_deregistration_delay,
     )
-    insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval)
+    kept = settings.metrics.dataplane.subscription_limit
+    insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval, kept=kept)
     lifecycle = ProxyLifecycle(registration, reconciler, insights, rollouts)
     dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
     dp_pair = ReloadedPair(dp_tls)
@@ -108,7 +109,13 @@ async def serve(settings: Settings) -> None:
     )
 
     # What users see.
-    admin = EnvoyAdmin(live, clock, settings.bootstrap_server.params.admin_port, timeout=kds.admin_timeout)
+    admin = EnvoyAdmin(
+        live,
+        clock,
+        settings.bootstrap_server.params.admin_port,
+        timeout=kds.admin_timeout,
+        witness_timeout=kds.witness_timeout,
+    )
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)

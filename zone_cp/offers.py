@@ -24,7 +24,8 @@ from ursa.view.view import Touched, View
 log = logging.getLogger(__name__)
 
 PACE = 0.1
-"""Seconds between two writes at least, so that a rollout of many instances becomes few updates in other zones."""
+"""Seconds between two writes at least, so that a rollout of many instances becomes few updates in other zones.
+No setting: nobody sees the difference, and a longer one would keep traffic away from what has just come."""
 
 
 class Offers:

@@ -8,12 +8,9 @@ from ursa.errors import NotFound, Unavailable
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.view.view import View
 
-PATIENCE = 2.0
-"""Seconds for a connection to be made."""
 
-
-async def reach(view: View, address: str) -> bytes:
-    """Connects to an ingress that this zone knows.
+async def reach(view: View, address: str, *, timeout: float) -> bytes:
+    """Connects to an ingress that this zone knows, within some seconds.
 
     Raises:
         NotFound: no ingress has this address; nothing else is connected to.
@@ -24,7 +21,7 @@ async def reach(view: View, address: str) -> bytes:
     if not any((one.advertised_address, str(one.advertised_port)) == (host, port) for one in ingresses):
         raise NotFound(f"no zone ingress is known at {address}")
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(timeout):
             _, writer = await asyncio.open_connection(host, int(port))
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"cannot reach {address}: {error or 'no answer in time'}") from None

@@ -13,6 +13,7 @@ from ursa.model.resource import Resource
 
 SECRET = "inter-cp-ca"
 LIFE = 3650 * DAY
+"""No setting: the pair lives in the memory of one process, and is made anew with every start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ursa.view.live import LiveView, Subscription
 log = logging.getLogger(__name__)
 
 FAREWELL = 1.0
-"""Seconds for saying goodbye."""
+"""Seconds for saying goodbye. No setting: who is not told finds out by `interCp.catalog.writerInterval`."""
 
 
 def own_replica(settings: Settings, instance: str) -> Replica:

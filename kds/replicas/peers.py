@@ -20,13 +20,8 @@ PING = "kuma.system.v1alpha1.InterCpPingService"
 METHODS = {"config": "XDSConfig", "stats": "Stats", "clusters": "Clusters"}
 """Method by question."""
 
-CONNECT = 5_000
-"""Milliseconds to connect: an address at which nobody is should cost no more."""
-
 UNLIMITED = -1
 """Size of messages: proxies of large meshes have large configurations."""
-
-OPTIONS = [*client_options(UNLIMITED), ("grpc.min_reconnect_backoff_ms", CONNECT)]
 
 
 @dataclass(slots=True)
@@ -42,6 +37,8 @@ class Peers:
         """Args: `settings` has the time for an answer about a proxy. The other replica gives the zone its own time for
         every part of that, so this only ends what would never end; a replica that hangs is found by keep-alives."""
         self._clock, self._settings = clock, settings
+        patience = round(settings.connect_timeout * 1000)
+        self._options = [*client_options(UNLIMITED), ("grpc.min_reconnect_backoff_ms", patience)]
         self._links: dict[tuple[str, int], _Link] = {}
         self._credentials: Credentials | None = None
 
@@ -98,7 +95,7 @@ class Peers:
         link = self._links.get((address, port))
         if link is None:
             target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-            channel = grpc.aio.secure_channel(target, self._credentials.channel(), OPTIONS)
+            channel = grpc.aio.secure_channel(target, self._credentials.channel(), self._options)
             link = self._links[address, port] = _Link(channel, now)
         link.used_at = now
         return link

@@ -80,7 +80,7 @@ async def test_a_zone_whose_ingress_others_reach_keeps_its_traffic(tmp_path: Pat
     async def witness(query: AdminQuery) -> bytes:
         assert query.kind == REACH
         try:
-            return await reach(west_view[0].live.current, query.name)
+            return await reach(west_view[0].live.current, query.name, timeout=2)
         finally:
             asked.set()
 

@@ -30,6 +30,8 @@ class GlobalProcess:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.api, self.kds, self.diagnostics = free_port(), free_port(), free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / "log"
         self._environment = {
             "KUMA_MODE": "global",
             "KUMA_STORE_TYPE": "sqlite",
@@ -44,14 +46,12 @@ class GlobalProcess:
         }
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("ursa-cp")),
-            "run",
-            env=self._environment,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        program = str(Path(sys.executable).with_name("ursa-cp"))
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(program, "run", env=self._environment, stderr=log)
         async with asyncio.timeout(30):
             while True:
+                assert self.process.returncode is None, self.log.read_text()[-3000:]
                 try:
                     await self.call("GET", "/meshes/default")
                 except aiohttp.ClientError:

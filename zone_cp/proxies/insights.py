@@ -27,18 +27,16 @@ from zone_cp.proxies.registration import INSIGHTS
 
 log = logging.getLogger(__name__)
 
-KEPT = 2
-"""Subscriptions kept per proxy, the newest ones (`metrics.dataplane.subscriptionLimit`)."""
-
 GATHER = 0.25
 """Seconds in which urgent changes are gathered, so that what happens to a proxy that connects, and to others at the
-same time, becomes one write each in few transactions."""
+same time, becomes one write each in few transactions. No setting: people see it as at once."""
 
 COUNTERS_WAIT = 6
-"""Counters alone wait that many flush intervals."""
+"""Counters alone wait that many flush intervals, which are a setting."""
 
 CHUNK = 50
-"""Insights written in one transaction. Small, so that whoever else has work gets the event loop in between."""
+"""Insights written in one transaction. Small, so that whoever else has work gets the event loop in between. No
+setting: only fairness within the process."""
 
 STAT_NAMES = {types.CLUSTER: "cds", types.ENDPOINT: "eds", types.LISTENER: "lds", types.ROUTE: "rds"}
 
@@ -105,11 +103,19 @@ class Insights:
     """Writes the insights of this instance's proxies."""
 
     def __init__(
-        self, store: Store, live: LiveView, registry: Registry, clock: Clock, instance_id: str, interval: float
+        self,
+        store: Store,
+        live: LiveView,
+        registry: Registry,
+        clock: Clock,
+        instance_id: str,
+        interval: float,
+        *,
+        kept: int = 2,
     ) -> None:
-        """Args: interval: seconds between two writes of what is not urgent."""
+        """Args: interval: seconds between two writes of what is not urgent; kept: newest subscriptions of a proxy."""
         self._store, self._live, self._registry, self._clock = store, live, registry, clock
-        self._instance_id, self._interval = instance_id, interval
+        self._instance_id, self._interval, self._kept = instance_id, interval, kept
         self._current: dict[ResourceKey, Subscription] = {}
         self._urgent: set[ResourceKey] = set()
         self._later: dict[ResourceKey, float] = {}
@@ -261,7 +267,8 @@ class Insights:
         earlier = [
             s if "disconnectTime" in s else {**s, "disconnectTime": now} for s in known if s.get("id") != current.id
         ]
-        return [*earlier[-(KEPT - 1) :], current.to_json()]
+        subscriptions = [*earlier, current.to_json()]
+        return subscriptions[-self._kept :] if self._kept else []
 
 
 def _counted(mtls: JsonObject, before: Mapping[str, Any]) -> JsonObject:

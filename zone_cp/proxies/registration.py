@@ -34,7 +34,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
 INSIGHTS: Mapping[str, str] = MappingProxyType({kind: f"{kind}Insight" for kind in KINDS.values()})
 
 ATTEMPTS = 5
-"""How often a write is tried against concurrent writers of the same resource."""
+"""How often a write is tried against concurrent writers of the same resource. No setting: there are none but
+control planes to which the same proxy connected at the same time."""
 
 OVERRIDE = "you are trying to override existing proxy to which you don't have an access."
 

@@ -11,7 +11,7 @@ from kds.client import KdsClient, no_proxies
 from kds.downward import Downward
 from kds.publisher import Publisher
 from kds.server import KdsServer, Parts
-from kds.tuning import tuning_of
+from kds.tuning import global_tuning
 from kds.tunnel import AdminTunnel
 from ursa.catalog import default_registry
 from ursa.model.resource import Resource, ResourceKey
@@ -83,7 +83,7 @@ class Global(Side):
             instance="global-1",
             authenticate=lambda _: None,
         )
-        self.tuning = tuning_of(settings.settings.multizone.global_.kds)
+        self.tuning = global_tuning(settings.settings)
         self.server: KdsServer | None = None
         self.port = 0
 

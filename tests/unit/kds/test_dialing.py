@@ -77,7 +77,7 @@ def zone(port: int, **variables: str) -> MultizoneZone:
 
 async def check(settings: MultizoneZone) -> None:
     async with await dial(settings) as channel:
-        await Connection(channel, call_metadata("zone-1")).call(GLOBAL_SERVICE, HEALTH, b"")
+        await Connection(channel, call_metadata("zone-1"), probe_timeout=1).call(GLOBAL_SERVICE, HEALTH, b"")
 
 
 async def test_whoever_is_there_is_trusted_if_verification_is_off(served: tuple[int, Path]) -> None:

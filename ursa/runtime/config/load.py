@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from ursa.errors import ConfigError
 from ursa.runtime.config.checks import CHOICES, problems
-from ursa.runtime.config.setting import Group, other_variables_of, variable_of
+from ursa.runtime.config.setting import Group, inert_because, other_variables_of, variable_of
 from ursa.runtime.config.tree import Settings
 from ursa.runtime.config.variables import PREFIXES, unknown_variables
 
@@ -83,9 +83,26 @@ def load(file: str | None, environ: Mapping[str, str], overrides: Mapping[str, o
         raise ConfigError("configuration validation failed: " + _explain(error, file)) from None
     if found := list(problems(settings)):
         raise ConfigError("configuration validation failed: " + "; ".join(found))
+    warnings += _inert(settings)
     if settings.mode == "standalone":
         warnings.append("mode: standalone is an old word for zone without a global; it is treated as zone")
     return Loaded(settings, tuple(warnings))
+
+
+def _inert(settings: Settings) -> Iterator[str]:
+    """A text for each setting that was set although it changes nothing."""
+    given = settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for setting in describe():
+        if (reason := inert_because(setting.field)) and _has(given, setting.key):
+            yield f"{setting.key} has no effect: {reason}"
+
+
+def _has(document: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(document, dict) or part not in document:
+            return False
+        document = document[part]
+    return True
 
 
 def _read(file: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Keys, variables and defaults are those of the Kuma 2.13 line unless a text says 
 
 from __future__ import annotations
 
-from ursa.runtime.config.setting import Duration, Group, Secret, StrList, group, setting
+from ursa.runtime.config.setting import FOLLOWED, Duration, Group, Secret, StrList, group, setting
 
 
 class MultizoneGlobalKdsZoneHealthCheck(Group):
@@ -17,13 +17,19 @@ class MultizoneGlobalKdsZoneHealthCheck(Group):
         doc="both set or both unset; on a global CP 0s means off",
     )
     timeout: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT")
-    close_stale_conn: bool = setting(False, env="MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_CLOSE_STALE_CONN")
+    close_stale_conn: bool = setting(
+        False,
+        env="MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_CLOSE_STALE_CONN",
+        inert="a zone that connects anew always replaces its older connection",
+    )
 
 
 class MultizoneGlobalKdsTracing(Group):
     """Settings below `multizone.global.kds.tracing`."""
 
-    enabled: bool = setting(True, env="MULTIZONE_GLOBAL_KDS_TRACING_ENABLED")
+    enabled: bool = setting(
+        True, env="MULTIZONE_GLOBAL_KDS_TRACING_ENABLED", inert="control planes send no traces of themselves yet"
+    )
 
 
 class MultizoneGlobalKdsLabels(Group):
@@ -38,7 +44,7 @@ class MultizoneGlobalKds(Group):
     """Settings below `multizone.global.kds`."""
 
     grpc_port: int = setting(5685, env="MULTIZONE_GLOBAL_KDS_GRPC_PORT")
-    refresh_interval: Duration = setting(1.0, env="MULTIZONE_GLOBAL_KDS_REFRESH_INTERVAL", doc="snapshot tick")
+    refresh_interval: Duration = setting(1.0, env="MULTIZONE_GLOBAL_KDS_REFRESH_INTERVAL", inert=FOLLOWED)
     zone_insight_flush_interval: Duration = setting(10.0, env="MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL")
     tls_enabled: bool = setting(True, env="MULTIZONE_GLOBAL_KDS_TLS_ENABLED")
     tls_cert_file: str = setting("", env="MULTIZONE_GLOBAL_KDS_TLS_CERT_FILE", doc="empty = general.tlsCertFile")
@@ -101,6 +107,9 @@ class MultizoneGlobalAbsence(Group):
     hold: Duration = setting(
         30.0, env="MULTIZONE_GLOBAL_ABSENCE_HOLD", doc="ours: after so long as the last one it is withdrawn"
     )
+    witnesses: int = setting(
+        5, env="MULTIZONE_GLOBAL_ABSENCE_WITNESSES", doc="ours: other zones asked at a time whether they reach it"
+    )
 
 
 class MultizoneGlobalRollouts(Group):
@@ -115,6 +124,11 @@ class MultizoneGlobalRollouts(Group):
         300.0, env="MULTIZONE_GLOBAL_ROLLOUTS_MAX_WAIT", doc="ours: longest time for which one call may wait"
     )
     kept: int = setting(200, env="MULTIZONE_GLOBAL_ROLLOUTS_KEPT", doc="ours: revisions that can be looked at")
+    ask_interval: Duration = setting(
+        0.25,
+        env="MULTIZONE_GLOBAL_ROLLOUTS_ASK_INTERVAL",
+        doc="ours: while somebody waits, between two questions to replicas that hold other zones",
+    )
 
 
 class MultizoneGlobal(Group):
@@ -139,7 +153,7 @@ class MultizoneZoneKdsLabels(Group):
 class MultizoneZoneKds(Group):
     """Settings below `multizone.zone.kds`."""
 
-    refresh_interval: Duration = setting(1.0, env="MULTIZONE_ZONE_KDS_REFRESH_INTERVAL")
+    refresh_interval: Duration = setting(1.0, env="MULTIZONE_ZONE_KDS_REFRESH_INTERVAL", inert=FOLLOWED)
     tls_skip_verify: bool = setting(False, env="MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY")
     root_ca_file: str = setting("", env="MULTIZONE_ZONE_KDS_ROOT_CA_FILE", doc="CA of the global")
     max_msg_size: int = setting(10485760, env="MULTIZONE_ZONE_KDS_MAX_MSG_SIZE")
@@ -156,7 +170,7 @@ class MultizoneZoneKds(Group):
     silence_timeout: Duration = setting(
         5.0, env="MULTIZONE_ZONE_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
     )
-    response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF")
+    response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
     chunk_size: int = setting(
         1048576,
         env="MULTIZONE_ZONE_KDS_CHUNK_SIZE",
@@ -177,6 +191,16 @@ class MultizoneZoneKds(Group):
     )
     connect_timeout: Duration = setting(
         10.0, env="MULTIZONE_ZONE_KDS_CONNECT_TIMEOUT", doc="ours: for the global to show its certificate"
+    )
+    probe_timeout: Duration = setting(
+        1.0,
+        env="MULTIZONE_ZONE_KDS_PROBE_TIMEOUT",
+        doc="ours: for the global to answer before a stream that ended is taken for the end of the connection",
+    )
+    witness_timeout: Duration = setting(
+        2.0,
+        env="MULTIZONE_ZONE_KDS_WITNESS_TIMEOUT",
+        doc="ours: for an ingress to take a connection when the global asks whether it can be reached from here",
     )
     report_interval: Duration = setting(
         0.2, env="MULTIZONE_ZONE_KDS_REPORT_INTERVAL", doc="ours: between two reports of how far rollouts are, at least"
@@ -206,9 +230,7 @@ class MultizoneZone(Group):
     disable_origin_label_validation: bool = setting(
         False, env="MULTIZONE_ZONE_DISABLE_ORIGIN_LABEL_VALIDATION", doc="applies on zone and on global"
     )
-    ingress_update_interval: Duration = setting(
-        1.0, env="MULTIZONE_ZONE_INGRESS_UPDATE_INTERVAL", doc="refresh of availableServices"
-    )
+    ingress_update_interval: Duration = setting(1.0, env="MULTIZONE_ZONE_INGRESS_UPDATE_INTERVAL", inert=FOLLOWED)
 
 
 class Multizone(Group):
@@ -251,6 +273,9 @@ class InterCpLease(Group):
 class InterCpClient(Group):
     """Settings below `interCp.client`. All ours."""
 
+    connect_timeout: Duration = setting(
+        5.0, env="INTER_CP_CLIENT_CONNECT_TIMEOUT", doc="ours: for another replica to take a connection"
+    )
     answer_timeout: Duration = setting(
         60.0,
         env="INTER_CP_CLIENT_ANSWER_TIMEOUT",
@@ -281,4 +306,6 @@ class InterCp(Group):
 class EventBus(Group):
     """Settings below `eventBus`."""
 
-    buffer_size: int = setting(100, env="EVENT_BUS_BUFFER_SIZE", doc="per subscriber")
+    buffer_size: int = setting(
+        100, env="EVENT_BUS_BUFFER_SIZE", inert="a subscriber gets the newest state, however slow it is"
+    )

@@ -5,7 +5,7 @@ Keys, variables and defaults are those of the Kuma 2.13 line unless a text says 
 
 from __future__ import annotations
 
-from ursa.runtime.config.setting import Duration, Group, KeyList, StrList, group, setting
+from ursa.runtime.config.setting import FOLLOWED, Duration, Group, KeyList, StrList, group, setting
 
 
 class BootstrapServerParams(Group):
@@ -36,7 +36,7 @@ class XdsServer(Group):
     """Settings below `xdsServer`."""
 
     dataplane_configuration_refresh_interval: Duration = setting(
-        1.0, env="XDS_SERVER_DATAPLANE_CONFIGURATION_REFRESH_INTERVAL", doc="tick of the per-proxy reconcile loop"
+        1.0, env="XDS_SERVER_DATAPLANE_CONFIGURATION_REFRESH_INTERVAL", inert=FOLLOWED
     )
     dataplane_status_flush_interval: Duration = setting(
         10.0, env="XDS_SERVER_DATAPLANE_STATUS_FLUSH_INTERVAL", doc="how often DataplaneInsight is written"
@@ -128,7 +128,7 @@ class DpServerHds(Group):
 
     enabled: bool = setting(True, env="DP_SERVER_HDS_ENABLED", doc="Universal only")
     interval: Duration = setting(5.0, env="DP_SERVER_HDS_INTERVAL")
-    refresh_interval: Duration = setting(10.0, env="DP_SERVER_HDS_REFRESH_INTERVAL")
+    refresh_interval: Duration = setting(10.0, env="DP_SERVER_HDS_REFRESH_INTERVAL", inert=FOLLOWED)
     check_defaults: DpServerHdsCheckDefaults = group(DpServerHdsCheckDefaults)
 
 

@@ -5,7 +5,7 @@ Keys, variables and defaults are those of the Kuma 2.13 line unless a text says 
 
 from __future__ import annotations
 
-from ursa.runtime.config.setting import Duration, Group, IntList, StrList, StrMap, group, setting
+from ursa.runtime.config.setting import FOLLOWED, Duration, Group, IntList, StrList, StrMap, group, setting
 
 
 class RuntimeUniversalSpire(Group):
@@ -29,7 +29,7 @@ class RuntimeUniversal(Group):
     zone_resource_cleanup_age: Duration = setting(
         259200.0, env="RUNTIME_UNIVERSAL_ZONE_RESOURCE_CLEANUP_AGE", doc="same for ZoneIngress / ZoneEgress"
     )
-    vip_refresh_interval: Duration = setting(0.5, env="RUNTIME_UNIVERSAL_VIP_REFRESH_INTERVAL")
+    vip_refresh_interval: Duration = setting(0.5, env="RUNTIME_UNIVERSAL_VIP_REFRESH_INTERVAL", inert=FOLLOWED)
     spire: RuntimeUniversalSpire = group(RuntimeUniversalSpire)
     workload: RuntimeUniversalWorkload = group(RuntimeUniversalWorkload)
 
@@ -325,12 +325,14 @@ class Runtime(Group):
 class ExperimentalKdsEventBasedWatchdog(Group):
     """Settings below `experimental.kdsEventBasedWatchdog`."""
 
-    enabled: bool = setting(
-        False, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_ENABLED", doc="event-driven KDS snapshots"
+    enabled: bool = setting(False, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_ENABLED", inert=FOLLOWED)
+    flush_interval: Duration = setting(5.0, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_FLUSH_INTERVAL", inert=FOLLOWED)
+    full_resync_interval: Duration = setting(
+        60.0, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_FULL_RESYNC_INTERVAL", inert=FOLLOWED
     )
-    flush_interval: Duration = setting(5.0, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_FLUSH_INTERVAL")
-    full_resync_interval: Duration = setting(60.0, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_FULL_RESYNC_INTERVAL")
-    delay_full_resync: bool = setting(False, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_DELAY_FULL_RESYNC")
+    delay_full_resync: bool = setting(
+        False, env="EXPERIMENTAL_KDS_EVENT_BASED_WATCHDOG_DELAY_FULL_RESYNC", inert=FOLLOWED
+    )
 
 
 class Experimental(Group):

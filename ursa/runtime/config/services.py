@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ursa.runtime.config.setting import Duration, Group, StrList, group, setting
+from ursa.runtime.config.setting import FOLLOWED, Duration, Group, StrList, group, setting
 
 
 class DnsServer(Group):
@@ -54,9 +54,9 @@ class CoreResourcesStatus(Group):
     """Settings below `coreResources.status`."""
 
     mesh_multi_zone_service_interval: Duration = setting(
-        5.0, env="CORE_RESOURCES_STATUS_MESH_MULTI_ZONE_SERVICE_INTERVAL"
+        5.0, env="CORE_RESOURCES_STATUS_MESH_MULTI_ZONE_SERVICE_INTERVAL", inert=FOLLOWED
     )
-    mesh_service_interval: Duration = setting(5.0, env="CORE_RESOURCES_STATUS_MESH_SERVICE_INTERVAL")
+    mesh_service_interval: Duration = setting(5.0, env="CORE_RESOURCES_STATUS_MESH_SERVICE_INTERVAL", inert=FOLLOWED)
     mesh_identity_interval: Duration = setting(5.0, env="CORE_RESOURCES_STATUS_MESH_IDENTITY_INTERVAL")
     workload_interval: Duration = setting(5.0, env="CORE_RESOURCES_STATUS_WORKLOAD_INTERVAL")
 
@@ -103,7 +103,7 @@ class Ipam(Group):
     mesh_service: IpamMeshService = group(IpamMeshService)
     mesh_external_service: IpamMeshExternalService = group(IpamMeshExternalService)
     mesh_multi_zone_service: IpamMeshMultiZoneService = group(IpamMeshMultiZoneService)
-    allocation_interval: Duration = setting(5.0, env="IPAM_ALLOCATION_INTERVAL")
+    allocation_interval: Duration = setting(5.0, env="IPAM_ALLOCATION_INTERVAL", inert=FOLLOWED)
     known_internal_cidrs: StrList = setting(
         ("10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12", "fc00::/7", "fd00::/8", "127.0.0.1/32", "::1/128"),
         env="IPAM_KNOWN_INTERNAL_CIDRS",
@@ -115,7 +115,7 @@ class Ipam(Group):
 class MeshService(Group):
     """Settings below `meshService`."""
 
-    generation_interval: Duration = setting(2.0, env="MESH_SERVICE_GENERATION_INTERVAL")
+    generation_interval: Duration = setting(2.0, env="MESH_SERVICE_GENERATION_INTERVAL", inert=FOLLOWED)
     deletion_grace_period: Duration = setting(
         3600.0,
         env="MESH_SERVICE_DELETION_GRACE_PERIOD",

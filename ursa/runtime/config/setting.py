@@ -20,6 +20,9 @@ from ursa.model.duration import format_go, parse_go
 MASK = "*****"
 NANOSECONDS = 1_000_000_000
 
+FOLLOWED = "changes are followed as they come, nothing is polled"
+"""Why an interval at which Kuma looks for changes means nothing here."""
+
 
 def _seconds(value: object) -> object:
     """A duration in a file or variable: Go syntax, or a bare number of nanoseconds as Kuma reads it."""
@@ -73,7 +76,9 @@ class Group(BaseModel):
     )
 
 
-def setting(default: Any, *, env: str = "", doc: str = "", key: str | None = None, also: str = "") -> Any:
+def setting(
+    default: Any, *, env: str = "", doc: str = "", key: str | None = None, also: str = "", inert: str = ""
+) -> Any:
     """Declares one setting.
 
     Args:
@@ -82,8 +87,10 @@ def setting(default: Any, *, env: str = "", doc: str = "", key: str | None = Non
         doc: what it means, with unit.
         key: its key in files where that is not the camelCase form of the attribute.
         also: another name of its variable, which Kuma's public documents give though Kuma does not read it.
+        inert: why it changes nothing here; who sets it all the same is told.
     """
-    return Field(default, description=doc, alias=key, json_schema_extra={"env": env, "also": also})
+    meaning = f"no effect: {inert}" if inert else doc
+    return Field(default, description=meaning, alias=key, json_schema_extra={"env": env, "also": also, "inert": inert})
 
 
 def group(cls: type[Group], *, key: str | None = None) -> Any:
@@ -95,6 +102,12 @@ def variable_of(field: FieldInfo) -> str:
     """The variable of a setting without prefix, empty when it has none."""
     extra = field.json_schema_extra
     return str(extra.get("env", "")) if isinstance(extra, dict) else ""
+
+
+def inert_because(field: FieldInfo) -> str:
+    """Why a setting changes nothing, empty when it does."""
+    extra = field.json_schema_extra
+    return str(extra.get("inert", "")) if isinstance(extra, dict) else ""
 
 
 def other_variables_of(field: FieldInfo) -> tuple[str, ...]:
