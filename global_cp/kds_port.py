@@ -35,7 +35,8 @@ class KdsPort:
         try:
             await self._server.start(f"0.0.0.0:{self._kds.grpc_port}", credentials)
         except RuntimeError as error:
-            raise ConfigError(f"cannot listen on port {self._kds.grpc_port} for kds: {error}") from None
+            reason = str(error).partition(";")[0].lower()
+            raise ConfigError(f"cannot listen on port {self._kds.grpc_port} for kds: {reason}") from None
         log.info("listening", extra={"server": "kds", "port": self._kds.grpc_port})
         try:
             await asyncio.Event().wait()

@@ -156,10 +156,11 @@ class KdsClient:
                 error = str(failure)
             if self._clock.monotonic() - started > self._backoff.cap:
                 attempt = 0
+            what = "connection to the global ended" if self._status.connected else "cannot connect to the global"
             self._note(connected=False, error=error)
             # Anything between nothing and the full delay, so that zones do not come back all at once.
             delay = self._clock.uniform(0, wait)
-            log.warning("connection to the global ended", extra={"error": error, "next_try_s": round(delay, 2)})
+            log.warning(what, extra={"error": error, "next_try_s": round(delay, 2)})
             attempt += 1
             await self._clock.sleep(delay)
 

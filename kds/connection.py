@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 
+from kds.failures import readable
 from kds.transport import Metadata
 from ursa.errors import Unavailable
 from ursa.runtime.tasks import spawn
@@ -24,7 +25,7 @@ class CallEnded(Unavailable):
 
     def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
         self.code = code
-        super().__init__(f"{code.name}: {details or 'no details'}")
+        super().__init__(f"{code.name}: {readable(details or 'no details')}")
 
 
 class ClientStream:

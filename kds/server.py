@@ -167,15 +167,17 @@ class KdsServer:
         """A handler that knows its caller, and ends its stream with the status that fits the error."""
 
         async def handle(_requests: object, context: Context) -> None:
+            zone = ""
             try:
                 caller = read_caller(context.invocation_metadata() or (), context.peer())
+                zone = caller.zone
                 await self._parts.directory.authenticate(caller)
                 await handler(caller, context)
             except grpc.aio.InternalError as error:
                 # Writing to a peer that has just gone; there is nobody to tell.
                 log.debug("zone stream broke", extra={"error": str(error), "peer": context.peer()})
             except UrsaError as error:
-                log.warning("zone stream failed", extra={"error": str(error), "peer": context.peer()})
+                log.warning("zone stream failed", extra={"zone": zone, "error": str(error), "peer": context.peer()})
                 await self._let_finish(context)
                 code = next((c for kind, c in CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
                 await context.abort(code, str(error))

@@ -100,7 +100,8 @@ class ReplicaPort:
         try:
             server.add_secure_port(f"[::]:{self._own.port}", credentials.server())
         except RuntimeError as error:
-            raise Unavailable(f"cannot listen on port {self._own.port} for other replicas: {error}") from None
+            reason = str(error).partition(";")[0].lower()
+            raise Unavailable(f"cannot listen on port {self._own.port} for other replicas: {reason}") from None
         await server.start()
         log.info("listening", extra={"server": "replicas", "port": self._own.port})
         self.listening.set()

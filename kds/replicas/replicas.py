@@ -23,11 +23,17 @@ class Replicas:
 
     def __init__(self, settings: Settings, instance: str, store: Store, live: LiveView, clock: Clock) -> None:
         self._own, self._live, self._clock = own_replica(settings, instance), live, clock
+        self._shared = settings.store.shared
         self.peers = Peers(clock, settings.inter_cp.client)
         self._membership = Membership(settings, self._own, store, live, self.peers, clock)
 
     def components(self, ask: Answer) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """What every replica runs; `ask` asks proxies for other replicas."""
+        """What every replica runs; `ask` asks proxies for other replicas.
+
+        Nothing where the store is of this process alone: there cannot be others, and nothing need listen for them.
+        """
+        if not self._shared:
+            return {}
         pinged = self._membership.pinged
         port = ReplicaPort(self._own, self._live, self.peers, self._clock, pinged=pinged, answer=ask)
 

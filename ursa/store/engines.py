@@ -56,7 +56,7 @@ def _engine(settings: Settings, clock: Clock) -> Store:
 def open_guarded_store(settings: Settings, clock: Clock, metrics: CollectorRegistry) -> GuardedStore:
     """The same for a process that goes on without its store; what reaches the engine is counted."""
     engine = MeteredStore(open_store(settings, clock), metrics, clock)
-    return GuardedStore(engine, clock, local=settings.store.type in ("memory", "sqlite"))
+    return GuardedStore(engine, clock, local=not settings.store.shared)
 
 
 def _etcd(settings: StoreEtcd, clock: Clock) -> Store:

@@ -175,3 +175,8 @@ class Store(Group):
     encryption: StoreEncryption = group(StoreEncryption)
     etcd: StoreEtcd = group(StoreEtcd)
     redis: StoreRedis = group(StoreRedis)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes can have the store; else it lives in this process, or in a file locked by it."""
+        return self.type not in ("memory", "sqlite")
