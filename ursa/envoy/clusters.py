@@ -6,6 +6,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster as ClusterMessage
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 from ursa.envoy.addresses import endpoint
+from ursa.envoy.endpoints import assignment
 from ursa.envoy.outliers import outlier_detection
 from ursa.envoy.transport import upstream
 from ursa.envoy.values import (
@@ -19,6 +20,7 @@ from ursa.envoy.values import (
 )
 from ursa.ir import cluster as ir
 from ursa.ir.naming import stat_safe
+from ursa.ir.tls import TlsMatch
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -40,11 +42,8 @@ def cluster_bytes(of: ir.Cluster) -> bytes:
         fields["typed_extension_protocol_options"] = {HTTP_OPTIONS: packed(_http_options(of.http))}
     if of.tls is not None:
         fields["transport_socket"] = upstream(of.tls)
-    if of.tls_by_tags:
-        fields["transport_socket_matches"] = [
-            {"name": tls.sni, "match": string_struct(tags), "transport_socket": upstream(tls)}
-            for tags, tls in of.tls_by_tags
-        ]
+    if of.tls_matches:
+        fields["transport_socket_matches"] = [_tls_match(match) for match in of.tls_matches]
     if of.bind_source:
         fields["upstream_bind_config"] = {"source_address": {"address": of.bind_source, "port_value": 0}}
     if of.thresholds is not None:
@@ -59,10 +58,19 @@ def cluster_bytes(of: ir.Cluster) -> bytes:
 def _endpoints(of: ir.Cluster) -> Fields:
     if of.type == ir.EDS:
         return {"eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3"}}}
+    if of.endpoints:
+        return {"load_assignment": assignment(ir.LoadAssignment(of.name, of.endpoints))}
     if of.addresses:
         endpoints = [endpoint(address) for address in of.addresses]
         return {"load_assignment": {"cluster_name": of.name, "endpoints": [{"lb_endpoints": endpoints}]}}
     return {}
+
+
+def _tls_match(of: TlsMatch) -> Fields:
+    fields: Fields = {"name": of.name, "transport_socket": upstream(of.tls)}
+    if of.tags:
+        fields["match"] = string_struct(dict(of.tags))
+    return fields
 
 
 def _balancing(of: ir.Cluster) -> Fields:

@@ -11,13 +11,18 @@ from ursa.ir.cluster import Endpoint, LoadAssignment
 
 
 def assignment_bytes(of: LoadAssignment) -> bytes:
-    """Serialised `envoy.config.endpoint.v3.ClusterLoadAssignment`: grouped by locality, sorted by address."""
+    """Serialised `envoy.config.endpoint.v3.ClusterLoadAssignment`."""
+    return serialised(ClusterLoadAssignment(**assignment(of)))
+
+
+def assignment(of: LoadAssignment) -> Fields:
+    """`envoy.config.endpoint.v3.ClusterLoadAssignment`: grouped by locality, sorted by address."""
     ordered = sorted(of.endpoints, key=lambda e: (e.zone or "", e.priority, e.address, e.port, sorted(e.tags.items())))
     groups = [
         _locality(zone, priority, list(members))
         for (zone, priority), members in groupby(ordered, key=lambda e: (e.zone, e.priority))
     ]
-    return serialised(ClusterLoadAssignment(cluster_name=of.cluster, endpoints=groups))
+    return {"cluster_name": of.cluster, "endpoints": groups}
 
 
 def _locality(zone: str | None, priority: int, members: list[Endpoint]) -> Fields:

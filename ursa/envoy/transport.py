@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext, UpstreamTlsContext
 
-from ursa.envoy.values import Fields, packed, wrapped
-from ursa.ir.tls import DownstreamTls, InlineCertificate, InlineValidation, SanMatcher, SdsValidation, UpstreamTls
+from ursa.envoy.values import Fields, packed, present, wrapped
+from ursa.ir.tls import (
+    DownstreamTls,
+    ExternalTls,
+    FileValidation,
+    InlineCertificate,
+    InlineValidation,
+    SanMatcher,
+    SdsValidation,
+    UpstreamTls,
+)
 
 TRANSPORT_SOCKET = "envoy.transport_sockets.tls"
 
@@ -20,13 +29,14 @@ def san(matcher: SanMatcher) -> Fields:
     return {"san_type": matcher.type, "matcher": {"prefix" if matcher.prefix else "exact": matcher.value}}
 
 
-def validation(of: SdsValidation | InlineValidation | None) -> Fields:
+def validation(of: SdsValidation | InlineValidation | FileValidation | None) -> Fields:
     """The part of `CommonTlsContext` that says how the peer is checked."""
     if of is None:
         return {}
     sans = [san(matcher) for matcher in of.sans]
-    if isinstance(of, InlineValidation):
-        context: Fields = {"trusted_ca": {"inline_bytes": of.ca}}
+    if not isinstance(of, SdsValidation):
+        source: Fields = {"inline_bytes": of.ca} if isinstance(of, InlineValidation) else {"filename": of.path}
+        context: Fields = {"trusted_ca": source}
         if sans:
             context["match_typed_subject_alt_names"] = sans
         return {"validation_context": context}
@@ -52,14 +62,27 @@ def downstream(of: DownstreamTls) -> Fields:
     return {"name": TRANSPORT_SOCKET, "typed_config": packed(context)}
 
 
-def upstream(of: UpstreamTls) -> Fields:
+def upstream(of: UpstreamTls | ExternalTls) -> Fields:
     """Client side."""
-    context = UpstreamTlsContext(
-        sni=of.sni,
-        common_tls_context={
-            "alpn_protocols": list(of.alpn),
-            **certificate(of.certificate),
-            **validation(of.validation),
-        },
+    fields = _in_mesh(of) if isinstance(of, UpstreamTls) else _outside(of)
+    return {"name": TRANSPORT_SOCKET, "typed_config": packed(UpstreamTlsContext(**fields))}
+
+
+def _in_mesh(of: UpstreamTls) -> Fields:
+    common = {"alpn_protocols": list(of.alpn), **certificate(of.certificate), **validation(of.validation)}
+    return {"sni": of.sni, "common_tls_context": common}
+
+
+def _outside(of: ExternalTls) -> Fields:
+    fields: Fields = {"sni": of.sni, "allow_renegotiation": of.allow_renegotiation}
+    common = validation(of.validation)
+    if of.certificate is not None:
+        common |= certificate(of.certificate)
+    versions = present(
+        tls_minimum_protocol_version=of.min_version or None, tls_maximum_protocol_version=of.max_version or None
     )
-    return {"name": TRANSPORT_SOCKET, "typed_config": packed(context)}
+    if versions:
+        common["tls_params"] = versions
+    if common:
+        fields["common_tls_context"] = common
+    return fields

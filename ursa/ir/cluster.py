@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ursa.ir.address import Address
-from ursa.ir.tls import UpstreamTls
+from ursa.ir.tls import TlsMatch, UpstreamTls
 
 STATIC, STRICT_DNS, EDS, ORIGINAL_DST = "STATIC", "STRICT_DNS", "EDS", "ORIGINAL_DST"
 
@@ -123,6 +123,7 @@ class Cluster:
     Attributes:
         origin: the part of the planner that made it.
         addresses: endpoints of a static cluster.
+        endpoints: endpoints of a cluster without load assignment that carry weights, tags and localities.
         bind_source: source address of upstream connections.
         subset_keys: sets of tag keys by which a subset can be asked for.
         service, tags: the destination behind an outbound cluster.
@@ -135,9 +136,10 @@ class Cluster:
     origin: str
     connect_timeout: int | None = 5 * 10**9
     addresses: tuple[Address, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     http: HttpOptions | None = None
     tls: UpstreamTls | None = None
-    tls_by_tags: tuple[tuple[dict[str, str], UpstreamTls], ...] = ()
+    tls_matches: tuple[TlsMatch, ...] = ()
     bind_source: str = ""
     cluster_provided: bool = False
     balancer: LoadBalancer | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,7 @@ class SanMatcher:
     """A condition on a subject alternative name of the peer's certificate.
 
     Attributes:
-        type: `URI` or `DNS`.
+        type: `URI`, `DNS` or `IP_ADDRESS`.
         value: what the name must be, or begin with.
         prefix: whether `value` is only the beginning.
     """
@@ -37,11 +37,19 @@ class InlineValidation:
 
 
 @dataclass(frozen=True, slots=True)
+class FileValidation:
+    """The peer is validated with the CAs in a file next to the proxy."""
+
+    path: str
+    sans: tuple[SanMatcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InlineCertificate:
     """Certificate chain and private key, PEM."""
 
     chain: bytes
-    key: bytes
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,32 @@ class UpstreamTls:
     certificate: str
     validation: SdsValidation
     alpn: tuple[str, ...] = ("kuma",)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalTls:
+    """Client side towards a server outside of the mesh; without validation any server is believed.
+
+    Attributes:
+        sni: empty when it is not sent.
+        min_version: oldest version of TLS, in Envoy's terms; empty leaves the field out, as in `max_version`.
+    """
+
+    sni: str = ""
+    validation: InlineValidation | FileValidation | None = None
+    certificate: InlineCertificate | None = None
+    allow_renegotiation: bool = False
+    min_version: str = ""
+    max_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsMatch:
+    """TLS for those endpoints of a cluster that have all the tags, for all of them when there are none."""
+
+    name: str
+    tags: tuple[tuple[str, str], ...]
+    tls: UpstreamTls | ExternalTls
 
 
 @dataclass(frozen=True, slots=True)

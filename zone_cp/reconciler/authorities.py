@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 from ursa.discovery.snapshot import ResourceSet, entry
 from ursa.envoy import types
@@ -13,6 +11,7 @@ from ursa.envoy.secrets import secret_bytes
 from ursa.errors import NotFound, UrsaError
 from ursa.identity.ca import CertificateAuthority, builtin_cert_secret, builtin_key_secret
 from ursa.identity.certificates import Leaf, LeafIssuer, LeafRequest
+from ursa.identity.data_sources import read_file, read_source
 from ursa.identity.signing_keys import secret_data
 from ursa.ir.tls import CertificateSecret, ValidationSecret
 from ursa.model.json import JsonObject
@@ -116,17 +115,7 @@ class Authorities:
         return self._source(mesh, backend.conf.get("cert", {})), self._source(mesh, backend.conf.get("key", {}))
 
     def _source(self, mesh: str, source: JsonObject) -> bytes:
-        """The bytes that a DataSource refers to."""
-        if "secret" in source:
-            return self._secret(mesh, source["secret"])
-        if "file" in source:
-            try:
-                return Path(source["file"]).read_bytes()
-            except OSError as error:
-                raise NotFound(f"file {source['file']}: {error.strerror}") from None
-        if "inline" in source:
-            return base64.b64decode(source["inline"])
-        return str(source.get("inlineString", "")).encode()
+        return read_source(source, lambda name: self._secret(mesh, name), read_file)
 
     def _secret(self, mesh: str, name: str) -> bytes:
         resource = self._view.get("Secret", mesh, name)
