@@ -16,6 +16,7 @@ from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
+from ursa.identity.data_sources import read_file
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import Clock, SystemClock
@@ -77,7 +78,7 @@ async def serve(settings: Settings) -> None:
     resources = ResourceManager(store, live, registry, settings, clock)
 
     # From the view to snapshots: plans of connected proxies, kept up to date.
-    planner = ZonePlanner(zone, registry, policy_plugins(), planner_settings(settings))
+    planner = ZonePlanner(zone, registry, policy_plugins(), planner_settings(settings), read_file=read_file)
     kds = settings.multizone.zone.kds
     rollouts = RolloutLedger(clock, kept=kds.reports_kept, pause=kds.report_interval)
     reconciler = Reconciler(live, planner, clock, on_step=rollouts.stepped)

@@ -15,13 +15,13 @@ from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Create, Store, Update
 from ursa.topology.ingresses import remote_services
-from ursa.topology.vips import allocate, config_name, parse_table, serialise_table
+from ursa.topology.vips import allocate, config_name, entries, parse_table, serialise_table
 from ursa.view.live import LiveView, Step
 from ursa.view.view import Touched, View
 
 log = logging.getLogger(__name__)
 
-CAUSES = frozenset({"Dataplane", "ZoneIngress", "Mesh", "Config"})
+CAUSES = frozenset({"Dataplane", "ZoneIngress", "Mesh", "Config", "ExternalService"})
 
 PACE = 0.1
 """Seconds between two looks at least, so that many services that come together become one write. No
@@ -70,6 +70,7 @@ class VipAllocator:
         if "ZoneIngress" in step.touched.kinds:
             return list(step.after.meshes())
         named = {f"{key.kind}/{key.name}" for key in step.touched.keys if key.kind in ("Mesh", "Config")}
+        changed = changed | {change.key.mesh for change in step.touched.of("ExternalService")}
         return [
             mesh
             for mesh in step.after.meshes()
@@ -83,7 +84,8 @@ class VipAllocator:
             table = parse_table("" if config is None else str(config.spec.get("config", "")))
             services = self._local.get(mesh, set()) | {service for of, service in remote if of == mesh}
             try:
-                allocated = allocate(services, table, self._cidr)
+                wanted = entries(services, view.list("ExternalService", mesh))
+                allocated = allocate(wanted, table, self._cidr)
             except ValueError as error:
                 log.error("virtual addresses are used up", extra={"mesh": mesh, "error": str(error)})
                 continue

@@ -16,7 +16,6 @@ from ursa.envoy.values import (
     packed,
     present,
     serialised,
-    string_struct,
 )
 from ursa.ir import cluster as ir
 from ursa.ir.naming import stat_safe
@@ -69,7 +68,7 @@ def _endpoints(of: ir.Cluster) -> Fields:
 def _tls_match(of: TlsMatch) -> Fields:
     fields: Fields = {"name": of.name, "transport_socket": upstream(of.tls)}
     if of.tags:
-        fields["match"] = string_struct(dict(of.tags))
+        fields["match"] = dict(of.tags)
     return fields
 
 

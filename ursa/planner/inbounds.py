@@ -141,4 +141,5 @@ def _http(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) 
 
 
 def _is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address == "::1"
+    """Whether redirection leaves connections to an address alone; of 127.0.0.0/8 that is only the usual one."""
+    return address in ("127.0.0.1", "::1")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ursa.ir.cluster import Endpoint
 from ursa.ir.plan import Reach
 from ursa.ir.tls import DownstreamTls
 from ursa.model.dataplane import Dataplane
+from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.matching import ConnectionPolicy
+from ursa.topology.external_services import ExternalService
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -125,6 +128,25 @@ class OutboundSpec:
     hostnames: tuple[str, ...] = ()
     route: ConnectionPolicy | None = None
 
+    @property
+    def service(self) -> str:
+        """The service it leads to."""
+        return dict(self.tags)[SERVICE_TAG]
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalOutbound:
+    """A service outside of the mesh as a sidecar reaches it.
+
+    Attributes:
+        instances: its servers with their endpoints; none when the zone's egresses lead to them.
+        ipv6: whether host names may be resolved to IPv6 addresses.
+    """
+
+    service: str
+    instances: tuple[tuple[ExternalService, Endpoint], ...] = ()
+    ipv6: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class DnsInputs:
@@ -146,6 +168,7 @@ class OutboundInputs:
         source_tags: value of the header that tells the source's tags, empty when it is not sent.
         bind: False when transparent proxying hands connections over.
         direct: addresses that may be reached directly, (address, port).
+        external: services outside of the mesh that the outbounds may lead to.
     """
 
     settings: Settings
@@ -158,6 +181,7 @@ class OutboundInputs:
     bind: bool = True
     dns: DnsInputs | None = None
     direct: tuple[tuple[str, int], ...] = ()
+    external: tuple[ExternalOutbound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

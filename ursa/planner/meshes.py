@@ -15,7 +15,7 @@ from ursa.policies.core.precedence import by_precedence
 from ursa.policies.legacy.matching import ConnectionPolicy, parse_connection_policy
 from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
-from ursa.topology.vips import Vip, config_name, parse_table, service_vips
+from ursa.topology.vips import Vip, config_name, parse_table, table_vips
 from ursa.view.view import Bucket, Touched, View
 
 LEGACY_KINDS = (TRAFFIC_PERMISSION, TRAFFIC_ROUTE)
@@ -89,7 +89,7 @@ class MeshIndex:
             mesh,
             policies,
             legacy,
-            service_vips(table, self._settings.vip_domain, self._settings.vip_port),
+            table_vips(table, self._settings.vip_domain, self._settings.vip_port),
             any(view.bucket(kind, mesh.name) for kind in TAGS_HEADER_KINDS),
         )
 

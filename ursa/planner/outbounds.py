@@ -25,8 +25,9 @@ from ursa.ir.routes import Forward, HeaderValue, Route, RouteConfig, RouteMatch,
 from ursa.model.labels import SERVICE_TAG
 from ursa.planner import names
 from ursa.planner.blocks import internal_cidrs, mesh_client_tls, service_san
+from ursa.planner.external_outbounds import external_cluster
 from ursa.planner.inbounds import TAGS_HEADER
-from ursa.planner.inputs import OutboundInputs, OutboundSpec
+from ursa.planner.inputs import ExternalOutbound, OutboundInputs, OutboundSpec
 from ursa.policies.core.route_hash import matches_hash
 from ursa.policies.core.subsets import SubsetRules
 from ursa.policies.legacy.traffic_route import HttpRule, RouteConf, Share, modify_route, route_conf
@@ -66,6 +67,8 @@ def _refer(plan: ProxyPlan, clusters: Sequence[Cluster], inputs: OutboundInputs)
     """Notes which endpoints and secrets the clusters need."""
     mesh = inputs.mesh.name
     for cluster in clusters:
+        if cluster.type != EDS:
+            continue
         narrowed = tuple(without_service(cluster.tags).items())
         plan.endpoints[cluster.name] = EdsReference(mesh, cluster.service, narrowed)
         if cluster.tls is not None:
@@ -85,24 +88,25 @@ def _clusters(spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) ->
 
 def _cluster(tags: Mapping[str, str], spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> Cluster:
     mesh, service = inputs.mesh, tags[SERVICE_TAG]
-    tls = None
-    if mesh.mtls and spec.tls:
-        tls = mesh_client_tls(mesh.name, sni_of_tags(tags, mesh.name), (service_san(mesh.name, service),))
-    return Cluster(
-        cluster_name(tags),
-        EDS,
-        origins.OUTBOUND,
-        http=HttpOptions(2),
-        tls=tls,
-        balancer=routing.balancer,
-        service=service,
-        tags=tags,
-        protocol=spec.protocol,
-    )
+    external = _external(inputs, service)
+    if external is not None:
+        cluster = external_cluster(external, tags, mesh.name, spec.protocol)
+    else:
+        cluster = Cluster(cluster_name(tags), EDS, origins.OUTBOUND, http=HttpOptions(2))
+        if mesh.mtls and spec.tls:
+            sans = (service_san(mesh.name, service),)
+            cluster.tls = mesh_client_tls(mesh.name, sni_of_tags(tags, mesh.name), sans)
+    cluster.balancer = routing.balancer
+    cluster.service, cluster.tags, cluster.protocol = service, tags, spec.protocol
+    return cluster
+
+
+def _external(inputs: OutboundInputs, service: str) -> ExternalOutbound | None:
+    return next((one for one in inputs.external if one.service == service), None)
 
 
 def _listener(spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> Listener:
-    service = dict(spec.tags)[SERVICE_TAG]
+    service = spec.service
     filters: list[NetworkFilter]
     if spec.protocol in HTTP_LIKE:
         filters = [_http(service, spec, routing, inputs)]
@@ -124,9 +128,11 @@ def _listener(spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) ->
 
 def _http(service: str, spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> HttpConnectionManager:
     filters: list[HttpFilter] = [GrpcStats(), Router()] if spec.protocol == GRPC else [Router()]
-    routes = [_rule(rule) for rule in routing.rules]
-    routes.append(Route(RouteMatch("/"), _forward(routing.shares), name="" if inputs.legacy else CATCH_ALL))
-    headers = (HeaderValue(TAGS_HEADER, inputs.source_tags),) if inputs.source_tags else ()
+    routes = [_rule(rule, inputs) for rule in routing.rules]
+    routes.append(Route(RouteMatch("/"), _forward(routing.shares, inputs), name="" if inputs.legacy else CATCH_ALL))
+    # TrafficRoutes were never told the tags of gRPC clients.
+    tagged = inputs.source_tags and not (inputs.legacy and spec.protocol == GRPC)
+    headers = (HeaderValue(TAGS_HEADER, inputs.source_tags),) if tagged else ()
     config = RouteConfig(f"outbound:{service}", [VirtualHost(service, routes)], request_headers_to_add=headers)
     return HttpConnectionManager(
         stat_safe(service),
@@ -139,14 +145,16 @@ def _http(service: str, spec: OutboundSpec, routing: RouteConf, inputs: Outbound
     )
 
 
-def _rule(rule: HttpRule) -> Route:
-    route = Route(rule.match, _forward(rule.shares))
+def _rule(rule: HttpRule, inputs: OutboundInputs) -> Route:
+    route = Route(rule.match, _forward(rule.shares, inputs))
     modify_route(route, rule.modify)
     return route
 
 
-def _forward(shares: Sequence[Share]) -> Forward:
-    return Forward(_weighted(shares), timeout=0)
+def _forward(shares: Sequence[Share], inputs: OutboundInputs) -> Forward:
+    """Servers outside of the mesh are asked by their own names."""
+    outside = any(_external(inputs, share.tags.get(SERVICE_TAG, "")) is not None for share in shares)
+    return Forward(_weighted(shares), timeout=0, auto_host_rewrite=outside)
 
 
 def _weighted(shares: Sequence[Share]) -> tuple[WeightedCluster, ...]:
@@ -154,4 +162,4 @@ def _weighted(shares: Sequence[Share]) -> tuple[WeightedCluster, ...]:
 
 
 def _service_tags(spec: OutboundSpec) -> Mapping[str, str]:
-    return {SERVICE_TAG: dict(spec.tags)[SERVICE_TAG]}
+    return {SERVICE_TAG: spec.service}

@@ -5,7 +5,7 @@ After a change only the services it can concern are looked at again, and what co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ursa.model.dataplane import parse_dataplane
@@ -14,6 +14,7 @@ from ursa.model.resource import Resource
 from ursa.model.zone_proxy import ZoneEgress, ZoneIngress, parse_zone_egress, parse_zone_ingress
 from ursa.planner.parsed import Parsed
 from ursa.topology.endpoints import ServiceEndpoints, Surroundings, service_endpoints
+from ursa.topology.external_services import ExternalService
 from ursa.topology.ingresses import RemoteServices, remote_services
 from ursa.view.view import Touched, View
 
@@ -34,8 +35,11 @@ class ServiceChanges:
 class ServiceIndex:
     """Endpoints by (mesh, service) as seen from one zone."""
 
-    def __init__(self, zone: str) -> None:
-        self._zone = zone
+    def __init__(
+        self, zone: str, external: Callable[[str], Mapping[str, tuple[ExternalService, ...]]] = lambda _: {}
+    ) -> None:
+        """Args: external: the external services of a mesh by service."""
+        self._zone, self._external = zone, external
         self._known: dict[ServiceKey, ServiceEndpoints] = {}
         self._around: dict[str, Surroundings] = {}
         self._remote = RemoteServices()
@@ -46,15 +50,18 @@ class ServiceIndex:
         """The endpoints of a service; of one that nobody serves, none."""
         return self._known.get((mesh, service), NOTHING)
 
-    def update(self, view: View, touched: Touched, meshes: Iterable[Mesh]) -> ServiceChanges:
+    def update(
+        self, view: View, touched: Touched, meshes: Iterable[Mesh], external: Iterable[ServiceKey] = ()
+    ) -> ServiceChanges:
         """Takes over a step of the view.
 
         Args:
             view: the newest view.
             touched: what changed since the last call.
             meshes: all meshes of the view.
+            external: services of which a server outside of the mesh came, went or changed.
         """
-        dirty = set(touched.services)
+        dirty = {*touched.services, *external}
         if touched.kinds & {"ZoneIngress"}:
             dirty |= self._take_ingresses(view)
         moved = self._take_surroundings(view, meshes)
@@ -69,13 +76,14 @@ class ServiceIndex:
         around = self._around.get(mesh)
         bucket = view.serving(mesh, service)
         remote = self._remote.by_service.get(key, ())
+        external = self._external(mesh).get(service, ())
         before = self._known.get(key)
-        if around is None or (not bucket and not remote):
+        if around is None or (not bucket and not remote and not external):
             after = None
             self._known.pop(key, None)
         else:
             dataplanes = [parse_dataplane(bucket[name]) for name in sorted(bucket)]
-            after = service_endpoints(service, around, dataplanes, remote)
+            after = service_endpoints(service, around, dataplanes, remote, external)
             if after == before:
                 return
             self._known[key] = after
@@ -104,7 +112,7 @@ class ServiceIndex:
 
     def _all_keys(self, view: View, meshes: set[str]) -> Iterable[ServiceKey]:
         for mesh in meshes:
-            yield from ((mesh, service) for service in view.services(mesh))
+            yield from ((mesh, service) for service in (*view.services(mesh), *self._external(mesh)))
         yield from (key for key in self._remote.by_service if key[0] in meshes)
         yield from (key for key in self._known if key[0] in meshes)
 

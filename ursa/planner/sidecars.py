@@ -10,6 +10,7 @@ from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
     FEATURE_EMBEDDED_DNS,
     DnsInputs,
+    ExternalOutbound,
     InboundInputs,
     OutboundInputs,
     OutboundSpec,
@@ -75,6 +76,7 @@ def outbound_inputs(
     matched: Sequence[Matched],
     services: Services,
     tls_ready: TlsReady,
+    external: tuple[ExternalOutbound, ...] = (),
 ) -> OutboundInputs:
     """Inputs of the outbound half.
 
@@ -86,6 +88,7 @@ def outbound_inputs(
         matched: the policies that select the proxy, per plugin.
         services: endpoints by service.
         tls_ready: whether a service's instances accept mesh TLS.
+        external: the services outside of the mesh that the proxy may use.
     """
     redirection = redirection_of(dataplane, facts)
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
@@ -97,6 +100,7 @@ def outbound_inputs(
         for address, port, service, tags, hostnames in specs
     )
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds)
+    named = {spec.service for spec in outbounds}
     return OutboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -108,6 +112,8 @@ def outbound_inputs(
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
         direct=_direct(dataplane, outbounds, state, services) if redirection is not None else (),
+        # Routes may lead anywhere; without them only what the outbounds name is used.
+        external=tuple(one for one in external if routes or one.service in named),
     )
 
 

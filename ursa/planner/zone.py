@@ -19,6 +19,8 @@ from ursa.planner.admin import plan_admin
 from ursa.planner.chains import egress_inputs, ingress_inputs
 from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import plan_dns
+from ursa.planner.external import ExternalIndex
+from ursa.planner.external_outbounds import external_outbounds
 from ursa.planner.inbounds import plan_inbounds
 from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs, ProxyFacts, Settings, ZoneProxyInputs
 from ursa.planner.memo import Memo
@@ -27,6 +29,7 @@ from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
 from ursa.planner.readiness import TlsReadiness
 from ursa.planner.real_services import RealServiceIndex
+from ursa.planner.resolved import ReadFile, no_file
 from ursa.planner.services import ServiceIndex
 from ursa.planner.sidecars import inbound_inputs, outbound_inputs
 from ursa.planner.transparent import plan_passthrough
@@ -61,13 +64,28 @@ class ZonePlanner:
     """Plans the proxies of one zone."""
 
     def __init__(
-        self, zone: str, registry: Registry, plugins: Sequence[PolicyPlugin], settings: Settings, *, check: bool = False
+        self,
+        zone: str,
+        registry: Registry,
+        plugins: Sequence[PolicyPlugin],
+        settings: Settings,
+        *,
+        read_file: ReadFile = no_file,
+        check: bool = False,
     ) -> None:
-        """Args: check: compute everything remembered twice and compare, for tests."""
+        """Args:
+        zone: name of the zone.
+        registry: all kinds.
+        plugins: the effects of policies, in order.
+        settings: the control plane's.
+        read_file: reads a certificate next to the control plane.
+        check: compute everything remembered twice and compare, for tests.
+        """
         self._zone, self._plugins, self._settings = zone, plugins, settings
         self._view = View()
         self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
-        self._services = ServiceIndex(zone)
+        self._external = ExternalIndex(read_file)
+        self._services = ServiceIndex(zone, self._external.of)
         self._real = RealServiceIndex(zone, self._services)
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
@@ -81,11 +99,12 @@ class ZonePlanner:
                 self._subject.forget(change.key)
         meshes = self._meshes.update(view, touched)
         all_meshes = [state.mesh for state in self._meshes.all.values()]
-        changes = self._services.update(view, touched, all_meshes)
+        external = self._external.update(view, touched)
+        changes = self._services.update(view, touched, all_meshes, external)
         real = self._real.update(view, touched, all_meshes)
         ready = self._readiness.update(view, touched, self._meshes.all)
-        zone_proxies = bool(meshes or real.meshes or touched.kinds & {"ZoneIngress", "ZoneEgress"})
-        concerned = meshes | changes.meshes | real.meshes | ready
+        zone_proxies = bool(meshes or real.meshes or external or touched.kinds & {"ZoneIngress", "ZoneEgress"})
+        concerned = meshes | changes.meshes | real.meshes | ready | {mesh for mesh, _ in external}
         return Concerned(concerned, changes.endpoints | real.endpoints, zone_proxies)
 
     def mesh(self, name: str) -> MeshState | None:
@@ -110,6 +129,7 @@ class ZonePlanner:
             matched,
             lambda service: self._services.of(mesh, service),
             lambda service: self._readiness.ready(mesh, service),
+            external_outbounds(state, dataplane, self._external.of(mesh), self._zone),
         )
         return own, outbound
 

@@ -12,6 +12,7 @@ from ursa.model.labels import PROTOCOL_TAG, ZONE_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.zone_proxy import ZoneEgress
 from ursa.topology.destinations import without_service
+from ursa.topology.external_services import ExternalService
 from ursa.topology.ingresses import RemoteInstances
 from ursa.topology.protocols import common_protocol, parse_protocol
 
@@ -59,7 +60,11 @@ class Surroundings:
 
 
 def service_endpoints(
-    service: str, around: Surroundings, dataplanes: Iterable[Dataplane], remote: Sequence[RemoteInstances]
+    service: str,
+    around: Surroundings,
+    dataplanes: Iterable[Dataplane],
+    remote: Sequence[RemoteInstances],
+    external: Sequence[ExternalService] = (),
 ) -> ServiceEndpoints:
     """Finds the endpoints of a tag service (`spec/xds.md` §4.1).
 
@@ -68,6 +73,7 @@ def service_endpoints(
         around: mesh and zone.
         dataplanes: the local proxies of the service.
         remote: what other zones' ingresses offer of it.
+        external: servers outside of the mesh that are known as this service; egresses lead to them.
     """
     mesh = around.mesh
     weight = max(1, around.coordinates) if mesh.mtls else 1
@@ -80,10 +86,13 @@ def service_endpoints(
     near = tuple(_endpoint(inbound, dataplane, weight, around) for inbound, dataplane in healthy)
     reachable = remote if mesh.mtls else ()
     far = tuple(endpoint for group in reachable for endpoint in _remote(group, around))
+    outside = tuple(located(e.address, e.port, 1, dict(one.tags), around) for one in external for e in around.egresses)
     protocols = [parse_protocol(e.tags.get(PROTOCOL_TAG, "")) for e in (*near, *far)]
+    protocols += [one.protocol for one in external]
+    beside = near if weight == 1 else tuple(_endpoint(i, d, 1, around) for i, d in healthy)
     return ServiceEndpoints(
-        mesh=(*near, *far),
-        local=near if weight == 1 else tuple(_endpoint(i, d, 1, around) for i, d in healthy),
+        mesh=(*near, *far, *outside),
+        local=(*beside, *outside),
         remote=tuple(_behind_ingress(group, around, {"mesh": mesh.name}) for group in reachable),
         protocol=common_protocol(protocols),
     )
@@ -91,7 +100,7 @@ def service_endpoints(
 
 def _endpoint(inbound: Inbound, dataplane: Dataplane, weight: int, around: Surroundings) -> Endpoint:
     address = dataplane.advertised_address or inbound.address
-    return _located(address, inbound.port, weight, inbound.tags, around)
+    return located(address, inbound.port, weight, inbound.tags, around)
 
 
 def _remote(group: RemoteInstances, around: Surroundings) -> Iterable[Endpoint]:
@@ -99,17 +108,18 @@ def _remote(group: RemoteInstances, around: Surroundings) -> Iterable[Endpoint]:
         yield _behind_ingress(group, around, {})
         return
     for egress in around.egresses:
-        yield _located(egress.address, egress.port, 1, group.service.tags, around, last=group.lapsed)
+        yield located(egress.address, egress.port, 1, group.service.tags, around, last=group.lapsed)
 
 
 def _behind_ingress(group: RemoteInstances, around: Surroundings, extra: Mapping[str, str]) -> Endpoint:
     tags = {**group.service.tags, **extra}
-    return _located(group.address, group.port, group.service.instances, tags, around, last=group.lapsed)
+    return located(group.address, group.port, group.service.instances, tags, around, last=group.lapsed)
 
 
-def _located(
+def located(
     address: str, port: int, weight: int, tags: Mapping[str, str], around: Surroundings, *, last: bool = False
 ) -> Endpoint:
+    """An endpoint in the zone that its tags tell, farther away when that is another one."""
     there = tags.get(ZONE_TAG)
     farther = around.mesh.locality_aware and there is not None and there != around.zone
     return Endpoint(address, port, weight, without_service(tags), there, int(farther) + int(last))

@@ -31,7 +31,6 @@ class ExternalService:
         name: of the resource.
         tags: as declared, sorted.
         tls: None for plaintext.
-        host_entry: whether the host's own name leads to it, too.
     """
 
     name: str
@@ -39,7 +38,6 @@ class ExternalService:
     host: str
     port: int
     tls: ExternalTls | None = None
-    host_entry: bool = True
 
     @property
     def service(self) -> str:
@@ -68,17 +66,21 @@ def parse_external_service(resource: Resource, load: Load) -> ExternalService:
     Raises:
         NotFound: a certificate or key it refers to is not there.
     """
-    networking: JsonObject = resource.spec.get("networking", {})
-    tls: JsonObject = networking.get("tls", {})
-    host, port = host_and_port(networking.get("address", "")) or ("", "0")
+    tls: JsonObject = resource.spec.get("networking", {}).get("tls", {})
+    host, port = external_address(resource)
     return ExternalService(
         name=resource.name,
         tags=tuple(sorted(resource.spec.get("tags", {}).items())),
         host=host,
-        port=int(port),
+        port=port,
         tls=_tls(tls, host, load) if tls.get("enabled") else None,
-        host_entry=not networking.get("disableHostDNSEntry"),
     )
+
+
+def external_address(resource: Resource) -> tuple[str, int]:
+    """Host and port of the server that an ExternalService means."""
+    host, port = host_and_port(resource.spec.get("networking", {}).get("address", "")) or ("", "0")
+    return host, int(port)
 
 
 def tls_matches(services: Iterable[tuple[ExternalService, Endpoint]]) -> tuple[TlsMatch, ...]:

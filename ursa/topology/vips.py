@@ -7,21 +7,24 @@ nothing. The lowest free address is given next, in order of the names, so equal 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
+from ursa.model.resource import Resource
+from ursa.model.validation.addresses import is_dns_name
+from ursa.topology.external_services import external_address
 
-SERVICE_KEY = "0:"
-"""Prefix of services in the stored table."""
+SERVICE_KEY, HOST_KEY = "0:", "1:"
+"""Prefixes of services and of hosts in the stored table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A service's address and the names that lead to it; `port` is where its outbound listens."""
+    """An address of a service and the names that lead to it; `port` is where its outbound listens."""
 
     service: str
     address: str
@@ -43,24 +46,44 @@ def parse_table(config: str) -> dict[str, JsonObject]:
     return table if isinstance(table, dict) else {}
 
 
-def allocate(services: Iterable[str], table: Mapping[str, JsonObject], cidr: str) -> dict[str, JsonObject]:
+def entries(services: Iterable[str], external: Iterable[Resource]) -> dict[str, list[JsonObject]]:
+    """What has to have an address: outbounds by key.
+
+    Args:
+        services: tag services of this zone and of others.
+        external: ExternalServices in order of their names; their hosts get addresses, too.
+    """
+    wanted = {SERVICE_KEY + service: [_outbound(service, 0, "service")] for service in services}
+    for resource in external:
+        service = str(resource.spec.get("tags", {}).get(SERVICE_TAG, ""))
+        host, port = external_address(resource)
+        wanted.setdefault(SERVICE_KEY + service, [_outbound(service, port, "service")])
+        if not resource.spec.get("networking", {}).get("disableHostDNSEntry"):
+            outbounds = wanted.setdefault(HOST_KEY + host, [])
+            if all(outbound["Port"] != port for outbound in outbounds):
+                outbounds.append(_outbound(service, port, f"external-service:{resource.name}"))
+    return wanted
+
+
+def allocate(
+    wanted: Mapping[str, list[JsonObject]], table: Mapping[str, JsonObject], cidr: str
+) -> dict[str, JsonObject]:
     """The table after services came and went; entries of other origins are kept as they are.
 
     Raises:
         ValueError: the range has no address left.
     """
-    wanted = {SERVICE_KEY + service: service for service in services}
-    kept = {key: entry for key, entry in table.items() if key in wanted or not key.startswith(SERVICE_KEY)}
-    used = {entry.get("address") for entry in kept.values()}
+    others = {key: entry for key, entry in table.items() if not key.startswith((SERVICE_KEY, HOST_KEY))}
+    kept = {key: str(table[key]["address"]) for key in wanted if table.get(key, {}).get("address")}
+    used = {*kept.values(), *(entry.get("address") for entry in others.values())}
     free = (str(a) for a in _addresses(cidr) if str(a) not in used)
     for key in sorted(wanted.keys() - kept.keys()):
         try:
-            address = next(free)
+            kept[key] = next(free)
         except StopIteration:
             raise ValueError(f"no virtual address left in {cidr}") from None
-        outbound = {"Port": 0, "TagSet": {SERVICE_TAG: wanted[key]}, "Origin": "service"}
-        kept[key] = {"address": address, "outbounds": [outbound]}
-    return {key: kept[key] for key in sorted(kept)}
+    given = {key: {"address": address, "outbounds": wanted[key]} for key, address in kept.items()}
+    return dict(sorted({**others, **given}.items()))
 
 
 def serialise_table(table: Mapping[str, JsonObject]) -> str:
@@ -68,13 +91,23 @@ def serialise_table(table: Mapping[str, JsonObject]) -> str:
     return orjson.dumps(dict(table), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def service_vips(table: Mapping[str, JsonObject], domain: str, port: int) -> tuple[Vip, ...]:
-    """All services of a table with their names, sorted by service."""
-    return tuple(
-        Vip(service, str(entry["address"]), port, _hostnames(service, domain))
-        for key, entry in sorted(table.items())
-        if key.startswith(SERVICE_KEY) and (service := key.removeprefix(SERVICE_KEY)) and "address" in entry
-    )
+def table_vips(table: Mapping[str, JsonObject], domain: str, port: int) -> tuple[Vip, ...]:
+    """All addresses of a table with the ports at which something listens, sorted by key.
+
+    Args:
+        table: as it is stored.
+        domain: of the names of services.
+        port: at which every service listens, besides the port of a server outside of the mesh.
+    """
+    found: list[Vip] = []
+    for key, entry in sorted(table.items()):
+        if "address" not in entry or not entry.get("outbounds"):
+            continue
+        if key.startswith(SERVICE_KEY):
+            found += _of_service(entry, domain, port)
+        elif key.startswith(HOST_KEY):
+            found += _of_host(key.removeprefix(HOST_KEY), entry, port)
+    return tuple(found)
 
 
 def mapped_ipv6(address: str) -> str:
@@ -88,6 +121,30 @@ def _addresses(cidr: str) -> Iterable[ipaddress.IPv4Address]:
     network = ipaddress.IPv4Network(cidr)
     first = int(network.network_address)
     return (ipaddress.IPv4Address(first + i) for i in range(network.num_addresses))
+
+
+def _outbound(service: str, port: int, origin: str) -> JsonObject:
+    return {"Port": port, "TagSet": {SERVICE_TAG: service}, "Origin": origin}
+
+
+def _service(outbound: JsonObject) -> str:
+    return str(outbound["TagSet"].get(SERVICE_TAG, ""))
+
+
+def _of_service(entry: JsonObject, domain: str, port: int) -> Iterator[Vip]:
+    outbound = entry["outbounds"][0]
+    service = _service(outbound)
+    for one in dict.fromkeys((outbound["Port"] or port, port)):
+        yield Vip(service, str(entry["address"]), one, _hostnames(service, domain))
+
+
+def _of_host(host: str, entry: JsonObject, port: int) -> Iterator[Vip]:
+    names = (host,) if is_dns_name(host) else ()
+    services = {outbound["Port"]: _service(outbound) for outbound in entry["outbounds"]}
+    if names:
+        services.setdefault(port, next(iter(services.values())))
+    for one, service in services.items():
+        yield Vip(service, str(entry["address"]), one, names)
 
 
 def _hostnames(service: str, domain: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ursa.model.resource import Resource
 from ursa.policies.legacy.gateways import gateway_of, on_destination, on_gateway, routes_of
 from ursa.policies.legacy.matching import ConnectionPolicy, Tags, parse_connection_policy
 from ursa.policies.legacy.places import Attached, Outward, Place, Policies, sidecar_places
-from ursa.topology.vips import config_name, parse_table, service_vips
+from ursa.topology.vips import config_name, parse_table, table_vips
 
 GATEWAY, GATEWAY_ROUTE = "MeshGateway", "MeshGatewayRoute"
 METRICS_PORT = 5670
@@ -50,7 +50,7 @@ class LegacyMesh:
         config = self._context.view.get("Config", "", config_name(self._mesh))
         table = {} if config is None else parse_table(str(config.spec.get("config", "")))
         reachable = transparent.reachable_services
-        vips = service_vips(table, settings.domain, settings.service_vip_port)
+        vips = table_vips(table, settings.domain, settings.service_vip_port)
         return listed + [Outward(v.address, v.port, v.service) for v in vips if not reachable or v.service in reachable]
 
     def gateway(self, dataplane: Dataplane) -> Document | None:
