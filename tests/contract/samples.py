@@ -14,14 +14,14 @@ def timeout(name: str, value: str = "5s", mesh: str = "default") -> Resource:
 
 
 async def take(store: Store, after: int, count: int, patience: float = 10) -> list[Batch]:
-    """The first `count` batches after a revision."""
+    """The batches after a revision, up to the one with the `count`th change."""
     found: list[Batch] = []
     watching = store.watch(after)
     try:
         async with asyncio.timeout(patience):
             async for batch in watching:
                 found.append(batch)
-                if len(found) == count:
+                if sum(len(one.changes) for one in found) >= count:
                     break
     finally:
         await watching.aclose()  # type: ignore[attr-defined]

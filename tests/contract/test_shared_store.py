@@ -65,6 +65,38 @@ async def test_processes_compete_fairly_for_one_resource(shared: SharedPlace) ->
         assert len(await take(one, before, 40)) == 40
 
 
+async def test_competition_for_one_resource_stops_no_other(shared: SharedPlace) -> None:
+    async with opened(shared) as one, opened(shared) as two:
+        await create(one, timeout("contested", "0s"))
+
+        async def compete(store: Store, unit: str) -> None:
+            for number in range(20):
+                await update(store, timeout("contested", f"{number}{unit}"))
+
+        async def go_on(store: Store, who: str) -> None:
+            for number in range(20):
+                await create(store, timeout(f"{who}{number}"))
+
+        rivals = [compete(one, "h"), compete(two, "m")]
+        others = [go_on(store, f"{who}-{i}-") for who, store in (("one", one), ("two", two)) for i in range(10)]
+        await asyncio.gather(*rivals, *others)
+        assert len((await one.contents()).resources) == 401
+
+
+async def test_a_group_that_holds_a_lost_lease_loses_only_its_own_writes(shared: SharedPlace) -> None:
+    async with opened(shared) as store:
+        lost = await store.acquire("leader", "one", 10)
+        await lost.release()
+        held = await store.acquire("leader", "two", 10)
+        results = await asyncio.gather(
+            *(store.write([Create(timeout(f"t{i}"))], fence=(None, lost, held)[i % 3]) for i in range(30)),
+            return_exceptions=True,
+        )
+        assert [type(r).__name__ for r in results] == ["tuple", "Fenced", "tuple"] * 10
+        assert {r.name for r in (await store.contents()).resources} == {f"t{i}" for i in range(30) if i % 3 != 1}
+        await held.release()
+
+
 async def test_a_dead_holder_is_followed_by_another(shared: SharedPlace) -> None:
     async with opened(shared) as two:
         one = shared.make()

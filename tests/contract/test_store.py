@@ -21,6 +21,7 @@ from ursa.store.contract import (
     Store,
     TooLarge,
     Update,
+    Write,
     create,
     delete,
     update,
@@ -125,11 +126,12 @@ async def test_watch_replays_everything_in_order_and_goes_on(store: Store) -> No
 async def test_concurrent_writers_lose_nothing(store: Store) -> None:
     before = await store.revision()
     stored = await asyncio.gather(*(create(store, timeout(f"t{i}")) for i in range(50)))
-    assert len({resource.version for resource in stored}) == 50
     assert by_name((await store.contents()).resources) == by_name(stored)
     batches = await take(store, before, 50)
-    assert [b.revision for b in batches] == sorted(r.version for r in stored)
+    assert [b.revision for b in batches] == sorted({r.version for r in stored})
+    assert all(c.after and c.after.version == b.revision for b in batches for c in b.changes)
     assert sorted(names(batches)) == sorted(r.name for r in stored)
+    assert await store.revision() == batches[-1].revision
 
 
 async def test_writers_of_one_resource_take_turns(store: Store) -> None:
@@ -147,6 +149,36 @@ async def test_writers_of_one_resource_take_turns(store: Store) -> None:
 
     await asyncio.gather(*(add_one() for _ in range(15)))
     assert (await store.get(timeout("x").key)).same_content(timeout("x", "15s"))
+
+
+async def test_every_state_of_a_resource_has_a_revision_of_its_own(store: Store) -> None:
+    before = (await create(store, timeout("x", "0s"))).version
+    stored = await asyncio.gather(
+        *(update(store, timeout("x", f"{i}s")) for i in range(1, 21)),
+        *(create(store, timeout(f"y{i}")) for i in range(9)),
+    )
+    versions = [resource.version for resource in stored if resource.name == "x"]
+    assert len(set(versions)) == 20
+    seen = [c.after for b in await take(store, before, 29) for c in b.changes if c.key.name == "x"]
+    assert seen == sorted((r for r in stored if r.name == "x"), key=lambda r: r.version)
+
+
+async def test_a_storm_of_good_and_bad_writes_settles_each(store: Store) -> None:
+    old = await asyncio.gather(*(create(store, timeout(f"t{i}")) for i in range(150)))
+    writes: list[Write] = []
+    for number, resource in enumerate(old):
+        fresh = timeout(resource.name, "9s")
+        stale = Update(fresh, resource.version - 1)
+        choices = (Update(fresh, resource.version), stale, Create(fresh), Delete(resource.key, resource.version))
+        writes.append(choices[number % 4])
+    results = await asyncio.gather(*(store.write([write]) for write in writes), return_exceptions=True)
+    kinds = [type(result).__name__ for result in results]
+    assert kinds == [("tuple", "Conflict", "AlreadyExists", "tuple")[i % 4] for i in range(150)]
+    left = by_name((await store.contents()).resources)
+    assert sorted(left) == sorted(f"t{i}" for i in range(150) if i % 4 != 3)
+    assert {i for i in range(150) if i % 4 != 3 and left[f"t{i}"].same_content(timeout(f"t{i}", "9s"))} == {
+        *range(0, 150, 4)
+    }
 
 
 async def test_one_bad_write_spoils_no_other(store: Store) -> None:

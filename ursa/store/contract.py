@@ -3,7 +3,9 @@
 Every accepted write gets a *revision*: a store-wide integer that only grows. A resource's `version` is the revision of
 its last change, so an expected version is a compare-and-set. The change feed replays every write after a revision in
 order and without gaps; when the past it is asked for is gone it says so (`Compacted`) instead of skipping. Revisions
-need not follow each other without holes: engines that share their counter with others (etcd) skip numbers.
+need not follow each other without holes: engines that share their counter with others (etcd) skip numbers. Writes of
+different resources that wait together may be committed together and then share a revision (etcd); no resource ever has
+two states at one revision.
 
 What a store lost is not what somebody deleted. Engines that outlive their server (etcd, PostgreSQL, Redis) give it an
 identity when they first use it and raise `Unavailable` when they meet another one, so that a wiped server never empties

@@ -18,6 +18,13 @@ from ursa.wire import etcd_pb2 as pb
 FAN_OUT = 60
 """Operations at one level of a transaction: etcd takes 128 along any path, so two levels of this many are allowed."""
 
+COMPARED = 96
+"""Resources that one transaction compares, each by itself; `BESIDE` are left for leases and the identity."""
+
+BESIDE = 8
+
+_LIMIT = 128
+
 
 class Keys:
     """Keys below one prefix."""
@@ -79,13 +86,19 @@ def same_origin(key: bytes, create_revision: int) -> pb.Compare:
     return pb.Compare(target=pb.Compare.CREATE, key=key, create_revision=create_revision)
 
 
-def nested(operations: Sequence[pb.RequestOp]) -> Sequence[pb.RequestOp]:
-    """The same operations within etcd's limit: portions of them as transactions in the transaction."""
-    if len(operations) <= FAN_OUT:
+def nested(operations: Sequence[pb.RequestOp], *, beside: int = 0) -> Sequence[pb.RequestOp]:
+    """The same operations within etcd's limit: portions of them as transactions in the transaction.
+
+    Args:
+        operations: what to do.
+        beside: comparisons in the same transaction.
+    """
+    portion = min(FAN_OUT, _LIMIT - beside)
+    if len(operations) <= portion:
         return operations
     return [
-        pb.RequestOp(request_txn=pb.TxnRequest(success=operations[start : start + FAN_OUT]))
-        for start in range(0, len(operations), FAN_OUT)
+        pb.RequestOp(request_txn=pb.TxnRequest(success=operations[start : start + portion]))
+        for start in range(0, len(operations), portion)
     ]
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from ursa.errors import Unavailable, UrsaError
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.tasks import spawn
 from ursa.store.contract import Lease, Write
 from ursa.store.settle import Outcome
+from ursa.store.transition import key_of
 
 QUEUE = 8192
 """Requests that may wait."""
@@ -42,8 +43,17 @@ Commit = Callable[[Sequence[Request]], Awaitable[Sequence[Outcome | UrsaError]]]
 class GroupWriter:
     """The one writer of an engine in this process."""
 
-    def __init__(self, commit: Commit, name: str) -> None:
+    def __init__(self, commit: Commit, name: str, *, group: int = GROUP, disjoint: bool = False) -> None:
+        """Groups writes.
+
+        Args:
+            commit: what commits a group.
+            name: of the task that does it.
+            group: writes committed together, unless one request alone has more.
+            disjoint: whether no two requests of a group may be about the same resource.
+        """
         self._commit, self._name = commit, name
+        self._group, self._disjoint = group, disjoint
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -81,11 +91,17 @@ class GroupWriter:
 
     def _next(self) -> Sequence[Request]:
         total = 0
+        taken: set[ResourceKey] = set()
 
         def fits(request: Request) -> bool:
             nonlocal total
             total += len(request.writes)
-            return total <= GROUP
+            if self._disjoint:
+                keys = {key_of(write) for write in request.writes}
+                if keys & taken:
+                    return False
+                taken.update(keys)
+            return total <= self._group
 
         group = list(takewhile(fits, self._waiting)) or [self._waiting[0]]
         for _ in group:

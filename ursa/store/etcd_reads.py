@@ -1,0 +1,106 @@
+"""What the etcd engine reads, always together with the proof that this is still the store it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ursa.errors import Unavailable
+from ursa.model.resource import Resource, ResourceKey
+from ursa.runtime.clock import Clock
+from ursa.store import etcd_keys as op
+from ursa.store.blob import readable
+from ursa.store.contract import Lease
+from ursa.store.etcd_client import RANGE, TXN, EtcdClient
+from ursa.store.etcd_keys import Keys, flat, nested
+from ursa.wire import etcd_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What writes are decided upon.
+
+    Attributes:
+        revision: of etcd, when this was read.
+        head: the newest revision of ours.
+        resources: those that are there, of those looked at.
+        lost: leases that are no longer held, of those looked at.
+    """
+
+    revision: int = 0
+    head: int = 0
+    resources: Mapping[ResourceKey, Resource] = field(default_factory=lambda: MappingProxyType({}))
+    lost: frozenset[Lease] = frozenset()
+
+
+class EtcdReads:
+    """Reads below one prefix."""
+
+    def __init__(self, client: EtcdClient, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+        self._identity: tuple[bytes, int] | None = None
+
+    async def open(self, clock: Clock) -> None:
+        """Learns the identity of the store, or gives it one."""
+        created = op.put(self._keys.identity, clock.new_id().encode())
+        request = pb.TxnRequest(
+            compare=[op.same_origin(self._keys.identity, 0)],
+            success=[created, op.put(self._keys.head, b"")],
+        )
+        await self._client.call(TXN, request)
+        found = (await self._client.call(RANGE, pb.RangeRequest(key=self._keys.identity))).kvs
+        if not found:
+            raise Unavailable("etcd: the identity of the store is gone again")
+        self._identity = found[0].value, found[0].create_revision
+
+    def still_the_same(self) -> pb.Compare:
+        """Holds while this is the store that was opened."""
+        if self._identity is None:
+            raise Unavailable("the store is not open")
+        return op.same_origin(self._keys.identity, self._identity[1])
+
+    async def read(self, *operations: pb.RequestOp) -> tuple[int, Sequence[pb.RangeResponse]]:
+        """Reads at one revision, which comes with it; raises Unavailable when it is another store by now."""
+        if self._identity is None:
+            raise Unavailable("the store is not open")
+        request = pb.TxnRequest(success=[op.get(self._keys.identity), *nested(operations)])
+        answer = await self._client.call(TXN, request)
+        identity, *found = (response.response_range for response in flat(answer.responses))
+        if not identity.kvs or (identity.kvs[0].value, identity.kvs[0].create_revision) != self._identity:
+            raise Unavailable(
+                "etcd holds another store than before, its contents were lost or replaced; "
+                "restart this control plane if that was intended"
+            )
+        return answer.header.revision, found
+
+    async def see(self, keys: Sequence[ResourceKey], fences: Sequence[Lease] = ()) -> Seen:
+        """What is at these keys, and which of the leases are no longer held."""
+        leases = [op.get(self._keys.lease(fence.name)) for fence in fences]
+        resources = [op.get(self._keys.resource(key)) for key in keys]
+        revision, (head, *found) = await self.read(op.get(self._keys.head), *leases, *resources)
+        holders, parts = found[: len(fences)], found[len(fences) :]
+        lost = (f for f, r in zip(fences, holders, strict=True) if not r.kvs or r.kvs[0].create_revision != f.token)
+        present = {resource.key: resource for part in parts for resource in self.resources(part)}
+        return Seen(revision, revision_of(head), present, frozenset(lost))
+
+    def resources(self, found: pb.RangeResponse) -> tuple[Resource, ...]:
+        """The resources in a range that can be read."""
+        return tuple(r for kv in found.kvs if (r := self.resource(kv)) is not None)
+
+    def resource(self, kv: pb.KeyValue) -> Resource | None:
+        """The resource in a key; None when somebody else wrote something there."""
+        try:
+            key = self._keys.key_of(kv.key)
+        except ValueError:
+            log.error("a key below those of resources is none of ours", extra={"key": repr(kv.key)})
+            return None
+        return readable(key, kv.mod_revision, kv.value)
+
+
+def revision_of(head: pb.RangeResponse) -> int:
+    """The newest revision of ours."""
+    return head.kvs[0].mod_revision if head.kvs else 0

@@ -1,0 +1,156 @@
+"""Commits writes to etcd, those that wait together in one transaction.
+
+A journey to etcd costs our client more than all that is in it, so a group of requests costs one to look and one to
+commit. The transaction compares everything that any of them was decided upon: while nobody else writes these resources
+it goes through at once. If somebody does, the group is looked at and decided again, and if that fails too it is halved,
+until only those that compete with others wait for them. Each request succeeds or fails by itself; what a group stores
+has one revision, which is why no two requests of it are about the same resource.
+
+Creation, the common case of a storm, assumes that nothing is there and saves the look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ursa.errors import Conflict, Unavailable, UrsaError
+from ursa.model.resource import ResourceKey
+from ursa.runtime.clock import Clock
+from ursa.store import etcd_keys as op
+from ursa.store.blob import pack_changes
+from ursa.store.contract import MAX_BYTES, Batch, Create, Fenced, Lease
+from ursa.store.etcd_client import TXN, EtcdClient
+from ursa.store.etcd_keys import BESIDE, COMPARED, Keys, nested
+from ursa.store.etcd_reads import EtcdReads, Seen
+from ursa.store.group_writer import Request
+from ursa.store.settle import Outcome, settle_one
+from ursa.store.transition import key_of
+from ursa.wire import etcd_pb2 as pb
+
+ATTEMPTS = 20
+"""Times a write decides again because others were faster."""
+
+_NOTHING = Seen()
+
+_Packed = Mapping[ResourceKey, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A group, ready to be committed: what each request leads to, and what is to be stored."""
+
+    outcomes: Sequence[Outcome | UrsaError]
+    packed: _Packed
+
+
+class EtcdWrites:
+    """The writing half of the engine."""
+
+    def __init__(self, client: EtcdClient, keys: Keys, reads: EtcdReads, clock: Clock) -> None:
+        self._client, self._keys, self._reads, self._clock = client, keys, reads, clock
+
+    async def commit(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
+        """Commits requests, no two of which are about the same resource; see `GroupWriter`."""
+        keys = [*dict.fromkeys(key_of(write) for request in group for write in request.writes)]
+        fences = [*{request.fence for request in group if request.fence is not None}]
+        if len(fences) >= BESIDE:
+            return await self._halved(group)
+        blind = len(keys) <= COMPARED and all(_only_creates(request) for request in group)
+        seen = _NOTHING if blind else await self._reads.see(keys, fences)
+        for attempt in range(ATTEMPTS):
+            decided = self._decide(group, seen)
+            if seen is _NOTHING and any(isinstance(outcome, UrsaError) for outcome in decided.outcomes):
+                # Two creations of one resource in one transaction; say so only after a look at what is there.
+                seen = await self._reads.see(keys, fences)
+                continue
+            if not decided.packed:
+                return decided.outcomes
+            if sum(map(_size, decided.packed.items())) > MAX_BYTES:
+                return await self._halved(group)
+            revision = await self._store(decided.packed, self._conditions(keys, seen, fences), seen)
+            if revision is not None:
+                return [_at(outcome, revision) for outcome in decided.outcomes]
+            if attempt and len(group) > 1:
+                return await self._halved(group)
+            if attempt:
+                await self._clock.sleep(self._clock.uniform(0, 0.01 * 2 ** min(attempt, 6)))
+            seen = await self._reads.see(keys, fences)
+        return [Conflict("others changed the same resources again and again")] * len(group)
+
+    async def _halved(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
+        middle = len(group) // 2
+        return [*await self.commit(group[:middle]), *await self.commit(group[middle:])]
+
+    def _decide(self, group: Sequence[Request], seen: Seen) -> _Decided:
+        now = self._clock.now_ns()
+        outcomes: list[Outcome | UrsaError] = []
+        packed: dict[ResourceKey, bytes | None] = {}
+        for request in group:
+            try:
+                if request.fence in seen.lost:
+                    raise Fenced(f"the lease {request.fence.name if request.fence else ''} is no longer held")
+                batch, _, stored = settle_one(request.writes, seen.resources.get, seen.revision, now)
+                packed |= pack_changes(batch.changes) if batch is not None else {}
+            except UrsaError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append((batch, seen.head, stored))
+        return _Decided(outcomes, packed)
+
+    async def _store(self, packed: _Packed, conditions: Sequence[pb.Compare], seen: Seen) -> int | None:
+        """Stores changes if nothing that led to them has changed; the revision, or None if something has."""
+        writes = [
+            op.delete(self._keys.resource(key)) if data is None else op.put(self._keys.resource(key), data)
+            for key, data in packed.items()
+        ]
+        request = pb.TxnRequest(
+            compare=conditions, success=[*nested(writes, beside=len(conditions)), op.put(self._keys.head, b"")]
+        )
+        try:
+            answer = await self._client.ask(TXN, request)
+        except Unavailable as error:
+            raise Unavailable(f"{error}; it is unknown whether the write was stored") from None
+        if answer.message.succeeded:
+            return answer.message.header.revision
+        return await self._happened(packed, seen) if answer.repeated else None
+
+    def _conditions(self, keys: Sequence[ResourceKey], seen: Seen, fences: Sequence[Lease]) -> Sequence[pb.Compare]:
+        held = [op.same_origin(self._keys.lease(f.name), f.token) for f in fences if f not in seen.lost]
+        if len(keys) > COMPARED:
+            return [self._reads.still_the_same(), *held, op.unchanged(self._keys.head, seen.head)]
+        versions = {key: resource.version for key, resource in seen.resources.items()}
+        same = (op.unchanged(self._keys.resource(key), versions.get(key, 0)) for key in keys)
+        return [self._reads.still_the_same(), *held, *same]
+
+    async def _happened(self, packed: _Packed, seen: Seen) -> int | None:
+        """Whether a transaction whose first attempt got no answer was the one that made its second fail."""
+        now, found = await self._reads.read(*(op.get(self._keys.resource(key)) for key in packed))
+        present = [part.kvs[0] if part.kvs else None for part in found]
+        if not any(data is not None for data in packed.values()) and not any(present):
+            return now
+        for kv, data in zip(present, packed.values(), strict=True):
+            # One of them tells for all, because they are stored together; the time in it makes it ours.
+            if kv is not None and kv.value == data:
+                return kv.mod_revision
+        versions = [kv.mod_revision if kv else 0 for kv in present]
+        if versions == [seen.resources[key].version if key in seen.resources else 0 for key in packed]:
+            return None
+        raise Unavailable("etcd failed over during a write; it is unknown whether the write was stored")
+
+
+def _only_creates(request: Request) -> bool:
+    return bool(request.writes) and all(isinstance(write, Create) for write in request.writes)
+
+
+def _size(entry: tuple[ResourceKey, bytes | None]) -> int:
+    key, data = entry
+    return len("".join(key).encode()) + len(data or b"")
+
+
+def _at(outcome: Outcome | UrsaError, revision: int) -> Outcome | UrsaError:
+    """The outcome with the revision that etcd gave."""
+    if isinstance(outcome, UrsaError) or (batch := outcome[0]) is None:
+        return outcome
+    stored = (replace(r, version=revision) if r.version == batch.revision else r for r in outcome[2])
+    return Batch(revision, batch.changes), revision, tuple(stored)
