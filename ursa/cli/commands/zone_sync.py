@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from ursa.cli.ages import age
 from ursa.cli.client import path_of
 from ursa.cli.output import print_document, print_table
 from ursa.cli.session import Session, output_option, pass_session
+from ursa.runtime.clock import SystemClock
 
-ZONES = ("ZONE", "STATUS", "SINCE", "REVISIONS BEHIND", "CONNECTED TO", "REASONS")
-TYPES = ("DIRECTION", "TYPE", "RESPONSES", "REVISION", "LAST", "HELD BACK")
+ZONES = ("ZONE", "STATUS", "FOR", "REVISIONS BEHIND", "CONNECTED TO", "REASONS")
+TYPES = ("DIRECTION", "TYPE", "RESPONSES", "REVISION", "LAST AGO", "HELD BACK")
 
 
 @click.command(name="zone-sync")
@@ -21,45 +23,40 @@ TYPES = ("DIRECTION", "TYPE", "RESPONSES", "REVISION", "LAST", "HELD BACK")
 @pass_session
 def zone_sync(session: Session, name: str | None, output: str) -> None:
     """Show how far zones are; with a NAME, type by type."""
+    now = SystemClock().now_ns()
     path = path_of("zones", name, "_sync") if name else "/zones/_status"
     document = session.client.get(path).document
     if output != "table":
         print_document(document, output)
     elif name is None:
-        print_table(ZONES, (_zone(item) for item in document["items"]))
+        print_table(ZONES, (_zone(item, now) for item in document["items"]))
     else:
-        print_table(TYPES, _types(document))
+        print_table(TYPES, _types(document, now))
         for line in _held_back(document):
             click.echo(line)
 
 
-def _zone(item: Mapping[str, Any]) -> tuple[str, ...]:
+def _zone(item: Mapping[str, Any], now: int) -> tuple[str, ...]:
     lag = item["lagRevisions"]
     return (
         item["zone"],
         item["status"],
-        item["since"] or "never",
+        age(item["since"], now),
         "unknown" if lag is None else str(lag),
         item["heldBy"] or "-",
         "; ".join(item["reasons"]) or "-",
     )
 
 
-def _types(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def _types(document: Mapping[str, Any], now: int) -> Iterator[tuple[str, ...]]:
     for kind, mark in document["sent"].items():
         held = len(mark.get("refused", ())) + len(mark.get("withheld", ()))
         answered = f"{mark['acknowledged'] + mark['rejected']}/{mark['responses']} answered"
-        yield "sent", kind, answered, str(mark["acknowledgedRevision"]), mark["answeredTime"] or "-", str(held)
+        yield "sent", kind, answered, str(mark["acknowledgedRevision"]), age(mark["answeredTime"], now), str(held)
     for kind, mark in document["received"].items():
         responses = f"{mark['responses']} applied"
-        yield (
-            "received",
-            kind,
-            responses,
-            str(mark["revision"]),
-            mark["appliedTime"] or "-",
-            str(len(mark["quarantined"])),
-        )
+        held = len(mark["quarantined"])
+        yield "received", kind, responses, str(mark["revision"]), age(mark["appliedTime"], now), str(held)
 
 
 def _held_back(document: Mapping[str, Any]) -> Iterator[str]:
