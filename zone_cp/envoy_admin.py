@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import tempfile
-from pathlib import Path
 
 import aiohttp
 
 from kds.admin_calls import CLUSTERS, CONFIG, REACH, AdminQuery
-from ursa.errors import NotFound, Unavailable, UrsaError
+from ursa.errors import NotFound, Unavailable
 from ursa.identity.certificates import LeafIssuer
 from ursa.identity.envoy_admin import SECRET, client_leaf, load_admin_ca
 from ursa.ir.naming import bracketed
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
+from ursa.runtime.tls import load_pair
 from ursa.view.live import LiveView
 from zone_cp.witness import reach
 
@@ -81,21 +80,9 @@ class EnvoyAdmin:
         context = ssl.create_default_context(cadata=authority.bundle_pem.decode())
         # A proxy's certificate names its addresses; one known only by a host name has none to compare with.
         context.check_hostname = False
-        _load_pair(context, leaf.certificate_pem, leaf.key_pem)
+        load_pair(context, leaf.certificate_pem, leaf.key_pem)
         self._context = (resource, context)
         return context
-
-
-def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Loads a pair from memory; Python can only read files, so they exist for a moment, readable by us alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        pair = Path(folder) / "pair.pem"
-        pair.touch(mode=0o600)
-        pair.write_bytes(certificate + key)
-        try:
-            context.load_cert_chain(pair)
-        except ssl.SSLError as error:
-            raise UrsaError(f"admin client certificate cannot be used: {error}") from None
 
 
 def _path(query: AdminQuery) -> str:

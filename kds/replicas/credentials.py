@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 
 import grpc
@@ -10,6 +11,8 @@ import grpc
 from ursa.identity.certificates import DAY, LeafIssuer, LeafRequest
 from ursa.identity.envoy_admin import load_admin_ca
 from ursa.model.resource import Resource
+from ursa.runtime.tls import load_pair
+from ursa.runtime.tls_rules import TlsRules
 
 SECRET = "inter-cp-ca"
 LIFE = 3650 * DAY
@@ -28,6 +31,16 @@ class Credentials:
         """For the port: callers must show a certificate."""
         pair = ((self.key, self.certificate),)
         return grpc.ssl_server_credentials(pair, self.authority, require_client_auth=True)
+
+    def context(self, rules: TlsRules) -> ssl.SSLContext:
+        """The same for a port with rules that gRPC cannot keep to; raises ConfigError when they are none."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        rules.limit(context)
+        load_pair(context, self.certificate, self.key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=self.authority.decode())
+        context.set_alpn_protocols(list(rules.alpn))
+        return context
 
     def channel(self) -> grpc.ChannelCredentials:
         """For calls."""

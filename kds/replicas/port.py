@@ -20,6 +20,8 @@ from kds.transport import server_options
 from ursa.errors import NotFound, ProtocolError, Unavailable, UrsaError
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
+from ursa.runtime.tls_front import TlsFront
+from ursa.runtime.tls_rules import TlsRules
 from ursa.view.live import LiveView, Subscription
 from ursa.wire import system_pb2
 
@@ -41,6 +43,7 @@ class ReplicaPort:
         *,
         pinged: Callable[[Replica, bool], bool],
         answer: Answer,
+        rules: TlsRules | None = None,
     ) -> None:
         """Args:
         own: this replica.
@@ -49,9 +52,10 @@ class ReplicaPort:
         clock: time.
         pinged: takes a ping and whether its sender is ready, returns whether this replica leads.
         answer: asks proxies.
+        rules: what TLS is accepted.
         """
         self._own, self._live, self._peers, self._clock = own, live, peers, clock
-        self._pinged, self._answer = pinged, answer
+        self._pinged, self._answer, self._rules = pinged, answer, rules or TlsRules()
         self.listening = asyncio.Event()
         """Set once others can call; a replica that nobody can call is none."""
 
@@ -97,18 +101,25 @@ class ReplicaPort:
                 grpc.method_handlers_generic_handler(FORWARD, asked),
             )
         )
+        front = None if self._rules.usual else TlsFront(credentials.context(self._rules))
         try:
-            server.add_secure_port(f"[::]:{self._own.port}", credentials.server())
-        except RuntimeError as error:
+            if front is None:
+                server.add_secure_port(f"[::]:{self._own.port}", credentials.server())
+                await server.start()
+            else:
+                server.add_insecure_port(front.behind)
+                await server.start()
+                await front.start("", self._own.port)
+            log.info("listening", extra={"server": "replicas", "port": self._own.port})
+            self.listening.set()
+            await asyncio.Event().wait()
+        except (RuntimeError, OSError) as error:
             reason = str(error).partition(";")[0].lower()
             raise Unavailable(f"cannot listen on port {self._own.port} for other replicas: {reason}") from None
-        await server.start()
-        log.info("listening", extra={"server": "replicas", "port": self._own.port})
-        self.listening.set()
-        try:
-            await asyncio.Event().wait()
         finally:
             await server.stop(0)
+            if front is not None:
+                await front.close()
 
     async def _ping(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:

@@ -14,6 +14,7 @@ from ursa.api.answers import answer
 from ursa.api.context import Endpoint
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
+from ursa.runtime.tls_rules import server_rules
 from ursa.store.contract import Store
 from ursa.view.live import LiveView
 
@@ -24,6 +25,7 @@ class Replicas:
     def __init__(self, settings: Settings, instance: str, store: Store, live: LiveView, clock: Clock) -> None:
         self._own, self._live, self._clock = own_replica(settings, instance), live, clock
         self._shared = settings.store.shared
+        self._rules = server_rules(settings.inter_cp.server, settings.general, alpn=("h2",))
         self.peers = Peers(clock, settings.inter_cp.client)
         self._membership = Membership(settings, self._own, store, live, self.peers, clock)
 
@@ -35,7 +37,7 @@ class Replicas:
         if not self._shared:
             return {}
         pinged = self._membership.pinged
-        port = ReplicaPort(self._own, self._live, self.peers, self._clock, pinged=pinged, answer=ask)
+        port = ReplicaPort(self._own, self._live, self.peers, self._clock, pinged=pinged, answer=ask, rules=self._rules)
 
         async def follow() -> None:
             await port.listening.wait()

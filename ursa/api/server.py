@@ -15,7 +15,8 @@ from ursa.api.application import build_application
 from ursa.api.context import ApiContext
 from ursa.api.diagnostics import build_diagnostics
 from ursa.errors import ConfigError
-from ursa.runtime.tls import ReloadedPair, TlsFiles, TlsRules, server_context, server_files
+from ursa.runtime.tls import ReloadedPair, TlsFiles, server_context, server_files
+from ursa.runtime.tls_rules import TlsLimits, asking, server_rules
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ GRACE = 3.0
 """Seconds that running requests get when the server stops."""
 
 
-class TlsServer(Protocol):
+class TlsServer(TlsLimits, Protocol):
     """The settings of a server about TLS."""
 
     @property
@@ -33,18 +34,6 @@ class TlsServer(Protocol):
     @property
     def tls_key_file(self) -> str:
         """Its key."""
-
-    @property
-    def tls_min_version(self) -> str:
-        """Oldest version of TLS."""
-
-    @property
-    def tls_max_version(self) -> str:
-        """Newest version of TLS."""
-
-    @property
-    def tls_cipher_suites(self) -> tuple[str, ...]:
-        """Cipher suites."""
 
 
 class ApiServer:
@@ -125,13 +114,7 @@ class ApiServer:
             return None
         files = TlsFiles(Path(cert), Path(key)) if general is None else server_files(cert, key, general)
         common = self._context.settings.general
-        rules = TlsRules(
-            min_version=max(server.tls_min_version, common.tls_min_version),
-            max_version=common.tls_max_version or server.tls_max_version,
-            ciphers=common.tls_cipher_suites or server.tls_cipher_suites,
-            authorities=authorities,
-            client_required=client_required,
-        )
+        rules = asking(server_rules(server, common), authorities, required=client_required)
         try:
             return server_context(ReloadedPair(files), rules)
         except OSError as error:

@@ -13,7 +13,8 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,17 +25,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ursa.errors import ConfigError
+from ursa.errors import ConfigError, UrsaError
 from ursa.runtime.clock import Clock, to_datetime
 from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.files import Stamp, stamp_of
+from ursa.runtime.tls_rules import TlsRules
 
 log = logging.getLogger(__name__)
 
 LIFE = timedelta(days=3650)
 """Life of a self-signed pair (`spec/config.md`, auto-configuration)."""
-
-VERSIONS = {"": ssl.TLSVersion.TLSv1_2, "TLSv1_2": ssl.TLSVersion.TLSv1_2, "TLSv1_3": ssl.TLSVersion.TLSv1_3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,28 +114,6 @@ class ReloadedPair:
         return Pair(self._pair.generation + 1, cert, key)
 
 
-@dataclass(frozen=True, slots=True)
-class TlsRules:
-    """What a server accepts.
-
-    Attributes:
-        min_version: oldest version of TLS, as `TLSv1_2`; empty for the usual one.
-        max_version: newest version; empty for the newest there is.
-        ciphers: names of cipher suites up to TLS 1.2; empty for the usual ones.
-        alpn: protocols.
-        authorities: finds the files with the authorities that client certificates are verified with; they, too, may
-            change at any time. None when no client is asked for a certificate.
-        client_required: whether a client without a certificate is turned away.
-    """
-
-    min_version: str = ""
-    max_version: str = ""
-    ciphers: tuple[str, ...] = ()
-    alpn: tuple[str, ...] = ()
-    authorities: Callable[[], Sequence[Path]] | None = None
-    client_required: bool = False
-
-
 class _FollowingContext:
     """Hands each new connection a context made of the files' newest content."""
 
@@ -175,6 +153,22 @@ def server_context(
     return _FollowingContext(pair, rules or TlsRules(min_version=min_version, alpn=alpn)).first
 
 
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Loads a pair from memory; Python can only read files, so it is in one for a moment, readable by us alone.
+
+    Raises:
+        UrsaError: it is no pair.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Path(folder) / "pair.pem"
+        pair.touch(mode=0o600)
+        pair.write_bytes(certificate + key)
+        try:
+            context.load_cert_chain(pair)
+        except ssl.SSLError as error:
+            raise UrsaError(f"certificate and key cannot be used: {error}") from None
+
+
 def grpc_credentials(pair: ReloadedPair) -> grpc.ServerCredentials:
     """gRPC server credentials that follow the pair's files."""
     served = pair.current()
@@ -196,15 +190,11 @@ def _grpc_configuration(pair: Pair) -> grpc.ServerCertificateConfiguration:
 
 def _context(pair: ReloadedPair, rules: TlsRules) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _version(rules.min_version)
-    if rules.max_version:
-        context.maximum_version = _version(rules.max_version)
+    rules.limit(context)
     try:
-        if rules.ciphers:
-            context.set_ciphers(":".join(rules.ciphers))
         context.load_cert_chain(pair.files.cert, pair.files.key)
     except ssl.SSLError as error:
-        raise ConfigError(f"cannot serve with {pair.files.cert} and these ciphers: {error}") from None
+        raise ConfigError(f"cannot serve with {pair.files.cert}: {error}") from None
     if rules.alpn:
         context.set_alpn_protocols(list(rules.alpn))
     if rules.authorities is not None:
@@ -220,12 +210,6 @@ def _ask_for_certificates(context: ssl.SSLContext, authorities: Sequence[Path], 
             context.load_verify_locations(cafile=str(file))
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"cannot read client certificate authority {file}: {error}") from None
-
-
-def _version(name: str) -> ssl.TLSVersion:
-    if name not in VERSIONS:
-        raise ConfigError(f"unsupported tls version: {name}")
-    return VERSIONS[name]
 
 
 def _self_signed(now_ns: int) -> tuple[bytes, bytes]:

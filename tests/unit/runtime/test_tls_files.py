@@ -13,7 +13,8 @@ import pytest
 from ursa.cli.keys import self_signed
 from ursa.errors import ConfigError
 from ursa.runtime.files import FollowedFile
-from ursa.runtime.tls import ReloadedPair, TlsFiles, TlsRules, grpc_credentials, server_context
+from ursa.runtime.tls import ReloadedPair, TlsFiles, grpc_credentials, server_context
+from ursa.runtime.tls_rules import TlsRules
 
 
 def make_pair(folder: Path) -> TlsFiles:
