@@ -6,6 +6,7 @@ import ipaddress
 
 from ursa.planner.inputs import FEATURE_TPROXY_IN_METADATA, ProxyFacts, Redirection, Settings
 from ursa.runtime.config import Settings as Configuration
+from ursa.runtime.tls_rules import server_rules
 from zone_cp.dp_server.hds import HealthSettings
 from zone_cp.dp_server.health import CheckDefaults
 from zone_cp.dp_server.node import NodeInfo
@@ -56,9 +57,8 @@ def health_settings(configuration: Configuration) -> HealthSettings:
 def dp_server_settings(configuration: Configuration) -> DpServerSettings:
     """Where and how proxies connect."""
     server = configuration.dp_server
-    return DpServerSettings(
-        port=server.port, tls_min_version=server.tls_min_version, read_header_timeout=server.read_header_timeout
-    )
+    rules = server_rules(server, configuration.general)
+    return DpServerSettings(port=server.port, tls=rules, read_header_timeout=server.read_header_timeout)
 
 
 def _redirection(node: NodeInfo) -> Redirection | None:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from aiohttp import web
 
 from ursa.errors import ConfigError
 from ursa.runtime.tls import ReloadedPair, grpc_credentials, server_context
+from ursa.runtime.tls_rules import TlsRules
 from zone_cp.dp_server.front import Front
 from zone_cp.dp_server.splice import Splice, splice
 
@@ -45,7 +46,7 @@ class DpServerSettings:
 
     host: str = ""
     port: int = 5678
-    tls_min_version: str = "TLSv1_2"
+    tls: TlsRules = field(default_factory=TlsRules)
     read_header_timeout: float = 5.0
     graceful_shutdown_timeout: float = 10.0
 
@@ -80,7 +81,7 @@ class DpServer:
             http: what answers requests that are not gRPC.
         """
         self._settings, self._pair, self._streams = settings, pair, streams
-        self._context = server_context(pair, min_version=settings.tls_min_version, alpn=("http/1.1",))
+        self._context = server_context(pair, replace(settings.tls, alpn=("http/1.1",)))
         self._runner = web.AppRunner(http, access_log=None, handle_signals=False)
         self._front = Front(self._serve_grpc, self._serve_http, timeout=settings.read_header_timeout)
         self._grpc: grpc.aio.Server | None = None
