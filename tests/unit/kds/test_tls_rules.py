@@ -160,6 +160,7 @@ async def test_the_port_of_replicas_keeps_to_the_rules(server: str) -> None:
     own = Replica("one", HOME, free_port())
     variables = {
         "INTER_CP_SERVER_PORT": str(own.port),
+        "STORE_TYPE": "etcd",
         "INTER_CP_CATALOG_INSTANCE_ADDRESS": HOME,
         f"{server}_TLS_MIN_VERSION": "TLSv1_3",
     }
