@@ -40,7 +40,8 @@ async def failure(address: str, root: Path | None = None) -> str:
     async with await dial(settings) as channel:
         with pytest.raises(CallEnded) as caught:
             await asyncio.wait_for(
-                Connection(channel, call_metadata("east")).call(GLOBAL_SERVICE, HEALTH, b""), timeout=20
+                Connection(channel, call_metadata("east"), probe_timeout=1).call(GLOBAL_SERVICE, HEALTH, b""),
+                timeout=20,
             )
     return str(caught.value)
 
