@@ -35,10 +35,15 @@ def load_admin_ca(resource: Resource) -> CertificateAuthority:
     return CertificateAuthority.load(certificate + marker, rest)
 
 
+def server_request(addresses: tuple[str, ...]) -> LeafRequest:
+    """The names of a proxy reachable at these IP addresses."""
+    ips = tuple(a for a in dict.fromkeys(addresses) if _is_ip(a))
+    return LeafRequest(ips=ips, dns=() if ips else ("localhost",), life=LIFE)
+
+
 def server_leaf(issuer: LeafIssuer, addresses: tuple[str, ...], now_ns: int) -> Leaf:
     """What a proxy reachable at these IP addresses serves."""
-    ips = tuple(a for a in dict.fromkeys(addresses) if _is_ip(a))
-    return issuer.issue(LeafRequest(ips=ips, dns=() if ips else ("localhost",), life=LIFE), now_ns)
+    return issuer.issue(server_request(addresses), now_ns)
 
 
 def client_leaf(issuer: LeafIssuer, now_ns: int) -> Leaf:

@@ -62,11 +62,14 @@ class MeshIndex:
 
     def update(self, view: View, touched: Touched) -> set[str]:
         """Takes over a step of the view; returns the meshes that came, went or changed."""
+        for parsed in (self._mesh, self._policy, self._legacy):
+            parsed.forget(touched)
         dirty = {mesh for key in touched.keys if (mesh := self._mesh_of(key.kind, key.mesh, key.name))}
         for mesh in dirty:
             resource = view.get("Mesh", "", mesh)
             if resource is None:
                 self._states.pop(mesh, None)
+                self._ordered = {key: known for key, known in self._ordered.items() if key[1] != mesh}
             else:
                 self._states[mesh] = self._state(view, self._mesh(resource))
         return dirty

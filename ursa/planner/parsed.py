@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ursa.model.resource import Resource, ResourceKey
+from ursa.view.view import Touched
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ class Parsed(Generic[T]):
         self._forms[resource.key] = (resource, form)
         return form
 
-    def forget(self, key: ResourceKey) -> None:
-        """Drops a deleted resource."""
-        self._forms.pop(key, None)
+    def forget(self, touched: Touched) -> None:
+        """Drops what a step of the view deleted."""
+        for key, change in touched.changes.items():
+            if change.after is None:
+                self._forms.pop(key, None)

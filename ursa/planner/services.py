@@ -61,6 +61,8 @@ class ServiceIndex:
             meshes: all meshes of the view.
             external: services of which a server outside of the mesh came, went or changed.
         """
+        for parsed in (self.ingress, self.egress):
+            parsed.forget(touched)
         dirty = {*touched.services, *external}
         if touched.kinds & {"ZoneIngress"}:
             dirty |= self._take_ingresses(view)

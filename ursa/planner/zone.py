@@ -94,9 +94,7 @@ class ZonePlanner:
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
         self._view = view
-        for change in touched.of("Dataplane"):
-            if change.after is None:
-                self._subject.forget(change.key)
+        self._subject.forget(touched)
         meshes = self._meshes.update(view, touched)
         all_meshes = [state.mesh for state in self._meshes.all.values()]
         external = self._external.update(view, touched)

@@ -6,7 +6,7 @@ import logging
 
 from ursa.errors import UrsaError
 from ursa.identity.certificates import LeafIssuer
-from ursa.identity.envoy_admin import CLIENT_NAME, SECRET, load_admin_ca, server_leaf
+from ursa.identity.envoy_admin import CLIENT_NAME, SECRET, load_admin_ca, server_leaf, server_request
 from ursa.ir.tls import DownstreamTls, InlineCertificate, InlineValidation, SanMatcher
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
@@ -21,6 +21,11 @@ class AdminTls:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._loaded: tuple[Resource, LeafIssuer] | None = None
+
+    def forget(self, addresses: tuple[str, ...]) -> None:
+        """Drops what is remembered for a proxy that is gone."""
+        if self._loaded is not None:
+            self._loaded[1].forget(server_request(addresses))
 
     def server(self, view: View, addresses: tuple[str, ...]) -> DownstreamTls | None:
         """What a proxy at these addresses serves; None while the zone has no admin CA."""

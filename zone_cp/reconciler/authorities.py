@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ursa.discovery.snapshot import ResourceSet, entry
 from ursa.envoy import types
@@ -21,6 +23,9 @@ from ursa.runtime.clock import Clock
 from ursa.view.view import View
 
 log = logging.getLogger(__name__)
+
+IdentityKey: TypeAlias = tuple[str, LeafRequest]
+"""Mesh and names of a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Identity:
     leaf: Leaf
     backend: str
     resources: ResourceSet
+    key: IdentityKey
+    """Under which it is given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +71,16 @@ class Authorities:
         self._current: dict[str, MeshAuthority | None] = {}
         """Of the newest view; what is missing is looked up when it is needed."""
         self._loaded: dict[str, _Loaded] = {}
-        self._identities: dict[tuple[str, LeafRequest], Identity] = {}
+        self._identities: dict[IdentityKey, Identity] = {}
+        self._users: Counter[IdentityKey] = Counter()
 
     def observe(self, view: View, meshes: set[str]) -> None:
         """Takes over a view in which the Mesh or Secrets of these meshes changed."""
         self._view = view
         for mesh in meshes:
             self._current.pop(mesh, None)
+            if view.get("Mesh", "", mesh) is None:
+                self._loaded.pop(mesh, None)
 
     def of(self, mesh: Mesh) -> MeshAuthority | None:
         """The enabled authority of a mesh; None without mTLS, or while its Secrets are not there."""
@@ -78,8 +88,9 @@ class Authorities:
             self._current[mesh.name] = self._find(mesh)
         return self._current[mesh.name]
 
-    def identity(self, authority: MeshAuthority, request: LeafRequest) -> Identity:
-        """The certificate of a proxy; proxies with equal names share it."""
+    def acquire(self, authority: MeshAuthority, request: LeafRequest) -> Identity:
+        """The certificate of a proxy; proxies with equal names share it. Give it back with `release`."""
+        self._users[authority.mesh, request] += 1
         leaf = authority.issuer.issue(request, self._clock.now_ns())
         key = (authority.mesh, request)
         known = self._identities.get(key)
@@ -88,8 +99,19 @@ class Authorities:
         name = names.identity_secret(authority.mesh)
         body = secret_bytes(CertificateSecret(name, leaf.certificate_pem, leaf.key_pem))
         resources = ResourceSet.of([entry(types.SECRET, name, body)])
-        self._identities[key] = Identity(leaf, authority.backend.name, resources)
+        self._identities[key] = Identity(leaf, authority.backend.name, resources, key)
         return self._identities[key]
+
+    def release(self, identity: Identity) -> None:
+        """Ends one use; what nobody uses is dropped, since the same one is made again when it is needed again."""
+        mesh, request = identity.key
+        self._users[identity.key] -= 1
+        if self._users[identity.key]:
+            return
+        del self._users[identity.key], self._identities[identity.key]
+        loaded = self._loaded.get(mesh)
+        if loaded is not None and loaded.authority is not None:
+            loaded.authority.issuer.forget(request)
 
     def _find(self, mesh: Mesh) -> MeshAuthority | None:
         backend = mesh.backend

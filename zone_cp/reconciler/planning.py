@@ -6,7 +6,7 @@ from ursa.identity.certificates import workload_request
 from ursa.ir.plan import EdsReference
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.resource import Resource
-from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs
+from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs, ZoneProxyInputs
 from ursa.planner.memo import Memo
 from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
@@ -59,12 +59,11 @@ class Planning:
             if inputs is None:
                 return False
             own, outbound = inputs
-            addresses = (own.dataplane.address, own.dataplane.advertised_address)
-            self._plan_own(proxy, (own, self._admin_inputs(proxy, addresses, view)))
+            self._plan_own(proxy, (own, self._admin_inputs(proxy, own, view)))
             proxy.outbound = self._classes(outbound)
         else:
             zone_inputs = self._planner.zone_proxy_inputs(resource, proxy.facts)
-            self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, (zone_inputs.address,), view)))
+            self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, zone_inputs, view)))
         if proxy.assignments is None or proxy.halves != halves:
             self._plan_endpoints(proxy)
         self._plan_secrets(proxy, resource)
@@ -75,11 +74,18 @@ class Planning:
         if proxy.assignments is not None:
             self.assignments.release(proxy.assignments)
             proxy.assignments = None
+        for identity in proxy.identities.values():
+            self.authorities.release(identity)
+        proxy.identities = {}
+        if proxy.own_inputs is not None:
+            self._admin.forget(_addresses(proxy.own_inputs[0]))
 
     def _plan_own(self, proxy: Proxy, inputs: OwnInputs) -> None:
         if proxy.own is not None and proxy.own_inputs == inputs:
             return
         self.own_planned += 1
+        if proxy.own_inputs is not None and _addresses(proxy.own_inputs[0]) != _addresses(inputs[0]):
+            self._admin.forget(_addresses(proxy.own_inputs[0]))
         plan, admin = inputs
         if isinstance(plan, InboundInputs):
             proxy.own = render(self._planner.plan_own(plan, admin))
@@ -87,9 +93,9 @@ class Planning:
             proxy.own = render(self._planner.plan_zone_proxy(plan, admin))
         proxy.own_inputs = inputs
 
-    def _admin_inputs(self, proxy: Proxy, addresses: tuple[str, ...], view: View) -> AdminInputs:
-        named = tuple(address for address in addresses if address)
-        return AdminInputs(proxy.facts, addresses[0], self._admin.server(view, named))
+    def _admin_inputs(self, proxy: Proxy, own: InboundInputs | ZoneProxyInputs, view: View) -> AdminInputs:
+        address = own.dataplane.address if isinstance(own, InboundInputs) else own.address
+        return AdminInputs(proxy.facts, address, self._admin.server(view, _addresses(own)))
 
     def _plan_endpoints(self, proxy: Proxy) -> None:
         wanted: dict[str, EdsReference] = {}
@@ -111,9 +117,18 @@ class Planning:
             if (authority := self._authority(mesh)) is not None:
                 tags = list(parse_dataplane(resource).all_tags.items())
                 request = workload_request(mesh, tags, authority.backend.expiration)
-                identities[mesh] = self.authorities.identity(authority, request)
+                identities[mesh] = self.authorities.acquire(authority, request)
+        for identity in proxy.identities.values():
+            self.authorities.release(identity)
         proxy.identities = identities
 
     def _authority(self, mesh: str) -> MeshAuthority | None:
         state = self._planner.mesh(mesh)
         return None if state is None else self.authorities.of(state.mesh)
+
+
+def _addresses(own: InboundInputs | ZoneProxyInputs) -> tuple[str, ...]:
+    """Addresses at which others reach a proxy's admin listener."""
+    if isinstance(own, InboundInputs):
+        return tuple(one for one in (own.dataplane.address, own.dataplane.advertised_address) if one)
+    return (own.address,) if own.address else ()
