@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,35 @@ async def test_a_control_plane_may_be_started_before_its_store(backend: Backend,
         await until_stored(replica, "x")
     finally:
         await replica.close()
+
+
+@pytest.mark.parametrize(
+    ("engine", "where"),
+    [
+        ("etcd", "KUMA_STORE_ETCD_ENDPOINTS"),
+        ("postgres", "KUMA_STORE_POSTGRES_PORT"),
+        ("redis", "KUMA_STORE_REDIS_PORT"),
+    ],
+)
+async def test_what_a_start_waits_for_is_said_at_once(engine: str, where: str, tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        # Takes connections and never says anything: only time can tell that nobody is there.
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        address = f"127.0.0.1:{port}" if engine == "etcd" else str(port)
+        replica = Replica(tmp_path / "cp", {"KUMA_STORE_TYPE": engine, where: address})
+        try:
+            await replica.start(ready=False)
+
+            async def told() -> bool:
+                return "\n" in replica.log.read_text()
+
+            await until(told)
+            first = replica.log.read_text().splitlines()[0]
+            assert "opening the store" in first and f"{engine} at 127.0.0.1:{port}" in first
+        finally:
+            await replica.close()
 
 
 @pytest.mark.parametrize("backend", ["etcd"], indirect=True)

@@ -56,7 +56,22 @@ def _engine(settings: Settings, clock: Clock) -> Store:
 def open_guarded_store(settings: Settings, clock: Clock, metrics: CollectorRegistry) -> GuardedStore:
     """The same for a process that goes on without its store; what reaches the engine is counted."""
     engine = MeteredStore(open_store(settings, clock), metrics, clock)
-    return GuardedStore(engine, clock, local=not settings.store.shared)
+    return GuardedStore(engine, clock, local=not settings.store.shared, place=place_of(settings))
+
+
+def place_of(settings: Settings) -> str:
+    """Where the store is, for people."""
+    store = settings.store
+    match store.type:
+        case "etcd":
+            where = ", ".join(store.etcd.endpoints)
+        case "postgres":
+            where = f"{store.postgres.host}:{store.postgres.port}"
+        case "redis":
+            where = f"{store.redis.host}:{store.redis.port}"
+        case other:
+            return other
+    return f"{store.type} at {where}"
 
 
 def _etcd(settings: StoreEtcd, clock: Clock) -> Store:

@@ -49,8 +49,10 @@ class Outage:
 class GuardedStore(Wrapper):
     """See `Store`."""
 
-    def __init__(self, inner: Store, clock: Clock, *, local: bool = False) -> None:
+    def __init__(self, inner: Store, clock: Clock, *, local: bool = False, place: str = "") -> None:
+        """Args: `place` says to people where the store is, unless it is in this process."""
         super().__init__(inner)
+        self._place = place
         self._clock, self._local = clock, local
         self._back = asyncio.Event()
         self._back.set()
@@ -64,6 +66,9 @@ class GuardedStore(Wrapper):
 
     async def open(self) -> None:
         """Opens the store if it can be reached, else as soon as it can be; raises ConfigError."""
+        if not self._local:
+            # It may take a while until it is clear that nobody answers there.
+            log.info("opening the store", extra={"store": self._place})
         try:
             await self._inner.open()
         except Unavailable as error:
