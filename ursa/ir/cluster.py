@@ -126,9 +126,10 @@ class Cluster:
         endpoints: endpoints of a cluster without load assignment that carry weights, tags and localities.
         bind_source: source address of upstream connections.
         subset_keys: sets of tag keys by which a subset can be asked for.
-        service, tags: the destination behind an outbound cluster.
+        tags: of the destination behind an outbound cluster.
         ipv4_only: whether a name is resolved to IPv4 addresses only.
         alt_stat_name: whether the name for statistics is given even where it equals the name.
+        external: whether it leads out of the mesh by an egress.
     """
 
     name: str
@@ -147,9 +148,9 @@ class Cluster:
     outliers: OutlierDetection | None = None
     panic_threshold: float | None = None
     subset_keys: tuple[tuple[str, ...], ...] = ()
-    service: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     protocol: str = ""
     resource_origin: str = ""
     ipv4_only: bool = False
     alt_stat_name: bool = False
+    external: bool = False

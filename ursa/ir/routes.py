@@ -118,7 +118,12 @@ Action: TypeAlias = Forward | DirectResponse
 
 @dataclass(slots=True)
 class Route:
-    """One entry; `matches_hash` tells policies which route of a MeshHTTPRoute it stands for."""
+    """One entry.
+
+    Attributes:
+        matches_hash: tells policies which rule of a MeshHTTPRoute it stands for.
+        resource_origin: KRI of that MeshHTTPRoute.
+    """
 
     match: RouteMatch
     action: Action
@@ -128,6 +133,7 @@ class Route:
     response_headers_to_add: tuple[HeaderValue, ...] = ()
     response_headers_to_remove: tuple[str, ...] = ()
     matches_hash: str = ""
+    resource_origin: str = ""
 
 
 @dataclass(slots=True)
@@ -152,6 +158,6 @@ class RouteConfig:
     max_direct_response_bytes: int | None = None
 
     @property
-    def forwards(self) -> list[Forward]:
-        """The forwarding actions of all routes."""
-        return [r.action for v in self.virtual_hosts for r in v.routes if isinstance(r.action, Forward)]
+    def forwarding(self) -> list[tuple[Route, Forward]]:
+        """All routes that forward, with their actions."""
+        return [(r, r.action) for v in self.virtual_hosts for r in v.routes if isinstance(r.action, Forward)]

@@ -52,12 +52,13 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class BackendRef:
-    """A reference of an outbound to a real resource."""
+    """A reference to a real service by name or labels; `port` is 0 when it means all of them."""
 
     kind: str
     name: str = ""
     port: int = 0
     labels: Tags = field(default_factory=dict)
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,18 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class TransparentProxying:
-    """How traffic gets redirected into the proxy."""
+    """How traffic gets redirected into the proxy.
+
+    Attributes:
+        reachable_services: tag services that it needs, none for all.
+        reachable_backends: real services that it needs; None when it does not say.
+    """
 
     redirect_port_inbound: int = 0
     redirect_port_outbound: int = 0
     direct_access_services: tuple[str, ...] = ()
     reachable_services: tuple[str, ...] = ()
+    reachable_backends: tuple[BackendRef, ...] | None = None
     ip_family_mode: str = ""
 
 
@@ -219,19 +226,29 @@ def _outbound(spec: JsonObject) -> Outbound:
         address=spec.get("address") or "127.0.0.1",
         port=int(spec.get("port", 0)),
         tags=spec.get("tags", {}),
-        backend_ref=BackendRef(ref.get("kind", ""), ref.get("name", ""), int(ref.get("port", 0)), ref.get("labels", {}))
-        if ref
-        else None,
+        backend_ref=_backend_ref(ref) if ref else None,
+    )
+
+
+def _backend_ref(spec: JsonObject) -> BackendRef:
+    return BackendRef(
+        kind=spec.get("kind", ""),
+        name=spec.get("name", ""),
+        port=int(spec.get("port", 0)),
+        labels=spec.get("labels", {}),
+        namespace=spec.get("namespace", ""),
     )
 
 
 def _transparent(spec: JsonObject | None) -> TransparentProxying | None:
     if spec is None:
         return None
+    backends = spec.get("reachableBackends")
     return TransparentProxying(
         redirect_port_inbound=int(spec.get("redirectPortInbound", 0)),
         redirect_port_outbound=int(spec.get("redirectPortOutbound", 0)),
         direct_access_services=tuple(spec.get("directAccessServices", ())),
         reachable_services=tuple(spec.get("reachableServices", ())),
+        reachable_backends=None if backends is None else tuple(map(_backend_ref, backends.get("refs", ()))),
         ip_family_mode=spec.get("ipFamilyMode", ""),
     )

@@ -31,12 +31,14 @@ class ServicePort:
     Attributes:
         name: empty when it has none.
         target: number or name of the inbounds behind it; None when it leads to none.
+        carried: the HTTP protocol that all its instances say they speak, at a port that does not say so.
     """
 
     number: int
     name: str = ""
     protocol: str = "tcp"
     target: int | str | None = None
+    carried: str = ""
 
     @property
     def section(self) -> str:

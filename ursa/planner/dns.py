@@ -45,12 +45,19 @@ def plan_dns(plan: ProxyPlan, inputs: OutboundInputs) -> None:
 
 
 def _records(inputs: OutboundInputs, dns: DnsInputs) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    table = {
-        hostname: (spec.address, mapped_ipv6(spec.address)) if dns.ipv6 else (spec.address,)
-        for spec in inputs.outbounds
-        for hostname in spec.hostnames
-    }
-    return tuple(sorted(table.items()))
+    table: dict[str, dict[str, None]] = {}
+    named = [(o.address, o.hostnames) for o in inputs.outbounds] + [(o.address, o.hostnames) for o in inputs.real]
+    for address, hostnames in named:
+        for hostname in hostnames:
+            table.setdefault(hostname, {}).update(dict.fromkeys(_addresses(address, dns)))
+    return tuple((hostname, tuple(table[hostname])) for hostname in sorted(table))
+
+
+def _addresses(address: str, dns: DnsInputs) -> tuple[str, ...]:
+    """A virtual address as IPv4 and IPv6 clients know it."""
+    if ":" in address:
+        return (address,) if dns.ipv6 else ()
+    return (address, mapped_ipv6(address)) if dns.ipv6 else (address,)
 
 
 def _dynamic_config(dns: DnsInputs, records: tuple[tuple[str, tuple[str, ...]], ...]) -> Listener:

@@ -14,6 +14,7 @@ from ursa.ir.tls import DownstreamTls
 from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
+from ursa.model.real_service import RealService, ServicePort
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.matching import ConnectionPolicy
 from ursa.topology.external_services import ExternalService
@@ -25,6 +26,7 @@ FEATURE_EMBEDDED_DNS = "feature-embedded-dns"
 FEATURE_READINESS_UNIX_SOCKET = "feature-readiness-unix-socket"
 FEATURE_REUSE_PORT = "feature-reuse-port"
 FEATURE_STRICT_INBOUND_PORTS = "feature-strict-inbound-ports"
+FEATURE_UNIFIED_NAMING = "feature-unified-resource-naming"
 FEATURE_TPROXY_IN_METADATA = "feature-transparent-proxy-in-dataplane-metadata"
 
 
@@ -149,6 +151,22 @@ class ExternalOutbound:
 
 
 @dataclass(frozen=True, slots=True)
+class RealOutbound:
+    """One outbound to a port of a real service; `section` is how the port is referred to."""
+
+    address: str
+    port: int
+    service: RealService
+    of: ServicePort
+    section: str
+    hostnames: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        # Enough to tell outbounds apart; there may be thousands, and they are hashed for every proxy.
+        return hash((self.address, self.port))
+
+
+@dataclass(frozen=True, slots=True)
 class DnsInputs:
     """How a proxy answers names: its DNS listener's port, or the socket at which its launcher asks for the table."""
 
@@ -163,6 +181,10 @@ class OutboundInputs:
     """Inputs of the outbound half, shared by a class of proxies.
 
     Attributes:
+        outbounds: those to tag services.
+        real: those to real services.
+        egress: whether the zone has an egress.
+        unified: whether resources are named in the unified scheme.
         legacy: whether the mesh routes by TrafficRoutes.
         policies: per plugin, in their order: the policies that speak about destinations.
         source_tags: value of the header that tells the source's tags, empty when it is not sent.
@@ -176,6 +198,9 @@ class OutboundInputs:
     ipv6: bool
     outbounds: tuple[OutboundSpec, ...]
     policies: tuple[tuple[Policy, ...], ...]
+    real: tuple[RealOutbound, ...] = ()
+    egress: bool = False
+    unified: bool = False
     legacy: bool = False
     source_tags: str = ""
     bind: bool = True

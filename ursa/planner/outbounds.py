@@ -1,12 +1,13 @@
-"""Outbounds: a listener per destination and the clusters behind it, in meshes without TrafficRoutes (`xds.md` §2.5)."""
+"""Outbounds: a listener per destination and the clusters behind it (`xds.md` §2.5, §2.6)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ursa.ir import origins
 from ursa.ir.address import SocketAddress
-from ursa.ir.cluster import EDS, Cluster, HttpOptions
+from ursa.ir.cluster import EDS, Cluster
 from ursa.ir.listener import (
     OUTBOUND,
     FilterChain,
@@ -20,27 +21,53 @@ from ursa.ir.listener import (
     TcpProxy,
 )
 from ursa.ir.naming import stat_safe
-from ursa.ir.plan import EdsReference, ProxyPlan
-from ursa.ir.routes import Forward, HeaderValue, Route, RouteConfig, RouteMatch, VirtualHost, WeightedCluster
-from ursa.model.labels import SERVICE_TAG
+from ursa.ir.plan import ProxyPlan
+from ursa.ir.routes import HeaderValue, RouteConfig, VirtualHost
+from ursa.model.labels import MESH_TAG, SERVICE_TAG
+from ursa.model.real_service import RealService
 from ursa.planner import names
-from ursa.planner.blocks import internal_cidrs, mesh_client_tls, service_san
-from ursa.planner.external_outbounds import external_cluster
+from ursa.planner.backends import (
+    Backend,
+    RealBackend,
+    backend_cluster,
+    backend_endpoints,
+    backend_name,
+    tag_backend,
+)
+from ursa.planner.blocks import internal_cidrs
 from ursa.planner.inbounds import TAGS_HEADER
-from ursa.planner.inputs import ExternalOutbound, OutboundInputs, OutboundSpec
-from ursa.policies.core.route_hash import matches_hash
-from ursa.policies.core.subsets import SubsetRules
-from ursa.policies.legacy.traffic_route import HttpRule, RouteConf, Share, modify_route, route_conf
-from ursa.policies.plugin import OutboundTarget, PolicyPlugin
-from ursa.topology.destinations import cluster_name, sni_of_tags, without_service
-from ursa.topology.protocols import GRPC, HTTP_LIKE, KAFKA
+from ursa.planner.inputs import OutboundInputs, OutboundSpec, RealOutbound
+from ursa.planner.routing import Routing, legacy_routing, plain_routing, weighted
+from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
+from ursa.topology.protocols import GRPC, KAFKA
 
-CATCH_ALL = matches_hash([{"path": {"value": "/", "type": "PathPrefix"}}])
-"""Name of the route that takes every request."""
+UNIFIED_NAME = "kuma.io/unified-name"
+"""Key of a listener's metadata under which policies and patches find the destination."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outbound:
+    """One outbound in the terms that both sorts have in common.
+
+    Attributes:
+        backend: what it leads to while no route says otherwise.
+        listener, route_config, host: names; `host` is also that of the statistics.
+        tags: metadata of the listener.
+        stat_prefix: of the listener, only in the unified scheme.
+    """
+
+    address: str
+    port: int
+    backend: Backend
+    listener: str
+    route_config: str
+    host: str
+    tags: dict[str, str]
+    stat_prefix: str = ""
 
 
 def plan_outbounds(
-    plan: ProxyPlan, inputs: OutboundInputs, plugins: Sequence[PolicyPlugin], rules: Sequence[SubsetRules]
+    plan: ProxyPlan, inputs: OutboundInputs, plugins: Sequence[PolicyPlugin], rules: Sequence[DestinationRules]
 ) -> None:
     """Adds listeners and clusters of all outbounds and applies the policies for their destinations.
 
@@ -50,116 +77,108 @@ def plan_outbounds(
         plugins: the policies' effects, in order.
         rules: per plugin, the rules compiled from `inputs.policies`.
     """
-    for spec in inputs.outbounds:
-        routing = route_conf(spec.route, dict(spec.tags))
-        clusters = _clusters(spec, routing, inputs)
-        if not clusters:
+    for outbound, routing in _outbounds(inputs):
+        backends = {backend_name(b, unified=inputs.unified): b for b in routing.backends}
+        if not backends:
             continue
-        listener = _listener(spec, routing, inputs)
-        target = OutboundTarget(listener, tuple(clusters.values()), spec.protocol, _service_tags(spec))
+        clusters = tuple(backend_cluster(backend, inputs, routing.balancer) for backend in backends.values())
+        listener = _listener(outbound, routing, inputs)
+        target = _target(outbound, listener, clusters)
+        ports = _ports(outbound.backend, *backends.values())
         for plugin, compiled in zip(plugins, rules, strict=True):
-            plugin.outbound(target, compiled)
-        plan.add(listener, *target.clusters)
-        _refer(plan, target.clusters, inputs)
+            plugin.outbound(target, replace(compiled, ports=ports))
+        plan.add(listener, *clusters)
+        for cluster, backend in zip(clusters, backends.values(), strict=True):
+            if cluster.type == EDS:
+                plan.endpoints[cluster.name] = backend_endpoints(backend, inputs.mesh.name)
+            if cluster.tls is not None:
+                plan.identities.add(inputs.mesh.name)
+                plan.authorities.add(inputs.mesh.name)
 
 
-def _refer(plan: ProxyPlan, clusters: Sequence[Cluster], inputs: OutboundInputs) -> None:
-    """Notes which endpoints and secrets the clusters need."""
-    mesh = inputs.mesh.name
-    for cluster in clusters:
-        if cluster.type != EDS:
-            continue
-        narrowed = tuple(without_service(cluster.tags).items())
-        plan.endpoints[cluster.name] = EdsReference(mesh, cluster.service, narrowed)
-        if cluster.tls is not None:
-            plan.identities.add(mesh)
-            plan.authorities.add(mesh)
+def _outbounds(inputs: OutboundInputs) -> Iterator[tuple[_Outbound, Routing]]:
+    for spec in inputs.outbounds:
+        of_tags = _of_tags(spec, inputs)
+        yield of_tags, legacy_routing(spec, inputs) if inputs.legacy else plain_routing(of_tags.backend, inputs)
+    for real in inputs.real:
+        of_service = _of_service(real, inputs)
+        yield of_service, plain_routing(of_service.backend, inputs)
 
 
-def _clusters(spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> dict[str, Cluster]:
-    shares = [share for rule in routing.rules for share in rule.shares]
-    return {
-        cluster.name: cluster
-        for share in (*shares, *routing.shares)
-        if SERVICE_TAG in share.tags
-        for cluster in (_cluster(share.tags, spec, routing, inputs),)
-    }
-
-
-def _cluster(tags: Mapping[str, str], spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> Cluster:
-    mesh, service = inputs.mesh, tags[SERVICE_TAG]
-    external = _external(inputs, service)
-    if external is not None:
-        cluster = external_cluster(external, tags, mesh.name, spec.protocol)
-    else:
-        cluster = Cluster(cluster_name(tags), EDS, origins.OUTBOUND, http=HttpOptions(2))
-        if mesh.mtls and spec.tls:
-            sans = (service_san(mesh.name, service),)
-            cluster.tls = mesh_client_tls(mesh.name, sni_of_tags(tags, mesh.name), sans)
-    cluster.balancer = routing.balancer
-    cluster.service, cluster.tags, cluster.protocol = service, tags, spec.protocol
-    return cluster
-
-
-def _external(inputs: OutboundInputs, service: str) -> ExternalOutbound | None:
-    return next((one for one in inputs.external if one.service == service), None)
-
-
-def _listener(spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> Listener:
+def _of_tags(spec: OutboundSpec, inputs: OutboundInputs) -> _Outbound:
     service = spec.service
+    return _Outbound(
+        spec.address,
+        spec.port,
+        tag_backend(spec, dict(spec.tags), inputs),
+        listener=names.outbound_listener(spec.address, spec.port),
+        route_config=f"outbound:{service}",
+        host=service,
+        tags={key: value for key, value in spec.tags if key != MESH_TAG},
+    )
+
+
+def _of_service(real: RealOutbound, inputs: OutboundInputs) -> _Outbound:
+    backend = RealBackend(real.service, real.of, real.section)
+    kri = backend.kri
+    return _Outbound(
+        real.address,
+        real.port,
+        backend,
+        listener=kri if inputs.unified else names.outbound_listener(real.address, real.port),
+        route_config=kri,
+        host=backend_name(backend, unified=inputs.unified),
+        tags={UNIFIED_NAME: kri},
+        stat_prefix=kri if inputs.unified else "",
+    )
+
+
+def _target(outbound: _Outbound, listener: Listener, clusters: tuple[Cluster, ...]) -> OutboundTarget:
+    backend = outbound.backend
+    if isinstance(backend, RealBackend):
+        return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri)
+    return OutboundTarget(listener, clusters, backend.protocol, {SERVICE_TAG: backend.tags[SERVICE_TAG]})
+
+
+def _ports(*backends: Backend) -> dict[str, tuple[RealService, str]]:
+    """The ports of real services among some backends, by identifier."""
+    return {b.kri: (b.service, b.section) for b in backends if isinstance(b, RealBackend)}
+
+
+def _listener(outbound: _Outbound, routing: Routing, inputs: OutboundInputs) -> Listener:
     filters: list[NetworkFilter]
-    if spec.protocol in HTTP_LIKE:
-        filters = [_http(service, spec, routing, inputs)]
+    protocol = outbound.backend.protocol
+    if routing.routes:
+        filters = [_http(outbound, routing, inputs)]
     else:
-        stat_prefix = stat_safe(service)
-        proxy = TcpProxy(stat_prefix, _weighted(routing.shares))
-        filters = [KafkaBroker(stat_prefix), proxy] if spec.protocol == KAFKA else [proxy]
+        stat_prefix = stat_safe(outbound.host)
+        proxy = TcpProxy(stat_prefix, weighted(routing.legs, inputs))
+        filters = [KafkaBroker(stat_prefix), proxy] if protocol == KAFKA else [proxy]
     return Listener(
-        names.outbound_listener(spec.address, spec.port),
-        SocketAddress(spec.address, spec.port),
+        outbound.listener,
+        SocketAddress(outbound.address, outbound.port),
         origins.OUTBOUND,
         [FilterChain(filters)],
         direction=OUTBOUND,
         bind=inputs.bind,
-        tags={key: value for key, value in spec.tags if key != "kuma.io/mesh"},
-        protocol=spec.protocol,
+        tags=outbound.tags,
+        stat_prefix=outbound.stat_prefix,
+        protocol=protocol,
     )
 
 
-def _http(service: str, spec: OutboundSpec, routing: RouteConf, inputs: OutboundInputs) -> HttpConnectionManager:
-    filters: list[HttpFilter] = [GrpcStats(), Router()] if spec.protocol == GRPC else [Router()]
-    routes = [_rule(rule, inputs) for rule in routing.rules]
-    routes.append(Route(RouteMatch("/"), _forward(routing.shares, inputs), name="" if inputs.legacy else CATCH_ALL))
+def _http(outbound: _Outbound, routing: Routing, inputs: OutboundInputs) -> HttpConnectionManager:
+    filters: list[HttpFilter] = [GrpcStats(), Router()] if outbound.backend.protocol == GRPC else [Router()]
     # TrafficRoutes were never told the tags of gRPC clients.
-    tagged = inputs.source_tags and not (inputs.legacy and spec.protocol == GRPC)
+    tagged = inputs.source_tags and not (inputs.legacy and outbound.backend.protocol == GRPC)
     headers = (HeaderValue(TAGS_HEADER, inputs.source_tags),) if tagged else ()
-    config = RouteConfig(f"outbound:{service}", [VirtualHost(service, routes)], request_headers_to_add=headers)
+    hosts = [VirtualHost(outbound.host, list(routing.routes))]
     return HttpConnectionManager(
-        stat_safe(service),
-        config,
+        stat_safe(outbound.host),
+        RouteConfig(outbound.route_config, hosts, request_headers_to_add=headers),
         filters,
         internal_addresses=internal_cidrs(inputs.settings, ipv6=inputs.ipv6),
         normalize_path=not inputs.legacy,
         idle_timeout=0,
         stream_idle_timeout=0 if inputs.legacy else None,
     )
-
-
-def _rule(rule: HttpRule, inputs: OutboundInputs) -> Route:
-    route = Route(rule.match, _forward(rule.shares, inputs))
-    modify_route(route, rule.modify)
-    return route
-
-
-def _forward(shares: Sequence[Share], inputs: OutboundInputs) -> Forward:
-    """Servers outside of the mesh are asked by their own names."""
-    outside = any(_external(inputs, share.tags.get(SERVICE_TAG, "")) is not None for share in shares)
-    return Forward(_weighted(shares), timeout=0, auto_host_rewrite=outside)
-
-
-def _weighted(shares: Sequence[Share]) -> tuple[WeightedCluster, ...]:
-    return tuple(WeightedCluster(cluster_name(share.tags), share.weight) for share in shares)
-
-
-def _service_tags(spec: OutboundSpec) -> Mapping[str, str]:
-    return {SERVICE_TAG: spec.service}

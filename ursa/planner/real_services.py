@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from ursa.model.labels import PROTOCOL_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.real_service import (
     MESH_EXTERNAL_SERVICE,
@@ -24,6 +25,7 @@ from ursa.model.zone_proxy import ZoneEgress, ZoneIngress
 from ursa.planner.local_instances import LocalInstances
 from ursa.planner.services import NOTHING, ServiceChanges, ServiceIndex
 from ursa.topology.endpoints import ServiceEndpoints
+from ursa.topology.protocols import HTTP_LIKE, common_protocol, parse_protocol
 from ursa.topology.services.reach import available, behind_egresses, behind_ingresses, instances, members
 from ursa.view.view import Touched, View
 
@@ -66,6 +68,8 @@ class RealServiceIndex:
         self._known: dict[ResourceKey, _Known] = {}
         self._listed: dict[str, tuple[RealService, ...]] = {}
         self._around: dict[str, _Around] = {}
+        self.has_egress = False
+        """Whether this zone has an egress."""
         self._at: dict[Place, ResourceKey] = {}
         self._made_of: dict[ResourceKey, frozenset[Place]] = {}
         """The MeshServices of every MeshMultiZoneService."""
@@ -93,6 +97,7 @@ class RealServiceIndex:
             meshes: all meshes of the view.
         """
         changes = ServiceChanges()
+        had_egress = self.has_egress
         dirty = self._instances.update(view, touched) | {key for key in touched.keys if key.kind in SHORT}
         for mesh in self._take_surroundings(view, meshes):
             dirty |= {ResourceKey(kind, mesh, name) for kind in SHORT for name in view.bucket(kind, mesh)}
@@ -104,6 +109,8 @@ class RealServiceIndex:
                 self._refresh(view, key, changes)
         for mesh in changes.meshes:
             self._list(mesh)
+        if self.has_egress is not had_egress:
+            changes.meshes |= {key.mesh for key in self._known if key.kind == MESH_EXTERNAL_SERVICE}
         return changes
 
     def _refresh(self, view: View, key: ResourceKey, changes: ServiceChanges) -> Place | None:
@@ -144,7 +151,8 @@ class RealServiceIndex:
             # Other zones are reached through their ingresses, which pass on nothing but TLS.
             service = replace(service, tls=True)
         ports = {service.endpoints(port.number): self._reached(service, port, around) for port in service.ports}
-        return _Known(service, available(resource), ports)
+        spoken = tuple(_carrying(port, ports[service.endpoints(port.number)].protocol) for port in service.ports)
+        return _Known(replace(service, ports=spoken), available(resource), ports)
 
     def _reached(self, service: RealService, port: ServicePort, around: _Around) -> ServiceEndpoints:
         if service.kind == MESH_EXTERNAL_SERVICE:
@@ -154,7 +162,8 @@ class RealServiceIndex:
             far = behind_ingresses(service.zone, around.ingresses) if around.across else ()
             return ServiceEndpoints(far, remote=far)
         near = instances(port, (own[name] for name in sorted(own)))
-        return ServiceEndpoints(near, local=near)
+        spoken = common_protocol(parse_protocol(endpoint.tags.get(PROTOCOL_TAG, "")) for endpoint in near)
+        return ServiceEndpoints(near, local=near, protocol=spoken)
 
     def _multi_zone(self, service: RealService, resource: Resource) -> _Known:
         self._made_of[resource.key] = frozenset((resource.mesh, *place) for place in members(resource))
@@ -197,6 +206,11 @@ class RealServiceIndex:
         for mesh in meshes:
             across = mesh.mtls or bool(view.bucket("MeshIdentity", mesh.name))
             around[mesh.name] = _Around(mesh, across, ingresses, egresses)
+        self.has_egress = bool(egresses)
         moved = {name for name in around.keys() | self._around.keys() if around.get(name) != self._around.get(name)}
         self._around = around
         return moved
+
+
+def _carrying(port: ServicePort, spoken: str) -> ServicePort:
+    return replace(port, carried=spoken) if spoken in HTTP_LIKE and port.protocol not in HTTP_LIKE else port

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
+from ursa.model.real_service import RealService
 from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
     FEATURE_EMBEDDED_DNS,
+    FEATURE_UNIFIED_NAMING,
     DnsInputs,
     ExternalOutbound,
     InboundInputs,
     OutboundInputs,
     OutboundSpec,
     ProxyFacts,
+    RealOutbound,
     Redirection,
     Settings,
 )
 from ursa.planner.meshes import MeshState
+from ursa.planner.real_outbounds import explicit_outbounds, vip_outbounds
 from ursa.policies.core.matching import Matched
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.matching import ConnectionPolicy, for_destination, for_inbound
@@ -29,6 +34,25 @@ from ursa.topology.protocols import HTTP_LIKE
 
 Services = Callable[[str], ServiceEndpoints]
 TlsReady = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """What is known of the destinations in a mesh.
+
+    Attributes:
+        services: endpoints by service.
+        tls_ready: whether a service's instances accept mesh TLS.
+        external: the services outside of the mesh that the proxy may use.
+        real: the real services.
+        egress: whether the zone has an egress.
+    """
+
+    services: Services
+    tls_ready: TlsReady
+    external: tuple[ExternalOutbound, ...] = ()
+    real: tuple[RealService, ...] = ()
+    egress: bool = False
 
 
 def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | None:
@@ -74,9 +98,7 @@ def outbound_inputs(
     facts: ProxyFacts,
     settings: Settings,
     matched: Sequence[Matched],
-    services: Services,
-    tls_ready: TlsReady,
-    external: tuple[ExternalOutbound, ...] = (),
+    known: Destinations,
 ) -> OutboundInputs:
     """Inputs of the outbound half.
 
@@ -86,9 +108,7 @@ def outbound_inputs(
         facts: what its Envoy said.
         settings: the control plane's.
         matched: the policies that select the proxy, per plugin.
-        services: endpoints by service.
-        tls_ready: whether a service's instances accept mesh TLS.
-        external: the services outside of the mesh that the proxy may use.
+        known: what is known of destinations.
     """
     redirection = redirection_of(dataplane, facts)
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
@@ -96,10 +116,20 @@ def outbound_inputs(
     pick = _route_picker(routes, dataplane)
     specs = _vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane)
     outbounds = tuple(
-        OutboundSpec(address, port, tags, services(service).protocol, tls_ready(service), hostnames, pick(service))
+        OutboundSpec(
+            address, port, tags, known.services(service).protocol, known.tls_ready(service), hostnames, pick(service)
+        )
         for address, port, service, tags, hostnames in specs
     )
-    http = any(spec.protocol in HTTP_LIKE for spec in outbounds)
+    unified = facts.has(FEATURE_UNIFIED_NAMING) and state.mesh.exclusive
+    if routes:
+        # TrafficRoutes know tag services only, and as in Kuma there are no others where they rule.
+        to_real: tuple[RealOutbound, ...] = ()
+    elif by_vip:
+        to_real = tuple(vip_outbounds(state.mesh, dataplane, known.real, unified=unified))
+    else:
+        to_real = tuple(explicit_outbounds(dataplane, known.real))
+    http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
     named = {spec.service for spec in outbounds}
     return OutboundInputs(
         settings=settings,
@@ -107,17 +137,26 @@ def outbound_inputs(
         ipv6=facts.ipv6,
         outbounds=outbounds,
         policies=tuple(kind.outbound for kind in matched),
+        real=to_real,
+        egress=known.egress,
+        unified=unified,
         legacy=bool(routes),
         source_tags=_source_tags(dataplane) if http and (routes or state.tags_header) else "",
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
-        direct=_direct(dataplane, outbounds, state, services) if redirection is not None else (),
+        direct=_direct(dataplane, outbounds, state, known.services) if redirection is not None else (),
         # Routes may lead anywhere; without them only what the outbounds name is used.
-        external=tuple(one for one in external if routes or one.service in named),
+        external=tuple(one for one in known.external if routes or one.service in named),
     )
 
 
 _Spec = tuple[str, int, str, tuple[tuple[str, str], ...], tuple[str, ...]]
+
+
+def _outbound(spec: _Spec, known: Destinations, route: Callable[[str], ConnectionPolicy | None]) -> OutboundSpec:
+    address, port, service, tags, hostnames = spec
+    protocol, tls = known.services(service).protocol, known.tls_ready(service)
+    return OutboundSpec(address, port, tags, protocol, tls, hostnames, route(service))
 
 
 def _explicit_specs(dataplane: Dataplane) -> Iterator[_Spec]:

@@ -31,14 +31,14 @@ from ursa.planner.readiness import TlsReadiness
 from ursa.planner.real_services import RealServiceIndex
 from ursa.planner.resolved import ReadFile, no_file
 from ursa.planner.services import ServiceIndex
-from ursa.planner.sidecars import inbound_inputs, outbound_inputs
+from ursa.planner.sidecars import Destinations, inbound_inputs, outbound_inputs
 from ursa.planner.transparent import plan_passthrough
 from ursa.planner.zone_proxies import plan_zone_proxy
 from ursa.policies.core.matching import Matched, destination_rules, match_policies
 from ursa.policies.core.policy import Policy
+from ursa.policies.core.real_rules import compile_real
 from ursa.policies.core.subject import dataplane_subject
-from ursa.policies.core.subsets import SubsetRules
-from ursa.policies.plugin import PolicyPlugin
+from ursa.policies.plugin import DestinationRules, PolicyPlugin
 from ursa.view.view import Touched, View
 
 RULE_SETS = 1024
@@ -89,7 +89,7 @@ class ZonePlanner:
         self._real = RealServiceIndex(zone, self._services)
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
-        self._rules: Memo[tuple[Policy, ...], SubsetRules] = Memo(destination_rules, size=RULE_SETS, check=check)
+        self._rules: Memo[tuple[Policy, ...], DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
 
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
@@ -125,9 +125,13 @@ class ZonePlanner:
             facts,
             self._settings,
             matched,
-            lambda service: self._services.of(mesh, service),
-            lambda service: self._readiness.ready(mesh, service),
-            external_outbounds(state, dataplane, self._external.of(mesh), self._zone),
+            Destinations(
+                lambda service: self._services.of(mesh, service),
+                lambda service: self._readiness.ready(mesh, service),
+                external_outbounds(state, dataplane, self._external.of(mesh), self._zone),
+                self._real.services(mesh),
+                self._real.has_egress,
+            ),
         )
         return own, outbound
 
@@ -173,3 +177,7 @@ class ZonePlanner:
     def _match(self, state: MeshState, resource: Resource, *, shadow: bool) -> list[Matched]:
         subject = self._subject(resource)
         return [match_policies(state.policies[plugin.kind], subject, shadow=shadow) for plugin in self._plugins]
+
+
+def _destination_rules(policies: tuple[Policy, ...]) -> DestinationRules:
+    return DestinationRules(destination_rules(policies), compile_real(policies))

@@ -6,12 +6,17 @@ A plugin gets the part of the plan it may touch and the policies or rules that c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from ursa.ir.cluster import Cluster
 from ursa.ir.listener import Listener
+from ursa.ir.routes import Route
 from ursa.model.json import JsonObject
+from ursa.model.real_service import RealService
 from ursa.policies.core.policy import Policy
+from ursa.policies.core.real_rules import RealRules
+from ursa.policies.core.route_hash import MATCHES_KEY
 from ursa.policies.core.subject import pairs
 from ursa.policies.core.subsets import SubsetRules
 
@@ -28,12 +33,65 @@ class InboundTarget:
 
 @dataclass(frozen=True, slots=True)
 class OutboundTarget:
-    """One outbound: its listener, the clusters its routes lead to, and the destination's tags."""
+    """One outbound: its listener, the clusters its routes lead to, and its destination.
+
+    Attributes:
+        tags: the destination's, empty for a real service.
+        resource_origin: KRI of the real service with the port's section, empty for a tag service.
+    """
 
     listener: Listener
     clusters: tuple[Cluster, ...]
     protocol: str
     tags: Mapping[str, str]
+    resource_origin: str = ""
+
+
+class Destination(Protocol):
+    """What rules for destinations look at: an outbound, or a cluster of one."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags of a tag service."""
+
+    @property
+    def resource_origin(self) -> str:
+        """KRI of a real service's port."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRules:
+    """The rules of one policy's `to` items.
+
+    Attributes:
+        tag: those for tag services.
+        real: those for real services.
+        ports: real services and the sections of their ports, by KRI.
+        routes: MeshHTTPRoutes that lead to real services, by KRI.
+    """
+
+    tag: SubsetRules
+    real: RealRules
+    ports: Mapping[str, tuple[RealService, str]] = field(default_factory=dict)
+    routes: Mapping[str, Policy] = field(default_factory=dict)
+
+    def conf(self, destination: Destination) -> JsonObject | None:
+        """The effective conf for a destination, None when no policy speaks about it."""
+        if destination.resource_origin:
+            found = self.real.lookup(*self.ports[destination.resource_origin])
+        else:
+            found = self.tag.lookup(pairs(destination.tags))
+        return None if found is None else found.conf
+
+    def route_conf(self, destination: Destination, route: Route) -> JsonObject | None:
+        """The effective conf for the requests that one route of an outbound takes."""
+        if destination.resource_origin:
+            found = self.real.lookup(*self.ports[destination.resource_origin], self.routes.get(route.resource_origin))
+        elif route.matches_hash:
+            found = self.tag.lookup(pairs({**destination.tags, MATCHES_KEY: route.matches_hash}))
+        else:
+            return self.conf(destination)
+        return None if found is None else found.conf
 
 
 class PolicyPlugin:
@@ -44,11 +102,5 @@ class PolicyPlugin:
     def inbound(self, target: InboundTarget, policies: tuple[Policy, ...]) -> None:
         """Adjusts an inbound; `policies` select it, in ascending strength, and may be none."""
 
-    def outbound(self, target: OutboundTarget, rules: SubsetRules) -> None:
+    def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         """Adjusts an outbound by the rules for destinations, which may be empty."""
-
-
-def conf_for(rules: SubsetRules, tags: Mapping[str, str]) -> JsonObject | None:
-    """The effective conf for a destination with these tags, None when no policy speaks about it."""
-    found = rules.lookup(pairs(tags))
-    return None if found is None else found.conf

@@ -9,8 +9,7 @@ from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf
 from ursa.policies.core.policy import Policy
-from ursa.policies.core.subsets import SubsetRules
-from ursa.policies.plugin import InboundTarget, OutboundTarget, PolicyPlugin, conf_for
+from ursa.policies.plugin import DestinationRules, InboundTarget, OutboundTarget, PolicyPlugin
 
 
 class MeshCircuitBreakerPlugin(PolicyPlugin):
@@ -23,9 +22,10 @@ class MeshCircuitBreakerPlugin(PolicyPlugin):
         if found is not None:
             _on_cluster(target.cluster, found.conf)
 
-    def outbound(self, target: OutboundTarget, rules: SubsetRules) -> None:
+    def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         for cluster in target.clusters:
-            conf = conf_for(rules, cluster.tags or target.tags)
+            # What is outside is guarded by the egress, where all clients meet.
+            conf = None if cluster.external else rules.conf(cluster)
             if conf is not None:
                 _on_cluster(cluster, conf)
 

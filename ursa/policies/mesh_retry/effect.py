@@ -8,9 +8,8 @@ from types import MappingProxyType
 from ursa.ir import routes as ir
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
-from ursa.policies.core.subsets import SubsetRules
 from ursa.policies.mesh_retry.conditions import GRPC_CONDITIONS, HTTP_CONDITIONS, METHODS, status_code
-from ursa.policies.plugin import OutboundTarget, PolicyPlugin, conf_for
+from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
 
 HTTP_DEFAULT = "gateway-error,connect-failure,refused-stream"
 GRPC_DEFAULT = "cancelled,connect-failure,gateway-error,refused-stream,reset,resource-exhausted,unavailable"
@@ -33,17 +32,15 @@ class MeshRetryPlugin(PolicyPlugin):
 
     kind = "MeshRetry"
 
-    def outbound(self, target: OutboundTarget, rules: SubsetRules) -> None:
-        conf = conf_for(rules, target.tags)
-        if conf is None:
-            return
+    def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         for chain in target.listener.chains:
             if (manager := chain.http) is not None:
-                policy = retry_policy(conf, target.protocol)
-                for forward in manager.route_config.forwards if policy is not None else ():
-                    forward.retry = policy
+                for route, forward in manager.route_config.forwarding:
+                    conf = rules.route_conf(target, route)
+                    policy = retry_policy(conf, target.protocol) if conf is not None else None
+                    forward.retry = policy or forward.retry
             elif (proxy := chain.tcp) is not None and target.protocol == "tcp":
-                tcp: JsonObject = conf.get("tcp") or {}
+                tcp: JsonObject = (rules.conf(target) or {}).get("tcp") or {}
                 proxy.max_connect_attempts = tcp.get("maxConnectAttempt", proxy.max_connect_attempts)
 
 

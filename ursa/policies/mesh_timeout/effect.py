@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ursa.ir.cluster import Cluster
-from ursa.ir.listener import FilterChain, Listener
+from ursa.ir.listener import Listener
+from ursa.ir.routes import Forward, Route
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf
 from ursa.policies.core.policy import Policy
-from ursa.policies.core.subsets import SubsetRules
-from ursa.policies.plugin import InboundTarget, OutboundTarget, PolicyPlugin, conf_for
+from ursa.policies.plugin import DestinationRules, InboundTarget, OutboundTarget, PolicyPlugin
 
 SECOND = 10**9
 CONNECT = 5 * SECOND
@@ -29,34 +31,34 @@ class MeshTimeoutPlugin(PolicyPlugin):
     def inbound(self, target: InboundTarget, policies: tuple[Policy, ...]) -> None:
         found = inbound_conf(policies)
         conf: JsonObject = {} if found is None else found.conf
-        _on_listener(target.listener, conf)
+        _on_listener(target.listener, conf, lambda route: conf)
         _on_cluster(target.cluster, conf, target.protocol)
 
-    def outbound(self, target: OutboundTarget, rules: SubsetRules) -> None:
-        conf = conf_for(rules, target.tags)
-        if conf is not None:
-            _on_listener(target.listener, conf)
+    def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
+        _on_listener(target.listener, rules.conf(target), lambda route: rules.route_conf(target, route))
         for cluster in target.clusters:
-            _on_cluster(cluster, conf_for(rules, cluster.tags or target.tags) or {}, target.protocol)
+            _on_cluster(cluster, rules.conf(cluster) or {}, cluster.protocol)
 
 
-def _on_listener(listener: Listener, conf: JsonObject) -> None:
-    http: JsonObject = conf.get("http") or {}
+def _on_listener(listener: Listener, conf: JsonObject | None, of: Callable[[Route], JsonObject | None]) -> None:
+    """Args: conf: what counts for the listener as a whole; of: for single routes. None leaves things as they are."""
     for chain in listener.chains:
-        _on_chain(chain, conf, http)
+        if (manager := chain.http) is not None:
+            if conf is not None:
+                # The idle timeout of HTTP connections lives on the cluster.
+                manager.idle_timeout = 0
+                manager.request_headers_timeout = _ns(conf.get("http") or {}, "requestHeadersTimeout", 0)
+            for route, forward in manager.route_config.forwarding:
+                if (own := of(route)) is not None:
+                    _on_route(forward, own.get("http") or {})
+        elif (proxy := chain.tcp) is not None and conf is not None:
+            proxy.idle_timeout = _ns(conf, "idleTimeout", IDLE)
 
 
-def _on_chain(chain: FilterChain, conf: JsonObject, http: JsonObject) -> None:
-    if (manager := chain.http) is not None:
-        # The idle timeout of HTTP connections lives on the cluster.
-        manager.idle_timeout = 0
-        manager.request_headers_timeout = _ns(http, "requestHeadersTimeout", 0)
-        for forward in manager.route_config.forwards:
-            forward.timeout = _ns(http, "requestTimeout", REQUEST)
-            present = STREAM_IDLE if forward.idle_timeout is None else forward.idle_timeout
-            forward.idle_timeout = _ns(http, "streamIdleTimeout", present)
-    elif (proxy := chain.tcp) is not None:
-        proxy.idle_timeout = _ns(conf, "idleTimeout", IDLE)
+def _on_route(forward: Forward, http: JsonObject) -> None:
+    forward.timeout = _ns(http, "requestTimeout", REQUEST)
+    present = STREAM_IDLE if forward.idle_timeout is None else forward.idle_timeout
+    forward.idle_timeout = _ns(http, "streamIdleTimeout", present)
 
 
 def _on_cluster(cluster: Cluster, conf: JsonObject, protocol: str) -> None:

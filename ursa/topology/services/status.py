@@ -61,7 +61,8 @@ def with_health(service: Resource, proxies: Iterable[Proxy], *, mtls: bool) -> R
         "total": len(own),
     }
     spec: JsonObject = {**service.spec, "state": "Available" if counts["healthy"] else "Unavailable"}
-    tags = sorted({inbound.service for _, inbounds in own for inbound in inbounds if inbound.service})
+    # A proxy shows all its identities, whichever of its inbounds is called.
+    tags = sorted({tag for proxy, _ in own for tag in proxy.dataplane.services})
     if tags:
         others = [one for one in spec.get("identities", ()) if one.get("type") != "ServiceTag"]
         spec = {**spec, "identities": [*({"type": "ServiceTag", "value": tag} for tag in tags), *others]}
