@@ -115,12 +115,7 @@ def outbound_inputs(
     routes = state.legacy.get(TRAFFIC_ROUTE, ())
     pick = _route_picker(routes, dataplane)
     specs = _vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane)
-    outbounds = tuple(
-        OutboundSpec(
-            address, port, tags, known.services(service).protocol, known.tls_ready(service), hostnames, pick(service)
-        )
-        for address, port, service, tags, hostnames in specs
-    )
+    outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
     unified = facts.has(FEATURE_UNIFIED_NAMING) and state.mesh.exclusive
     if routes:
         # TrafficRoutes know tag services only, and as in Kuma there are no others where they rule.
