@@ -23,6 +23,7 @@ def facts_of(node: NodeInfo) -> ProxyFacts:
         readiness_port=node.readiness_port,
         dns_port=node.dns_port,
         workdir=node.workdir,
+        system_ca=node.system_ca_path,
         ipv6=node.ipv6,
         redirection=_redirection(node),
     )

@@ -33,6 +33,8 @@ class Mesh:
     backend: CaBackend | None
     locality_aware: bool
     zone_egress: bool
+    forbids_external: bool
+    """Whether nobody may use MeshExternalServices."""
     passthrough: bool
     mesh_services: str
     skip_initial_policies: tuple[str, ...]
@@ -82,6 +84,7 @@ def parse_mesh(resource: Resource) -> Mesh:
         backend=next((b for b in backends(spec) if enabled and b.name == enabled), None),
         locality_aware=bool(routing.get("localityAwareLoadBalancing")),
         zone_egress=bool(routing.get("zoneEgress")),
+        forbids_external=bool(routing.get("defaultForbidMeshExternalServiceAccess")),
         passthrough=spec.get("networking", {}).get("outbound", {}).get("passthrough", True),
         mesh_services=spec.get("meshServices", {}).get("mode", "Disabled"),
         skip_initial_policies=tuple(spec.get("skipCreatingInitialPolicies", ())),

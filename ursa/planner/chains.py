@@ -1,80 +1,72 @@
-"""Which SNIs lead where on zone ingresses and egresses."""
+"""Which SNIs lead where on zone ingresses and egresses, mesh by mesh."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ursa.ir import origins
 from ursa.ir.plan import Reach
 from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
-from ursa.model.zone_proxy import AvailableService, ZoneEgress, ZoneIngress
-from ursa.planner.inputs import ChainDestination, ProxyFacts, ZoneProxyInputs
+from ursa.model.real_service import MESH_EXTERNAL_SERVICE, RealService
+from ursa.model.zone_proxy import AvailableService
+from ursa.planner import names
+from ursa.planner.inputs import ChainDestination, MeshShare, Settings
 from ursa.planner.meshes import MeshState
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
-from ursa.topology.destinations import sni_of_tags, without_service
+from ursa.topology.destinations import sni_of_service, sni_of_tags, without_service
 from ursa.topology.endpoints import ServiceEndpoints
 
-Meshes = Mapping[str, MeshState]
-Services = Callable[[str, str], ServiceEndpoints]
+Endpoints = Callable[[str], ServiceEndpoints]
 
 ANY_SERVICE = "*"
 
 
-def ingress_inputs(
-    ingress: ZoneIngress, facts: ProxyFacts, zone: str, meshes: Meshes, services: Services
-) -> ZoneProxyInputs:
-    """Inputs of an ingress: a chain for every way other zones may ask for its services."""
+def ingress_share(
+    state: MeshState,
+    settings: Settings,
+    available: Iterable[AvailableService],
+    real: Iterable[RealService],
+    endpoints: Endpoints,
+    *,
+    unified: bool,
+) -> MeshShare | None:
+    """What a mesh contributes to an ingress: a chain for every way in which other zones may ask for its services.
+
+    Args:
+        state: the mesh.
+        settings: the control plane's.
+        available: the tag services that the ingress offers.
+        real: the real services that have instances in this zone.
+        endpoints: those of tag services.
+        unified: whether real services are named by their identifiers.
+    """
+    mesh = state.mesh.name
     found: dict[str, ChainDestination] = {}
-    for service in _distinct(ingress.available):
-        state = meshes.get(service.mesh)
-        if state is None:
-            continue
-        for tags in _destinations(state, service.service):
-            sni = sni_of_tags(tags, service.mesh)
-            endpoints = services(service.mesh, service.service)
-            dividing = _dividing(tags, endpoints)
-            found.setdefault(sni, ChainDestination(service.mesh, service.service, sni, dividing))
-    return ZoneProxyInputs(
-        facts,
-        ingress.address,
-        ingress.port,
-        zone,
-        ingress.name,
-        origins.INGRESS,
-        Reach.LOCAL,
-        tuple(found.values()),
-    )
+    for service in sorted({one.service for one in available}):
+        for tags in destinations(state, service):
+            sni = sni_of_tags(tags, mesh)
+            dividing = _dividing(tags, endpoints(service))
+            found.setdefault(sni, ChainDestination(sni, names.zone_proxy_cluster(mesh, service), service, dividing))
+    for destination in _real_destinations(real, settings, unified=unified):
+        found.setdefault(destination.sni, destination)
+    if not found:
+        return None
+    return MeshShare(settings, state.mesh, origins.INGRESS, Reach.LOCAL, tuple(found.values()))
 
 
-def egress_inputs(
-    egress: ZoneEgress, facts: ProxyFacts, zone: str, meshes: Meshes, ingresses: Iterable[ZoneIngress]
-) -> ZoneProxyInputs:
-    """Inputs of an egress: chains for the services of other zones, of meshes that route through egresses."""
+def remote_destinations(state: MeshState, available: Iterable[AvailableService]) -> tuple[ChainDestination, ...]:
+    """The services of other zones to which an egress leads, in a mesh that routes through egresses."""
+    mesh = state.mesh.name
     found: dict[str, ChainDestination] = {}
-    available = [s for ingress in ingresses if ingress.zone not in ("", zone) for s in ingress.available]
-    for service in _distinct(available):
-        state = meshes.get(service.mesh)
-        if state is None or not state.mesh.mtls or not state.mesh.zone_egress:
-            continue
-        for tags in _destinations(state, service.service):
-            sni = sni_of_tags(tags, service.mesh)
-            pairs = tuple(without_service(tags).items())
-            found.setdefault(sni, ChainDestination(service.mesh, service.service, sni, pairs))
-    return ZoneProxyInputs(
-        facts, egress.address, egress.port, zone, egress.name, origins.EGRESS, Reach.REMOTE, tuple(found.values())
-    )
+    for service in sorted({one.service for one in available}):
+        for tags in destinations(state, service):
+            sni, pairs = sni_of_tags(tags, mesh), tuple(without_service(tags).items())
+            found.setdefault(sni, ChainDestination(sni, names.zone_proxy_cluster(mesh, service), service, pairs))
+    return tuple(found.values())
 
 
-def _distinct(available: Iterable[AvailableService]) -> list[AvailableService]:
-    """One entry per mesh and service, by mesh and in order of appearance."""
-    first: dict[tuple[str, str], AvailableService] = {}
-    for service in available:
-        first.setdefault((service.mesh, service.service), service)
-    return sorted(first.values(), key=lambda s: (s.mesh, s.service))
-
-
-def _destinations(state: MeshState, service: str) -> list[Mapping[str, str]]:
+def destinations(state: MeshState, service: str) -> list[Mapping[str, str]]:
     """Every tag set by which clients may ask for a service, in order of the SNIs."""
     tag_sets = {
         tuple(sorted({**tags, SERVICE_TAG: service}.items()))
@@ -82,6 +74,28 @@ def _destinations(state: MeshState, service: str) -> list[Mapping[str, str]]:
         if tags.get(SERVICE_TAG) in (service, ANY_SERVICE)
     }
     return sorted((dict(tags) for tags in tag_sets), key=lambda tags: sni_of_tags(tags, state.mesh.name))
+
+
+def by_mesh(available: Iterable[AvailableService]) -> Mapping[str, Sequence[AvailableService]]:
+    """Offered services by mesh."""
+    found: dict[str, list[AvailableService]] = {}
+    for service in available:
+        found.setdefault(service.mesh, []).append(service)
+    return found
+
+
+def _real_destinations(real: Iterable[RealService], settings: Settings, *, unified: bool) -> Iterator[ChainDestination]:
+    """Every port of MeshServices and MeshMultiZoneServices, in order of the old scheme's names."""
+    ports = {
+        service.legacy_name(port.number): (service, port)
+        for service in real
+        if service.kind != MESH_EXTERNAL_SERVICE
+        for port in service.ports
+    }
+    for name, (service, port) in sorted(ports.items()):
+        sni = sni_of_service(service, port.number, system_namespace=settings.system_namespace)
+        cluster = service.kri(port.section) if unified else name
+        yield ChainDestination(sni, cluster, service.endpoints(port.number))
 
 
 def _requested(state: MeshState) -> Iterator[Mapping[str, str]]:

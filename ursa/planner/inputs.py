@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ursa.ir.cluster import Endpoint
 from ursa.ir.plan import Reach
-from ursa.ir.tls import DownstreamTls
+from ursa.ir.tls import DownstreamTls, TlsMatch
 from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
@@ -65,6 +65,7 @@ class ProxyFacts:
         admin_port: 0 when there is no admin interface.
         admin_address: where it listens, empty for 127.0.0.1.
         workdir: folder of the Unix sockets it shares with its launcher.
+        system_ca: path of its system's CAs, empty when there are none.
         ipv6: whether it may use IPv6.
         redirection: from the metadata; None when the Dataplane says it or there is none.
     """
@@ -76,6 +77,7 @@ class ProxyFacts:
     readiness_port: int = 0
     dns_port: int = 0
     workdir: str = ""
+    system_ca: str = ""
     ipv6: bool = True
     redirection: Redirection | None = None
 
@@ -211,17 +213,77 @@ class OutboundInputs:
 
 @dataclass(frozen=True, slots=True)
 class ChainDestination:
-    """A destination behind a zone proxy: SNIs lead to it, `tags` narrow it down where they divide the endpoints."""
+    """A destination in the mesh behind a zone proxy.
 
-    mesh: str
-    service: str
+    Attributes:
+        sni: leads to it.
+        cluster: name of its cluster.
+        service: under which name its endpoints are known.
+        tags: narrow it down where they divide the endpoints.
+    """
+
     sni: str
+    cluster: str
+    service: str
     tags: Pairs = ()
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalDestination:
+    """A service outside of the mesh behind an egress.
+
+    Attributes:
+        label: its name in routes and statistics.
+        chain: name of its filter chains.
+        routes: name of its route configuration.
+        snis: lead to it; tags that narrow one down.
+        real: identifier of the MeshExternalService, empty for ExternalServices.
+        permission: the TrafficPermission that counts for ExternalServices.
+        policies: per ExternalService, per plugin: the policies that select it.
+    """
+
+    cluster: str
+    label: str
+    chain: str
+    routes: str
+    snis: tuple[tuple[str, Pairs], ...]
+    protocol: str
+    endpoints: tuple[Endpoint, ...]
+    tls: tuple[TlsMatch, ...] = ()
+    real: str = ""
+    permission: ConnectionPolicy | None = None
+    policies: tuple[tuple[tuple[Policy, ...], ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeshShare:
+    """What one mesh contributes to a zone proxy.
+
+    Attributes:
+        mesh: the mesh.
+        origin: the part of the planner that makes it.
+        reach: which instances of services in the mesh it leads to.
+        listener: name of the egress' listener.
+        ipv6: whether the egress' Envoy may use IPv6.
+        resolve_ipv6: whether the egress resolves host names to IPv6 addresses.
+        policies: per plugin: policies that speak about all MeshExternalServices.
+    """
+
+    settings: Settings
+    mesh: Mesh
+    origin: str
+    reach: Reach
+    destinations: tuple[ChainDestination, ...] = ()
+    external: tuple[ExternalDestination, ...] = ()
+    listener: str = ""
+    ipv6: bool = True
+    resolve_ipv6: bool = False
+    policies: tuple[tuple[Policy, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneProxyInputs:
-    """Inputs of an ingress' or egress' own half."""
+    """Inputs of an ingress' or egress' plan; `shares` of the meshes that have any, by name."""
 
     facts: ProxyFacts
     address: str
@@ -229,5 +291,4 @@ class ZoneProxyInputs:
     zone: str
     name: str
     origin: str
-    reach: Reach
-    destinations: tuple[ChainDestination, ...] = ()
+    shares: tuple[MeshShare, ...] = ()

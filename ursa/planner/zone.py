@@ -6,23 +6,31 @@ newest view gives the same plans.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ursa.ir.cluster import LoadAssignment
+from ursa.ir.listener import FilterChain
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
 from ursa.model.real_service import is_real
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
-from ursa.planner.chains import egress_inputs, ingress_inputs
 from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import plan_dns
 from ursa.planner.external import ExternalIndex
 from ursa.planner.external_outbounds import external_outbounds
 from ursa.planner.inbounds import plan_inbounds
-from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs, ProxyFacts, Settings, ZoneProxyInputs
+from ursa.planner.inputs import (
+    AdminInputs,
+    InboundInputs,
+    MeshShare,
+    OutboundInputs,
+    ProxyFacts,
+    Settings,
+    ZoneProxyInputs,
+)
 from ursa.planner.memo import Memo
 from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
@@ -33,7 +41,8 @@ from ursa.planner.resolved import ReadFile, no_file
 from ursa.planner.services import ServiceIndex
 from ursa.planner.sidecars import Destinations, inbound_inputs, outbound_inputs
 from ursa.planner.transparent import plan_passthrough
-from ursa.planner.zone_proxies import plan_zone_proxy
+from ursa.planner.zone_proxies import SharePlan, plan_share, plan_zone_proxy
+from ursa.planner.zone_proxy_inputs import ZoneProxyIndex
 from ursa.policies.core.matching import Matched, destination_rules, match_policies
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import compile_real
@@ -82,18 +91,25 @@ class ZonePlanner:
         check: compute everything remembered twice and compare, for tests.
         """
         self._zone, self._plugins, self._settings = zone, plugins, settings
-        self._view = View()
         self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
         self._external = ExternalIndex(read_file)
         self._services = ServiceIndex(zone, self._external.of)
         self._real = RealServiceIndex(zone, self._services)
+        self._zone_proxies = ZoneProxyIndex(
+            zone,
+            settings,
+            [plugin.kind for plugin in plugins],
+            read_file,
+            services=self._services,
+            real=self._real,
+            external=self._external,
+        )
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
         self._rules: Memo[tuple[Policy, ...], DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
 
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
-        self._view = view
         self._subject.forget(touched)
         meshes = self._meshes.update(view, touched)
         all_meshes = [state.mesh for state in self._meshes.all.values()]
@@ -101,7 +117,10 @@ class ZonePlanner:
         changes = self._services.update(view, touched, all_meshes, external)
         real = self._real.update(view, touched, all_meshes)
         ready = self._readiness.update(view, touched, self._meshes.all)
-        zone_proxies = bool(meshes or real.meshes or external or touched.kinds & {"ZoneIngress", "ZoneEgress"})
+        servers = self._zone_proxies.update(view, touched)
+        zone_proxies = bool(
+            meshes or real.meshes or external or servers or touched.kinds & {"ZoneIngress", "ZoneEgress"}
+        )
         concerned = meshes | changes.meshes | real.meshes | ready | {mesh for mesh, _ in external}
         return Concerned(concerned, changes.endpoints | real.endpoints, zone_proxies)
 
@@ -154,18 +173,17 @@ class ZonePlanner:
 
     def zone_proxy_inputs(self, resource: Resource, facts: ProxyFacts) -> ZoneProxyInputs:
         """Inputs of a ZoneIngress' or ZoneEgress' plan."""
-        if resource.kind == "ZoneIngress":
-            ingress = self._services.ingress(resource)
-            return ingress_inputs(ingress, facts, self._zone, self._meshes.all, self._services.of)
-        egress = self._services.egress(resource)
-        ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))
-        return egress_inputs(egress, facts, self._zone, self._meshes.all, ingresses)
+        return self._zone_proxies.inputs(resource, facts, self._meshes.all)
 
-    def plan_zone_proxy(self, inputs: ZoneProxyInputs, admin: AdminInputs) -> ProxyPlan:
-        """The plan of an ingress or egress."""
+    def plan_share(self, share: MeshShare) -> SharePlan:
+        """What one mesh contributes to zone proxies; worth remembering."""
+        return plan_share(share, self._plugins)
+
+    def plan_zone_proxy(self, inputs: ZoneProxyInputs, admin: AdminInputs, chains: Iterable[FilterChain]) -> ProxyPlan:
+        """The plan of an ingress or egress, with the chains of its shares."""
         plan = ProxyPlan()
         plan_admin(plan, admin)
-        plan_zone_proxy(plan, inputs)
+        plan_zone_proxy(plan, inputs, chains)
         return plan
 
     def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:

@@ -1,6 +1,13 @@
-"""Zone ingress and egress: connections are sorted by SNI and passed on; their TLS is not touched (`xds.md` §6)."""
+"""Zone ingress and egress: connections are sorted by SNI and passed on (`spec/xds.md` §6).
+
+What a mesh contributes is planned by itself and shared by all proxies to which it contributes the same, so a change in
+one mesh leaves the others' chains and clusters as they are.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -12,31 +19,59 @@ from ursa.ir.naming import stat_safe
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.planner import names
 from ursa.planner.blocks import reuse_port, to
-from ursa.planner.inputs import ZoneProxyInputs
+from ursa.planner.external_chains import external_chains, external_cluster
+from ursa.planner.inputs import MeshShare, ZoneProxyInputs
+from ursa.policies.plugin import PolicyPlugin
 
 
-def plan_zone_proxy(plan: ProxyPlan, inputs: ZoneProxyInputs) -> None:
-    """Adds the listener with a chain per SNI and the clusters behind them.
+@dataclass(slots=True)
+class SharePlan:
+    """What one mesh contributes: chains of the listener, and the clusters behind them."""
+
+    chains: list[FilterChain] = field(default_factory=list)
+    plan: ProxyPlan = field(default_factory=ProxyPlan)
+
+
+def plan_share(share: MeshShare, plugins: Sequence[PolicyPlugin]) -> SharePlan:
+    """Plans the share of one mesh: first what is in the mesh, then what is outside of it."""
+    planned = SharePlan()
+    _pass_on(planned, share)
+    for destination in share.external:
+        cluster = external_cluster(destination, share)
+        planned.chains += external_chains(destination, cluster, share, plugins)
+        planned.plan.add(cluster)
+    if share.external:
+        planned.plan.identities.add(share.mesh.name)
+        planned.plan.authorities.add(share.mesh.name)
+    return planned
+
+
+def plan_zone_proxy(plan: ProxyPlan, inputs: ZoneProxyInputs, chains: Iterable[FilterChain]) -> None:
+    """Adds the listener with the chains of all meshes.
 
     An ingress that leads nowhere says so to whoever connects; an egress without destinations does not listen.
     """
-    chains: dict[str, FilterChain] = {}
+    found = list(chains)
+    if found:
+        plan.add(_listener(inputs, found))
+    elif inputs.origin == origins.INGRESS:
+        plan.add(_listener(inputs, [_nowhere(inputs)]))
+
+
+def _pass_on(planned: SharePlan, share: MeshShare) -> None:
+    """Chains that hand connections on without touching their TLS."""
     subsets: dict[str, set[tuple[str, ...]]] = {}
-    for destination in inputs.destinations:
-        cluster = names.zone_proxy_cluster(destination.mesh, destination.service)
+    for destination in share.destinations:
+        cluster = destination.cluster
         keys = subsets.setdefault(cluster, set())
         if destination.tags:
             keys.add(tuple(sorted(key for key, _ in destination.tags)))
         proxy = TcpProxy(stat_safe(cluster), to(cluster), metadata_match=destination.tags)
         match = ChainMatch("tls", server_names=(destination.sni,))
-        chains.setdefault(destination.sni, FilterChain([proxy], match=match))
-        plan.endpoints[cluster] = EdsReference(destination.mesh, destination.service, reach=inputs.reach)
+        planned.chains.append(FilterChain([proxy], match=match))
+        planned.plan.endpoints[cluster] = EdsReference(share.mesh.name, destination.service, reach=share.reach)
     for cluster, keys in subsets.items():
-        plan.add(Cluster(cluster, EDS, inputs.origin, subset_keys=tuple(sorted(keys))))
-    if chains:
-        plan.add(_listener(inputs, list(chains.values())))
-    elif inputs.origin == origins.INGRESS:
-        plan.add(_listener(inputs, [_nowhere(inputs)]))
+        planned.plan.add(Cluster(cluster, EDS, share.origin, subset_keys=tuple(sorted(keys))))
 
 
 def _listener(inputs: ZoneProxyInputs, chains: list[FilterChain]) -> Listener:

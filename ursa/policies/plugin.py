@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ursa.ir.cluster import Cluster
-from ursa.ir.listener import Listener
+from ursa.ir.listener import FilterChain, Listener
 from ursa.ir.routes import Route
 from ursa.model.json import JsonObject
 from ursa.model.real_service import RealService
@@ -94,6 +94,24 @@ class DestinationRules:
         return None if found is None else found.conf
 
 
+@dataclass(frozen=True, slots=True)
+class EgressTarget:
+    """The way from an egress to a service outside of the mesh.
+
+    Attributes:
+        chain: filter chain for its clients, which terminates mesh TLS.
+        cluster: its servers.
+        listener: name of the egress' listener.
+        forbidden: whether the mesh lets nobody use MeshExternalServices.
+    """
+
+    chain: FilterChain
+    cluster: Cluster
+    listener: str
+    mesh: str
+    forbidden: bool = False
+
+
 class PolicyPlugin:
     """A policy without effect; plugins override what they have one on. `kind` is the policy's type name."""
 
@@ -104,3 +122,9 @@ class PolicyPlugin:
 
     def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         """Adjusts an outbound by the rules for destinations, which may be empty."""
+
+    def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        """Adjusts the way to an ExternalService; `policies` select it, in ascending strength, and may be none."""
+
+    def mesh_external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        """Adjusts the way to a MeshExternalService; `policies` of the whole mesh speak about destinations."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from ursa.identity.certificates import workload_request
+from ursa.ir.listener import FilterChain
 from ursa.ir.plan import EdsReference
 from ursa.model.dataplane import parse_dataplane
+from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource
-from ursa.planner.inputs import AdminInputs, InboundInputs, OutboundInputs, ZoneProxyInputs
+from ursa.planner.external_outbounds import EGRESS_SERVICE
+from ursa.planner.inputs import AdminInputs, InboundInputs, MeshShare, OutboundInputs, ZoneProxyInputs
 from ursa.planner.memo import Memo
 from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
@@ -20,6 +26,17 @@ from zone_cp.reconciler.render import Rendered, render
 CLASSES = 4096
 """Outbound halves remembered; a class whose half was dropped is planned again, nothing worse."""
 
+SHARES = 1024
+"""Contributions of meshes to zone proxies remembered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Share:
+    """What one mesh contributes to zone proxies: chains for their listeners, and the rest in bytes."""
+
+    chains: tuple[FilterChain, ...]
+    rendered: Rendered
+
 
 class Planning:
     """Plans proxies one by one and shares what they have in common."""
@@ -31,6 +48,7 @@ class Planning:
         self._admin = AdminTls(clock)
         self.own_planned = 0
         """How many own halves had to be made so far."""
+        self._shares: Memo[MeshShare, _Share] = Memo(self._plan_share, size=SHARES)
         self._classes: Memo[OutboundInputs, Rendered] = Memo(lambda i: render(planner.plan_outbound(i)), size=CLASSES)
 
     @property
@@ -63,7 +81,9 @@ class Planning:
             proxy.outbound = self._classes(outbound)
         else:
             zone_inputs = self._planner.zone_proxy_inputs(resource, proxy.facts)
-            self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, zone_inputs, view)))
+            shares = [self._shares(share) for share in zone_inputs.shares]
+            self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, zone_inputs, view)), shares)
+            proxy.shares = tuple(share.rendered for share in shares)
         if proxy.assignments is None or proxy.halves != halves:
             self._plan_endpoints(proxy)
         self._plan_secrets(proxy, resource)
@@ -80,7 +100,7 @@ class Planning:
         if proxy.own_inputs is not None:
             self._admin.forget(_addresses(proxy.own_inputs[0]))
 
-    def _plan_own(self, proxy: Proxy, inputs: OwnInputs) -> None:
+    def _plan_own(self, proxy: Proxy, inputs: OwnInputs, shares: Sequence[_Share] = ()) -> None:
         if proxy.own is not None and proxy.own_inputs == inputs:
             return
         self.own_planned += 1
@@ -90,8 +110,13 @@ class Planning:
         if isinstance(plan, InboundInputs):
             proxy.own = render(self._planner.plan_own(plan, admin))
         else:
-            proxy.own = render(self._planner.plan_zone_proxy(plan, admin))
+            chains = (chain for share in shares for chain in share.chains)
+            proxy.own = render(self._planner.plan_zone_proxy(plan, admin, chains))
         proxy.own_inputs = inputs
+
+    def _plan_share(self, share: MeshShare) -> _Share:
+        planned = self._planner.plan_share(share)
+        return _Share(tuple(planned.chains), render(planned.plan))
 
     def _admin_inputs(self, proxy: Proxy, own: InboundInputs | ZoneProxyInputs, view: View) -> AdminInputs:
         address = own.dataplane.address if isinstance(own, InboundInputs) else own.address
@@ -115,8 +140,7 @@ class Planning:
         identities: dict[str, Identity] = {}
         for mesh in sorted({mesh for half in proxy.halves for mesh in half.identities}):
             if (authority := self._authority(mesh)) is not None:
-                tags = list(parse_dataplane(resource).all_tags.items())
-                request = workload_request(mesh, tags, authority.backend.expiration)
+                request = workload_request(mesh, _identity_tags(resource), authority.backend.expiration)
                 identities[mesh] = self.authorities.acquire(authority, request)
         for identity in proxy.identities.values():
             self.authorities.release(identity)
@@ -132,3 +156,10 @@ def _addresses(own: InboundInputs | ZoneProxyInputs) -> tuple[str, ...]:
     if isinstance(own, InboundInputs):
         return tuple(one for one in (own.dataplane.address, own.dataplane.advertised_address) if one)
     return (own.address,) if own.address else ()
+
+
+def _identity_tags(resource: Resource) -> list[tuple[str, Sequence[str]]]:
+    """As what a proxy proves who it is."""
+    if resource.kind == "Dataplane":
+        return list(parse_dataplane(resource).all_tags.items())
+    return [(SERVICE_TAG, (EGRESS_SERVICE,))]

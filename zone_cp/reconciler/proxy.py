@@ -23,6 +23,7 @@ class Proxy:
     Attributes:
         own_inputs: inputs from which `own` was made.
         outbound: half shared with its class; None for zone proxies.
+        shares: of a zone proxy: what meshes contribute, but for the listener.
         assignments: load assignments of all its EDS clusters.
         served: the `assignments.resources` that the snapshot holds.
         identities: its certificate per mesh.
@@ -35,6 +36,7 @@ class Proxy:
     own_inputs: OwnInputs | None = None
     own: Rendered | None = None
     outbound: Rendered | None = None
+    shares: tuple[Rendered, ...] = ()
     assignments: AssignmentSet | None = None
     served: ResourceSet | None = None
     authorities: tuple[ResourceSet, ...] = ()
@@ -46,14 +48,14 @@ class Proxy:
 
     @property
     def halves(self) -> tuple[Rendered, ...]:
-        """What was planned of it, the shared half first."""
-        return tuple(half for half in (self.outbound, self.own) if half is not None)
+        """What was planned of it, what is shared with others first."""
+        return tuple(part for part in (*self.shares, self.outbound, self.own) if part is not None)
 
     @property
     def parts(self) -> tuple[object, ...]:
         """Everything its snapshot is made of; equal parts give an equal snapshot."""
         endpoints = None if self.assignments is None else self.assignments.resources
-        return (self.own, self.outbound, endpoints, self.authorities, *self.identities.items())
+        return (*self.shares, self.own, self.outbound, endpoints, self.authorities, *self.identities.items())
 
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""

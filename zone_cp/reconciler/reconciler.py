@@ -156,7 +156,9 @@ class Reconciler:
         self._taken.set()
         self._taken = asyncio.Event()
         self._changed.clear()
-        dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=concerned.zone_proxies)
+        # An egress proves who it is with certificates of several meshes.
+        zone_proxies = concerned.zone_proxies or bool(secrets)
+        dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=zone_proxies)
         for index, proxy in enumerate(list(self.proxies)):
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from ursa.policies.core.entries import service_entries
 from ursa.policies.core.policy import Effective, Policy, effective_items
+from ursa.policies.core.precedence import destination_order
 from ursa.policies.core.selection import Selection, select
 from ursa.policies.core.subject import Subject
 from ursa.policies.core.subsets import SubsetRules, compile_subsets
+from ursa.policies.core.target_ref import MESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ def match_policies(
 def inbound_conf(policies: Iterable[Policy]) -> Effective | None:
     """The merged conf for an inbound, whoever the client is; policies in ascending strength."""
     return effective_items((policy, item) for policy in policies for item in policy.inbound_items)
+
+
+def mesh_conf(policies: Iterable[Policy]) -> Effective | None:
+    """The merged conf for all destinations of the mesh; policies in any order."""
+    return effective_items(entry for entry in destination_order(policies) if entry[1].target.kind == MESH)
 
 
 def destination_rules(policies: tuple[Policy, ...], routes: Sequence[Policy] = ()) -> SubsetRules:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ursa.ir.listener import Listener, NetworkRbac
+from ursa.ir.listener import FilterChain, Listener, NetworkRbac
 from ursa.ir.naming import stat_safe
 from ursa.ir.rbac import AllPrincipals, AnyPrincipal, NamedPrincipal, Principal, PrincipalRules, Rbac
 from ursa.model.labels import SERVICE_TAG
@@ -13,11 +13,17 @@ KIND = "TrafficPermission"
 
 def permit(listener: Listener, permission: ConnectionPolicy, mesh: str) -> None:
     """Lets the sources of the permission in, and nobody else."""
-    principals = tuple(_principal(source, mesh) for source in permission.sources)
-    rbac = Rbac(PrincipalRules({permission.name: principals}))
     for chain in listener.chains:
         if chain.tls is not None:
-            chain.filters.insert(0, NetworkRbac(f"{stat_safe(listener.name)}.", rbac))
+            guard(chain, listener.name, permission, mesh)
+
+
+def guard(chain: FilterChain, name: str, permission: ConnectionPolicy | None, mesh: str) -> None:
+    """Lets the sources of the permission pass a chain, nobody without one; `name` is for statistics."""
+    rules = PrincipalRules()
+    if permission is not None:
+        rules.policies[permission.name] = tuple(_principal(source, mesh) for source in permission.sources)
+    chain.filters.insert(0, NetworkRbac(f"{stat_safe(name)}.", Rbac(rules)))
 
 
 def _principal(source: Tags, mesh: str) -> Principal:

@@ -7,9 +7,9 @@ from decimal import Decimal
 from ursa.ir.cluster import Cluster, FailurePercentage, OutlierDetection, SuccessRate, Thresholds
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
-from ursa.policies.core.matching import inbound_conf
+from ursa.policies.core.matching import inbound_conf, mesh_conf
 from ursa.policies.core.policy import Policy
-from ursa.policies.plugin import DestinationRules, InboundTarget, OutboundTarget, PolicyPlugin
+from ursa.policies.plugin import DestinationRules, EgressTarget, InboundTarget, OutboundTarget, PolicyPlugin
 
 
 class MeshCircuitBreakerPlugin(PolicyPlugin):
@@ -28,6 +28,11 @@ class MeshCircuitBreakerPlugin(PolicyPlugin):
             conf = None if cluster.external else rules.conf(cluster)
             if conf is not None:
                 _on_cluster(cluster, conf)
+
+    def mesh_external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        found = mesh_conf(policies)
+        if found is not None:
+            _on_cluster(target.cluster, found.conf)
 
 
 def _on_cluster(cluster: Cluster, conf: JsonObject) -> None:

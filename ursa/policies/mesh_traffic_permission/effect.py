@@ -27,7 +27,7 @@ from ursa.policies.core.entries import client_entries
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.subsets import SubsetRule, SubsetRules, Tag, compile_subsets
 from ursa.policies.core.target_ref import SERVICE_TAG
-from ursa.policies.plugin import InboundTarget, PolicyPlugin
+from ursa.policies.plugin import EgressTarget, InboundTarget, PolicyPlugin
 
 KIND = "MeshTrafficPermission"
 ALLOW, SHADOW_DENY = "Allow", "AllowWithShadowDeny"
@@ -47,8 +47,16 @@ class MeshTrafficPermissionPlugin(PolicyPlugin):
             return
         rbac = permissions(policies, target.mesh)
         for chain in secured:
-            chain.filters = [f for f in chain.filters if not isinstance(f, NetworkRbac)]
-            _put_first(chain, rbac, target.listener.name)
+            _replace(chain, rbac, target.listener.name)
+
+    def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        if policies:
+            _replace(target.chain, permissions(policies, target.mesh), target.listener)
+
+    def mesh_external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        # No policy can say who may use which of them; the mesh lets all of its proxies, or none.
+        anybody: dict[str, tuple[Principal, ...]] = {} if target.forbidden else {KIND: (AnyPrincipal(),)}
+        _replace(target.chain, Rbac(PrincipalRules(anybody)), target.listener)
 
 
 def permissions(policies: Sequence[Policy], mesh: str) -> Rbac:
@@ -73,7 +81,9 @@ def principal_of(tags: Sequence[Tag], mesh: str) -> Principal:
     return parts[0] if len(parts) == 1 else AllPrincipals(tuple(parts))
 
 
-def _put_first(chain: FilterChain, rbac: Rbac, listener: str) -> None:
+def _replace(chain: FilterChain, rbac: Rbac, listener: str) -> None:
+    """Puts the filter first in place of one that a TrafficPermission put there."""
+    chain.filters = [f for f in chain.filters if not isinstance(f, NetworkRbac)]
     if chain.http is not None:
         chain.http.http_filters.insert(0, HttpRbac(rbac))
     else:
