@@ -56,6 +56,11 @@ class Planning:
         """How many outbound halves had to be made so far."""
         return self._classes.misses
 
+    @property
+    def shares_planned(self) -> int:
+        """How many contributions of meshes to zone proxies had to be made so far."""
+        return self._shares.misses
+
     def plan(self, proxy: Proxy, resource: Resource, view: View, *, shadow: bool = False) -> bool:
         """Brings the parts of a proxy up to date.
 
