@@ -25,6 +25,8 @@ NAMESPACE = "k8s.kuma.io/namespace"
 DELETION_GRACE = "kuma.io/deletion-grace-period-started-at"
 PRESENCE = "ursa.io/presence"
 """Ours, on a ZoneIngress: `lapsed` while its zone is not seen, so that it is used last."""
+SHARE = "ursa.io/cross-zone-share"
+"""Ours, on a ZoneIngress: percent of its weight that other zones give it, while its zone is drained or comes back."""
 
 SERVICE_TAG = "kuma.io/service"
 PROTOCOL_TAG = "kuma.io/protocol"

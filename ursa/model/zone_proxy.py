@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ursa.model.labels import ORIGIN, PRESENCE, ZONE
+from ursa.model.labels import ORIGIN, PRESENCE, SHARE, ZONE
 from ursa.model.resource import Resource
+
+WHOLE = 100
+"""Percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class ZoneIngress:
     admin_port: int = 0
     lapsed: bool = False
     """Whether its zone has not been seen for a while."""
+    share: int = WHOLE
+    """Percent of its weight that other zones give it."""
 
     @property
     def reachable(self) -> bool:
@@ -83,7 +88,13 @@ def parse_zone_ingress(resource: Resource, own_zone: str = "") -> ZoneIngress:
         ),
         admin_port=int(networking.get("admin", {}).get("port", 0)),
         lapsed=resource.labels.get(PRESENCE) == "lapsed",
+        share=_share(resource.labels.get(SHARE, "")),
     )
+
+
+def _share(text: str) -> int:
+    """Percent; everything that is no number below 100 is all of it."""
+    return min(int(text), WHOLE) if text.isascii() and text.isdigit() else WHOLE
 
 
 def parse_zone_egress(resource: Resource, own_zone: str = "") -> ZoneEgress:

@@ -10,7 +10,7 @@ from ursa.ir.plan import Reach
 from ursa.model.dataplane import Dataplane, Inbound
 from ursa.model.labels import PROTOCOL_TAG, ZONE_TAG
 from ursa.model.mesh import Mesh
-from ursa.model.zone_proxy import ZoneEgress
+from ursa.model.zone_proxy import WHOLE, ZoneEgress
 from ursa.topology.destinations import without_service
 from ursa.topology.external_services import ExternalService
 from ursa.topology.ingresses import RemoteInstances
@@ -49,7 +49,8 @@ class Surroundings:
     Attributes:
         mesh: the mesh.
         zone: the zone of the proxies that will use the endpoints.
-        coordinates: number of distinct addresses of other zones' ingresses; the weight of a local instance.
+        coordinates: number of distinct addresses of other zones' ingresses; the weight of a local instance. Those of a
+            drained zone count on, so that its traffic goes to all others in proportion to what they have.
         egresses: the local zone egresses, used instead of ingresses when the mesh routes through them.
     """
 
@@ -76,7 +77,9 @@ def service_endpoints(
         external: servers outside of the mesh that are known as this service; egresses lead to them.
     """
     mesh = around.mesh
-    weight = max(1, around.coordinates) if mesh.mtls else 1
+    reachable = remote if mesh.mtls else ()
+    scale = _scale(reachable)
+    weight = scale * max(1, around.coordinates) if mesh.mtls else scale
     healthy = [
         (inbound, dataplane)
         for dataplane in dataplanes
@@ -84,18 +87,30 @@ def service_endpoints(
         if inbound.service == service and inbound.healthy
     ]
     near = tuple(_endpoint(inbound, dataplane, weight, around) for inbound, dataplane in healthy)
-    reachable = remote if mesh.mtls else ()
-    far = tuple(endpoint for group in reachable for endpoint in _remote(group, around))
-    outside = tuple(located(e.address, e.port, 1, dict(one.tags), around) for one in external for e in around.egresses)
+    far = tuple(_remote(reachable, around, scale))
+    outside = tuple(
+        located(e.address, e.port, scale, dict(one.tags), around) for one in external for e in around.egresses
+    )
+    # What is drained still says what the service speaks: clusters must not change because endpoints go.
     protocols = [parse_protocol(e.tags.get(PROTOCOL_TAG, "")) for e in (*near, *far)]
     protocols += [one.protocol for one in external]
     beside = near if weight == 1 else tuple(_endpoint(i, d, 1, around) for i, d in healthy)
     return ServiceEndpoints(
-        mesh=(*near, *far, *outside),
+        mesh=(*near, *_weighty(far), *outside),
         local=(*beside, *outside),
-        remote=tuple(_behind_ingress(group, around, {"mesh": mesh.name}) for group in reachable),
+        remote=_weighty(_behind_ingress(group, around, scale, {"mesh": mesh.name}) for group in reachable),
         protocol=common_protocol(protocols),
     )
+
+
+def _scale(groups: Sequence[RemoteInstances]) -> int:
+    """By what weights are multiplied so that parts of them are whole numbers: 1 unless a zone is being drained."""
+    return WHOLE if any(0 < group.share < WHOLE for group in groups) else 1
+
+
+def _weighty(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """Those that get anything; Envoy refuses an endpoint without weight."""
+    return tuple(endpoint for endpoint in endpoints if endpoint.weight)
 
 
 def _endpoint(inbound: Inbound, dataplane: Dataplane, weight: int, around: Surroundings) -> Endpoint:
@@ -103,17 +118,22 @@ def _endpoint(inbound: Inbound, dataplane: Dataplane, weight: int, around: Surro
     return located(address, inbound.port, weight, inbound.tags, around)
 
 
-def _remote(group: RemoteInstances, around: Surroundings) -> Iterable[Endpoint]:
+def _remote(groups: Sequence[RemoteInstances], around: Surroundings, scale: int) -> Iterable[Endpoint]:
     if not around.mesh.zone_egress:
-        yield _behind_ingress(group, around, {})
+        yield from (_behind_ingress(group, around, scale, {}) for group in groups)
         return
-    for egress in around.egresses:
-        yield located(egress.address, egress.port, 1, group.service.tags, around, last=group.lapsed)
+    # An egress stands for all zones behind it: it keeps its weight as long as one of them does.
+    most = max((group.share for group in groups), default=WHOLE) * scale // WHOLE
+    for group in groups:
+        for egress in around.egresses:
+            weight = most if group.share else 0
+            yield located(egress.address, egress.port, weight, group.service.tags, around, last=group.lapsed)
 
 
-def _behind_ingress(group: RemoteInstances, around: Surroundings, extra: Mapping[str, str]) -> Endpoint:
+def _behind_ingress(group: RemoteInstances, around: Surroundings, scale: int, extra: Mapping[str, str]) -> Endpoint:
     tags = {**group.service.tags, **extra}
-    return located(group.address, group.port, group.service.instances, tags, around, last=group.lapsed)
+    weight = group.service.instances * group.share * scale // WHOLE
+    return located(group.address, group.port, weight, tags, around, last=group.lapsed)
 
 
 def located(

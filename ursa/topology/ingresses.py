@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ursa.model.zone_proxy import AvailableService, ZoneIngress
+from ursa.model.zone_proxy import WHOLE, AvailableService, ZoneIngress
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class RemoteInstances:
     service: AvailableService
     lapsed: bool = False
     """Whether the zone there has not been seen for a while, so that it is used last."""
+    share: int = WHOLE
+    """Percent of its weight that it gets, while the zone there is drained or comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,6 @@ def remote_services(ingresses: Iterable[ZoneIngress], local_zone: str) -> Remote
         if ingress.available:
             taken.add(coordinate)
         for offered in ingress.available:
-            group = RemoteInstances(*coordinate, offered, ingress.lapsed)
+            group = RemoteInstances(*coordinate, offered, ingress.lapsed, ingress.share)
             found.setdefault((offered.mesh, offered.service), []).append(group)
     return RemoteServices({key: tuple(groups) for key, groups in found.items()}, len(taken))
