@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kds import features
 from kds.absence import LAPSED, Absences, read_absences
+from kds.drains import in_whole_instances, shares_of
 from kds.labels import admits_sync, display_kept, without_prefixes
 from kds.offer import Offer, make_offer
 from kds.relay import is_producer, only_zone, zone_of
@@ -18,7 +19,7 @@ from ursa.identity.pem import BadKeyMaterial, load_private_key, rsa_public_pem
 from ursa.identity.signing_keys import ZONE_KEY, ZONE_PUBLIC_KEY
 from ursa.model.json import JsonObject
 from ursa.model.kind import Family, Kind, Registry, Sync
-from ursa.model.labels import GLOBAL, MANAGED_BY, ORIGIN, PRESENCE
+from ursa.model.labels import GLOBAL, MANAGED_BY, ORIGIN, PRESENCE, SHARE
 from ursa.model.resource import Resource, ResourceKey
 from ursa.model.synced_names import hashed_name
 from ursa.view.view import View
@@ -43,11 +44,13 @@ class Downward:
         self._registry = registry
         self._skip = tuple(skip_prefixes)
         self._absences = Absences()
+        self._shares: Mapping[str, int] = {}
 
     def observe(self, view: View) -> Iterable[ResourceKey]:
-        """See `OfferMaker`: ingresses of a zone that is not there are marked, so that others use them last."""
+        """See `OfferMaker`: ingresses of a zone that is not there, or is drained, are marked: used last, or less."""
         before, self._absences = self._absences, read_absences(view)
-        changed = self._absences.differing(before)
+        shares, self._shares = self._shares, shares_of(view)
+        changed = self._absences.differing(before) | {zone for zone, _ in shares.items() ^ self._shares.items()}
         return [one.key for one in view.list("ZoneIngress") if zone_of(one) in changed] if changed else ()
 
     def offer(self, resource: Resource) -> Offer | None:
@@ -61,22 +64,37 @@ class Downward:
             return make_offer(resource.key, self._mapped(resource, kind), kind, features=_needs(resource, kind))
         if Sync.ACROSS not in kind.sync:
             return None
+        if kind.name == "ZoneIngress":
+            return self._ingress(resource, kind)
         policy = kind.family is Family.TARGETREF_POLICY
         if policy and not is_producer(resource):
             return None
         return make_offer(
             resource.key,
-            self._mapped(self._marked(_as_foreign(resource)), kind),
+            self._mapped(_as_foreign(resource), kind),
             kind,
             origin_zone=zone_of(resource),
             only_zone=only_zone(resource) if policy else "",
             features=_needs(resource, kind) | ({features.PRODUCER_POLICIES} if policy else frozenset()),
         )
 
-    def _marked(self, resource: Resource) -> Resource:
-        if resource.kind != "ZoneIngress" or zone_of(resource) not in self._absences.lapsed:
-            return resource
-        return resource.with_labels({**resource.labels, PRESENCE: LAPSED})
+    def _ingress(self, resource: Resource, kind: Kind) -> Offer:
+        """The offer of an ingress: as it is, or with what others are to make of it."""
+        zone, labels = zone_of(resource), dict(resource.labels)
+        if zone in self._absences.lapsed:
+            labels[PRESENCE] = LAPSED
+        marked, share = resource.with_labels(labels), self._shares.get(zone)
+        if share is None:
+            return make_offer(resource.key, self._mapped(marked, kind), kind, origin_zone=zone)
+        fewer = replace(marked, spec=in_whole_instances(resource.spec, share))
+        return make_offer(
+            resource.key,
+            self._mapped(marked.with_labels({**labels, SHARE: str(share)}), kind),
+            kind,
+            origin_zone=zone,
+            features=frozenset({features.SHARES}),
+            otherwise=make_offer(resource.key, self._mapped(fewer, kind), kind, origin_zone=zone),
+        )
 
     def _mapped(self, resource: Resource, kind: Kind) -> Resource:
         labels = without_prefixes(resource.labels, self._skip) | {ORIGIN: GLOBAL}

@@ -29,8 +29,11 @@ may then split it, and what the peer has is not sent again."""
 ROLLOUT = "ursa.rollout"
 """Ours: reports how far its proxies are with each revision of the global."""
 
-OF_NODE = (ZONE_TOKEN, HASH_SUFFIX, MULTIZONE_SELECTOR, PRODUCER_POLICIES, OPTIONAL_TARGET, RESUME, ROLLOUT)
+SHARES = "ursa.zone-shares"
+"""Ours: gives an ingress the part of its weight that its label says; others get ingresses with fewer instances."""
+
+OF_NODE = (ZONE_TOKEN, HASH_SUFFIX, MULTIZONE_SELECTOR, PRODUCER_POLICIES, OPTIONAL_TARGET, RESUME, ROLLOUT, SHARES)
 """What our node metadata says."""
 
-OF_CALLS = (PING, HASH_SUFFIX, RESUME, ROLLOUT)
+OF_CALLS = (PING, HASH_SUFFIX, RESUME, ROLLOUT, SHARES)
 """What our zones' call metadata says."""

@@ -27,6 +27,7 @@ class Offer:
         origin_zone: the zone it came from, to which it is not sent back; empty for what arose here.
         only_zone: the one zone that may have it; empty for all.
         features: what a peer must understand to get it.
+        otherwise: what those get that do not; under the same name.
     """
 
     key: ResourceKey
@@ -36,6 +37,7 @@ class Offer:
     origin_zone: str = ""
     only_zone: str = ""
     features: frozenset[str] = frozenset()
+    otherwise: Offer | None = None
 
 
 def make_offer(
@@ -46,6 +48,7 @@ def make_offer(
     origin_zone: str = "",
     only_zone: str = "",
     features: frozenset[str] = frozenset(),
+    otherwise: Offer | None = None,
 ) -> Offer:
     """Encodes a resource that has been mapped for its peers.
 
@@ -54,7 +57,8 @@ def make_offer(
     """
     envelope = encode_envelope(mapped, kind)
     name, version = wire_name(mapped.mesh, mapped.name), version_of(envelope)
-    return Offer(source, name, version, frame(name, version, envelope), origin_zone, only_zone, features)
+    framed = frame(name, version, envelope)
+    return Offer(source, name, version, framed, origin_zone, only_zone, features, otherwise)
 
 
 class OfferMaker(Protocol):

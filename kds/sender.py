@@ -257,8 +257,8 @@ class Sender:
 
     def _visible(self, name: str, kind: str, catalogue: Catalogue) -> Offer | None:
         offer = catalogue.of(kind).get(name)
-        if offer is None or self._audience is None or not self._audience.admits(offer, catalogue):
-            return None
+        while offer is not None and not (self._audience is not None and self._audience.admits(offer, catalogue)):
+            offer = offer.otherwise
         return offer
 
     def _withhold(self, state: _TypeState, offer: Offer) -> None:

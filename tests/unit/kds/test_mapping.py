@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from kds.downward import Downward
+from kds.drains import Drain, drains_config
 from kds.envelope import decode_envelope
 from kds.offer import Catalogue, Offer, OneZone
 from kds.upward import Upward
@@ -14,7 +15,10 @@ from kds.wire import decode_response
 from ursa.catalog import default_registry
 from ursa.identity.signing_keys import new_zone_signing_key
 from ursa.model.kind import Sync
+from ursa.model.labels import SHARE
 from ursa.model.resource import Resource
+from ursa.store.contract import Batch, Change
+from ursa.view.view import View
 
 REGISTRY = default_registry()
 FROM_ZONE = {"kuma.io/origin": "zone", "kuma.io/zone": "zone-1"}
@@ -185,3 +189,39 @@ def test_operators_can_keep_labels_at_home() -> None:
     resource = Resource("MeshTimeout", "default", "t", labels={"team/a": "1", "b": "2"})
     labels = seen(Downward(REGISTRY, ["team"]).offer(resource)).labels
     assert "team/a" not in labels and labels["b"] == "2"
+
+
+def test_an_ingress_of_a_drained_zone_says_its_share_or_has_fewer_instances() -> None:
+    services = [{"mesh": "default", "instances": n, "tags": {"kuma.io/service": f"s{n}"}} for n in (1, 3, 10)]
+    gate = Resource("ZoneIngress", "", "gate", {"zone": "zone-1", "availableServices": services}, FROM_ZONE)
+    rules = Downward(REGISTRY)
+    assert not list(rules.observe(_view(gate)))
+
+    def offered(share: int) -> tuple[str | None, list[int], list[int]]:
+        drain = Drain(share, 100, 0, 1, 2)
+        assert list(rules.observe(_view(gate, drains_config({"zone-1": drain})))) == [gate.key]
+        assert not list(rules.observe(_view(gate, drains_config({"zone-1": drain, "zone-2": drain}))))
+        offer = rules.offer(gate)
+        assert offer is not None and offer.otherwise is not None
+        able, unable = OneZone("zone-2", frozenset({"ursa.zone-shares"})), OneZone("zone-2", frozenset())
+        assert able.admits(offer, Catalogue()) and not unable.admits(offer, Catalogue())
+        assert unable.admits(offer.otherwise, Catalogue())
+        assert not OneZone("zone-1", frozenset()).admits(offer.otherwise, Catalogue())
+        one, other = seen(offer), seen(offer.otherwise)
+        assert (one.key, SHARE in other.labels) == (other.key, False)
+        return one.labels.get(SHARE), _instances(one), _instances(other)
+
+    assert offered(60) == ("60", [1, 3, 10], [1, 2, 6])
+    assert offered(5) == ("5", [1, 3, 10], [1, 1, 1])
+    assert offered(0) == ("0", [1, 3, 10], [])
+    assert list(rules.observe(_view(gate, drains_config({})))) == [gate.key]
+    back = rules.offer(gate)
+    assert back is not None and back.otherwise is None and SHARE not in seen(back).labels
+
+
+def _instances(ingress: Resource) -> list[int]:
+    return [service["instances"] for service in ingress.spec.get("availableServices", ())]
+
+
+def _view(*resources: Resource) -> View:
+    return View().apply(Batch(1, tuple(Change(resource.key, resource) for resource in resources)))[0]

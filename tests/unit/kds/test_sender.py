@@ -260,3 +260,22 @@ def test_responses_tell_which_state_they_complete() -> None:
         desk.ack()
     # Only the last part completes revision 7.
     assert stamps == ["store@0", "store@0", "store@7"]
+
+
+def test_a_peer_that_does_not_understand_an_offer_gets_the_other_form_of_it() -> None:
+    class Plain(Everyone):
+        def admits(self, offer: Offer, catalogue: Catalogue) -> bool:
+            return not offer.features
+
+    desk, key = Desk(), ResourceKey(KIND, "m", "a")
+    desk.sender = Sender(desk, lambda _: Plain(), Speaker("global"), now=lambda: 1)
+    other = Offer(key, "a.m", "plain", frame("a.m", "plain", b""))
+    desk.index.put(
+        Offer(key, "a.m", "1", frame("a.m", "1", b""), features=frozenset({"new"}), otherwise=other),
+    )
+    desk.ask()
+    assert [[item.version for item in response.items] for response in desk.sent()] == [["plain"]]
+    desk.ack()
+    desk.index.put(Offer(key, "a.m", "2", frame("a.m", "2", b""), features=frozenset({"new"})))
+    desk.sender.touch(desk.index.take_touched())
+    assert [response.removed for response in desk.sent()] == [("a.m",)]
