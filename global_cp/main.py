@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from global_cp.absence import ZoneAbsence
+from global_cp.drain_api import DrainApi
+from global_cp.draining import ZoneDraining
 from global_cp.kds_port import KdsPort
 from global_cp.leadership import Leadership
 from global_cp.metrics import ZonesCollector
@@ -86,6 +88,7 @@ async def serve(settings: Settings) -> None:
     rollouts.observe(metrics)
     replicas = Replicas(settings, instance, led, live, clock)
     proof = RolloutApi(rollouts, live, clock, RolloutsElsewhere(live, replicas.peers, instance), settings=limits)
+    drains = DrainApi(settings, store, live, zones, clock)
     forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance, rollout=proof.answer)
     proxies = LiveProxies(settings, live, forwarded.ask, failed=400)
     api = ApiServer(
@@ -102,8 +105,10 @@ async def serve(settings: Settings) -> None:
                 replicas.endpoint(),
                 *sync.endpoints(),
                 *proof.endpoints(),
+                *drains.endpoints(),
                 *proxies.endpoints(),
             ),
+            zone_status=lambda zone: sync.state(zone).status.value,
             ready=publisher.ready.is_set,
             metrics=metrics,
         )
@@ -111,7 +116,9 @@ async def serve(settings: Settings) -> None:
 
     presence = Presence(led, live, clock, registry["ZoneInsight"], instance, ttl=settings.inter_cp.lease.presence)
     absence = ZoneAbsence(settings, led, live, forwarded, clock)
-    leadership = Leadership(settings, led, clock, presence, instance, duties=[absence.run, replicas.lead])
+    draining = ZoneDraining(settings, led, live, clock)
+    duties = [absence.run, draining.run, replicas.lead]
+    leadership = Leadership(settings, led, clock, presence, instance, duties)
 
     await store.open()
     try:

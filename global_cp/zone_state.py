@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from global_cp.zones import Connection, Memory, newest_subscription
+from kds.drains import Drain
 from kds.transport import UP
 from ursa.model.resource import Resource
 from ursa.model.timestamps import parse_timestamp
@@ -20,6 +21,8 @@ class Status(enum.Enum):
     UNKNOWN = "unknown"
     """Not seen; what was known last is kept."""
     DISABLED = "disabled"
+    DRAINING = "draining"
+    """Other zones send it less and less, or nothing any more, because an operator wants that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ def state_of(
     instance: str,
     now: int,
     stalled: float,
+    drain: Drain | None = None,
 ) -> ZoneState:
     """The state of a zone.
 
@@ -59,7 +63,29 @@ def state_of(
         instance: this replica.
         now: nanoseconds since the epoch.
         stalled: seconds after which something that should move counts as standing still.
+        drain: its way out or back, if it is on one.
     """
+    found = _seen(zone, insight, connection, memory, instance=instance, now=now, stalled=stalled)
+    if drain is None:
+        return found
+    # What is not seen or wanted at all is still that, first of all.
+    here = found.status in (Status.ONLINE, Status.DEGRADED) and drain.target == 0
+    status, since = (Status.DRAINING, drain.started_at) if here else (found.status, found.since)
+    reason = f"gets {drain.share} % of its weight from other zones"
+    return replace(found, status=status, since=since, reasons=(reason, *found.reasons))
+
+
+def _seen(
+    zone: Resource,
+    insight: Resource | None,
+    connection: Connection | None,
+    memory: Memory | None,
+    *,
+    instance: str,
+    now: int,
+    stalled: float,
+) -> ZoneState:
+    """The state of a zone as far as its connection tells."""
     newest = newest_subscription(insight)
     elsewhere = bool(newest) and not newest.get("disconnectTime") and newest.get("globalInstanceId") != instance
     holder = instance if connection is not None else str(newest.get("globalInstanceId", "")) if elsewhere else ""

@@ -9,6 +9,7 @@ from aiohttp import web
 from global_cp.zone_state import ZoneState, state_of
 from global_cp.zones import Zones
 from kds.absence import read_absences
+from kds.drains import read_drains, shares_of
 from kds.publisher import Publisher
 from kds.sync_views import received_view, sent_view
 from ursa.api.answers import answer
@@ -17,6 +18,7 @@ from ursa.errors import NotFound
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.timestamps import rfc3339
+from ursa.model.zone_proxy import WHOLE
 from ursa.runtime.clock import Clock
 from ursa.view.live import LiveView
 
@@ -44,7 +46,8 @@ class ZoneSync:
         insight = self._live.current.get("ZoneInsight", "", zone.name)
         connection, memory = self._zones.connections.get(zone.name), self._zones.memories.get(zone.name)
         now, here, stalled = self._clock.now_ns(), self._instance, self._stalled
-        return state_of(zone, insight, connection, memory, instance=here, now=now, stalled=stalled)
+        drain = read_drains(self._live.current).get(zone.name)
+        return state_of(zone, insight, connection, memory, instance=here, now=now, stalled=stalled, drain=drain)
 
     def lag(self, name: str) -> int | None:
         """How many revisions a zone is behind; None when this replica does not know."""
@@ -91,6 +94,7 @@ class ZoneSync:
         return {
             "zone": zone.name,
             "status": state.status.value,
+            "share": shares_of(self._live.current).get(zone.name, WHOLE),
             "since": rfc3339(state.since) if state.since else None,
             "reasons": list(state.reasons),
             "heldBy": state.holder or None,

@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from ursa.errors import Conflict, NotFound
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import WHOLE
+from ursa.store.contract import Create, Store, Update
 from ursa.view.view import View
 
 CONFIG = "ursa-draining-zones"
@@ -59,6 +61,16 @@ def drains_config(drains: Mapping[str, Drain]) -> Resource:
     """The Config of drains."""
     text = orjson.dumps({zone: asdict(drain) for zone, drain in drains.items()}, option=orjson.OPT_SORT_KEYS)
     return Resource("Config", "", CONFIG, {"config": text.decode()})
+
+
+async def write_drains(store: Store, view: View, drains: Mapping[str, Drain]) -> int:
+    """Replaces the drains that the view shows; returns the revision. Raises Conflict: somebody else was faster."""
+    wanted, config = drains_config(drains), view.get("Config", "", CONFIG)
+    try:
+        revision, _ = await store.write([Create(wanted) if config is None else Update(wanted, config.version)])
+    except NotFound as error:
+        raise Conflict(str(error)) from None
+    return revision
 
 
 def shares_of(view: View) -> Mapping[str, int]:

@@ -28,8 +28,9 @@ POLICY = {
 class GlobalProcess:
     """A global control plane in a process of its own."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *options: str, **environment: str) -> None:
         self.api, self.kds, self.diagnostics = free_port(), free_port(), free_port()
+        self._options = options
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
         self._environment = {
@@ -46,9 +47,9 @@ class GlobalProcess:
         }
 
     async def start(self) -> None:
-        program = str(Path(sys.executable).with_name("ursa-cp"))
+        command = (str(Path(sys.executable).with_name("ursa-cp")), "run", *self._options)
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(program, "run", env=self._environment, stderr=log)
+            self.process = await asyncio.create_subprocess_exec(*command, env=self._environment, stderr=log)
         async with asyncio.timeout(30):
             while True:
                 assert self.process.returncode is None, self.log.read_text()[-3000:]

@@ -56,6 +56,10 @@ class Audit:
         """A token was issued."""
         self._line(request, "issued", {"type": token, **about})
 
+    def ordered(self, request: web.Request, operation: str, about: Mapping[str, Any]) -> None:
+        """Something was set in motion that is no write of a resource."""
+        self._line(request, operation, about)
+
     def refused(self, request: web.Request, reason: str) -> None:
         """Somebody may not do what they wanted to."""
         self._line(request, "refused", {"method": request.method, "path": request.path, "reason": reason})

@@ -98,6 +98,7 @@ class ApiContext:
         extra: calls that only this control plane has (inspection of proxies, rollouts, zones …); they come before
             the generated ones.
         configure: computes the configuration of proxies; None on a global, which cannot.
+        zone_status: the status of a Zone in one word; None in a zone, which does not know others.
         ready: whether the process may get traffic (`/ready`).
         metrics: where counters are registered and what `/metrics` prints.
     """
@@ -111,6 +112,7 @@ class ApiContext:
     tls: TlsFiles | None = None
     extra: tuple[Endpoint, ...] = ()
     configure: Configure | None = None
+    zone_status: Callable[[Resource], str] | None = None
     ready: Callable[[], bool] = _always
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 

@@ -87,6 +87,8 @@ class Overviews:
         meta = to_rest(resource, self._context.registry)
         joined: dict[str, Any] = {"type": kind.overview}
         joined |= {key: meta[key] for key in _META if key in meta}
+        if kind.name == "Zone" and self._context.zone_status is not None:
+            joined["status"] = self._context.zone_status(resource)
         joined[_member(kind.name)] = resource.spec
         if insight is not None:
             joined[_member(kind.insight)] = insight.spec

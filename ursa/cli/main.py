@@ -28,6 +28,7 @@ COMMANDS = {
     "inspect": "Show how proxies, zones, meshes and services are doing.",
     "version": "Show the versions of this tool and of the control plane.",
     "wait": "Wait until a resource is as it should be.",
+    "zone": "Take a zone's traffic from other zones away, and give it back.",
 }
 
 

@@ -44,7 +44,7 @@ _COUNTED = (
     ("RATE LIMITS", "RateLimit"),
 )
 MESH = ("MESH", "DATAPLANES", *(title for title, _ in _COUNTED))
-ONLINE, OFFLINE, DEGRADED = "Online", "Offline", "Partially degraded"
+ONLINE, OFFLINE, DEGRADED, DRAINING = "Online", "Offline", "Partially degraded", "Draining"
 _SERVICE_STATUS = {
     "online": ONLINE,
     "offline": OFFLINE,
@@ -86,6 +86,8 @@ def zone(item: Item, now: int) -> Sequence[str]:
     last = subscriptions[-1] if subscriptions else {}
     version = last.get("version", {}).get("kumaCp", {}).get("version", "-")
     status = ONLINE if _connected(subscriptions) else OFFLINE
+    if item.get("status") == "draining":
+        status = DRAINING
     return (str(item.get("name", "")), status, *_connection(subscriptions, now), version, _backend(last))
 
 

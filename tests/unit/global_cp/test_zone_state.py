@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from global_cp.zone_state import Status, ZoneState, state_of
 from global_cp.zones import Connection, Memory
+from kds.drains import Drain
 from kds.sender import Unanswered
 from kds.transport import UP
 from ursa.model.resource import Resource
@@ -27,11 +28,16 @@ def memory(*streams: str, seen: int = 0) -> Memory:
 
 
 def state(
-    held: Connection | None = None, known: Memory | None = None, *, enabled: bool = True, **subscription: str
+    held: Connection | None = None,
+    known: Memory | None = None,
+    *,
+    enabled: bool = True,
+    drain: Drain | None = None,
+    **subscription: str,
 ) -> ZoneState:
     insight = Resource("ZoneInsight", "", "east", {"subscriptions": [subscription]}) if subscription else None
     zone = Resource("Zone", "", "east", {"enabled": enabled}, modified=7)
-    return state_of(zone, insight, held, known, instance="here", now=NOW, stalled=10)
+    return state_of(zone, insight, held, known, instance="here", now=NOW, stalled=10, drain=drain)
 
 
 def test_a_zone_is_online_while_both_ways_are_open_and_nothing_waits() -> None:
@@ -65,3 +71,16 @@ def test_a_zone_at_another_replica_is_online_there() -> None:
 def test_a_disabled_zone_is_disabled_whether_it_is_seen_or_not() -> None:
     assert state(connection(NOW), memory(UP), enabled=False).status is Status.DISABLED
     assert state(enabled=False).since == 7
+
+
+def test_a_drained_zone_is_draining_unless_it_is_not_seen_or_not_wanted() -> None:
+    out, back = Drain(40, 100, 0, 3, 4), Drain(40, 0, 100, 3, 4)
+    here = connection(NOW - 60 * SECOND), memory(UP)
+    found = state(*here, drain=out)
+    assert (found.status, found.since) == (Status.DRAINING, 3)
+    assert found.reasons == ("gets 40 % of its weight from other zones",)
+    assert state(*here, drain=back).status is Status.ONLINE
+    waiting = state(connection(NOW - 60 * SECOND, Unanswered("Mesh", 11)), memory(UP), drain=out)
+    assert waiting.status is Status.DRAINING and "Mesh" in waiting.reasons[1]
+    assert state(drain=out).status is Status.UNKNOWN
+    assert state(*here, enabled=False, drain=out).status is Status.DISABLED

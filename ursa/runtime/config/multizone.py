@@ -112,6 +112,16 @@ class MultizoneGlobalAbsence(Group):
     )
 
 
+class MultizoneGlobalDrain(Group):
+    """Settings below `multizone.global.drain`: how zones are emptied. All ours."""
+
+    over: Duration = setting(600.0, env="MULTIZONE_GLOBAL_DRAIN_OVER", doc="ours: how long it takes unless told")
+    steps: int = setting(20, env="MULTIZONE_GLOBAL_DRAIN_STEPS", doc="ours: most steps in which weights change")
+    shortest_step: Duration = setting(
+        1.0, env="MULTIZONE_GLOBAL_DRAIN_SHORTEST_STEP", doc="ours: least time between two steps"
+    )
+
+
 class MultizoneGlobalRollouts(Group):
     """Settings below `multizone.global.rollouts`. All ours."""
 
@@ -136,6 +146,7 @@ class MultizoneGlobal(Group):
 
     kds: MultizoneGlobalKds = group(MultizoneGlobalKds)
     absence: MultizoneGlobalAbsence = group(MultizoneGlobalAbsence)
+    drain: MultizoneGlobalDrain = group(MultizoneGlobalDrain)
     rollouts: MultizoneGlobalRollouts = group(MultizoneGlobalRollouts)
     zone_stalled_after: Duration = setting(
         10.0,

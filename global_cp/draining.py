@@ -1,0 +1,74 @@
+"""Makes the steps of zones that are drained or come back, each when it is due; nothing runs while no zone is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from global_cp.drain_steps import advanced, next_step, unfinished
+from kds.drains import Drain, read_drains, write_drains
+from kds.waiting import within
+from ursa.errors import Conflict
+from ursa.model.zone_proxy import WHOLE
+from ursa.runtime.clock import Clock
+from ursa.runtime.config import Settings
+from ursa.store.contract import Store
+from ursa.view.live import LiveView, Step
+from ursa.view.view import View
+
+log = logging.getLogger(__name__)
+
+SECOND = 1_000_000_000
+CAUSES = frozenset({"Config", "Zone"})
+
+
+class ZoneDraining:
+    """Run by the leader."""
+
+    def __init__(self, settings: Settings, store: Store, live: LiveView, clock: Clock) -> None:
+        self._limits, self._store, self._live, self._clock = settings.multizone.global_.drain, store, live, clock
+
+    async def run(self) -> None:
+        """Follows drains until cancelled."""
+        await self._live.ready.wait()
+        subscription = self._live.subscribe("draining zones")
+        try:
+            while True:
+                await self._step()
+                now = self._clock.now_ns()
+                times = [next_step(drain, self._limits, now) for drain in read_drains(self._live.current).values()]
+                due = min((time for time in times if time is not None), default=None)
+                wait = None if due is None else (due - now) / SECOND
+                await within(self._relevant(subscription.next), wait, self._clock)
+        finally:
+            subscription.close()
+
+    async def _relevant(self, following: Callable[[], Awaitable[Step]]) -> None:
+        while not (await following()).touched.kinds & CAUSES:
+            pass
+
+    async def _step(self) -> None:
+        """Writes what is due, if anything is."""
+        view, now = self._live.current, self._clock.now_ns()
+        before = read_drains(view)
+        after = unfinished(
+            {zone: advanced(drain, self._limits, now) for zone, drain in before.items() if _exists(view, zone)}
+        )
+        if after == before:
+            return
+        try:
+            revision = await write_drains(self._store, view, after)
+        except Conflict:
+            log.debug("drains changed meanwhile")
+            return
+        await self._live.wait_for(revision)
+        log.info("shares of zones changed", extra={"shares": _shares(before, after), "revision": revision})
+
+
+def _exists(view: View, zone: str) -> bool:
+    return view.get("Zone", "", zone) is not None
+
+
+def _shares(before: Mapping[str, Drain], after: Mapping[str, Drain]) -> dict[str, int]:
+    """The shares that differ; a zone that is not there any more, or is back, has all of its weight."""
+    return {zone: after[zone].share if zone in after else WHOLE for zone in before if before[zone] != after.get(zone)}
