@@ -9,9 +9,13 @@ from kds.absence import read_absences
 from kds.drains import read_drains
 from kds.relay import zone_of
 from ursa.model.dataplane import parse_dataplane
-from ursa.model.mesh import parse_mesh
+from ursa.model.json import JsonObject
+from ursa.model.mesh import Mesh, parse_mesh
+from ursa.model.resource import Resource
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.view.view import View
+
+AVAILABLE = "Available"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +33,70 @@ class Stranded:
         return f"no healthy endpoint in another zone{for_whom}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a service of a mesh is healthy.
+
+    Attributes:
+        at_home: zones whose own clients have it there.
+        across: zones where the clients of others get it.
+    """
+
+    service: str
+    at_home: frozenset[str]
+    across: frozenset[str]
+
+
 def stranded_without(view: View, zone: str) -> list[Stranded]:
     """The services that others reach in this zone and could not reach anywhere else.
 
     Zones that are disabled, dead or on their way out themselves do not count as somewhere else. A zone without a
-    usable ingress serves its own clients only.
+    usable ingress serves its own clients only. Where a mesh has real services alone, those in the zone can be
+    replaced by what a MeshMultiZoneService joins them with.
     """
-    offered = _offered(view)
-    leaving = _leaving(view) | {zone}
-    meshes = {resource.name for resource in view.list("Mesh") if parse_mesh(resource).mtls}
-    clients = {mesh: {zone_of(one) for one in view.list("Dataplane", mesh)} - {zone} for mesh in meshes}
-    found = []
-    for (mesh, service), zones in sorted(offered.items()):
-        # Without mTLS nothing leaves its zone, so nothing comes in either.
-        if zone not in zones or mesh not in meshes:
-            continue
-        at_home, elsewhere = set(_serving(view, mesh, service)) - {zone}, zones - leaving
-        missing = sorted(one for one in clients[mesh] - at_home if not elsewhere - {one})
-        if missing or not elsewhere | at_home:
-            found.append(Stranded(mesh, service, tuple(missing)))
-    return found
+    leaving, found = _leaving(view) | {zone}, []
+    for mesh in map(parse_mesh, view.list("Mesh")):
+        clients = {zone_of(one) for one in view.list("Dataplane", mesh.name)} - {zone}
+        for places in _real(view, mesh, zone) if mesh.exclusive else _tagged(view, mesh, zone):
+            at_home, elsewhere = places.at_home - {zone}, places.across - leaving
+            missing = sorted(one for one in clients - at_home if not elsewhere - {one})
+            if missing or not elsewhere | at_home:
+                found.append(Stranded(mesh.name, places.service, tuple(missing)))
+    return sorted(found, key=lambda one: (one.mesh, one.service))
 
 
-def _offered(view: View) -> dict[tuple[str, str], set[str]]:
-    """Zones by the services that others reach through their ingresses."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for resource in view.list("ZoneIngress"):
+def _tagged(view: View, mesh: Mesh, zone: str) -> Iterator[_Places]:
+    """Services by tag that the zone offers to others; without mTLS nothing comes in from there."""
+    offered: dict[str, set[str]] = {}
+    for resource in view.list("ZoneIngress") if mesh.mtls else ():
         ingress = parse_zone_ingress(resource)
         for one in ingress.available if ingress.reachable else ():
-            if one.instances > 0:
-                found.setdefault((one.mesh, one.service), set()).add(zone_of(resource))
-    return found
+            if one.mesh == mesh.name and one.instances > 0:
+                offered.setdefault(one.service, set()).add(zone_of(resource))
+    for service, zones in offered.items():
+        if zone in zones:
+            yield _Places(service, frozenset(_serving(view, mesh.name, service)), frozenset(zones))
+
+
+def _real(view: View, mesh: Mesh, zone: str) -> Iterator[_Places]:
+    """MeshServices of the zone, each with those that take its place in MeshMultiZoneServices."""
+    entered = {zone_of(one) for one in view.list("ZoneIngress") if parse_zone_ingress(one).reachable}
+    if zone not in entered or not (mesh.mtls or view.bucket("MeshIdentity", mesh.name)):
+        return
+    services = [one for one in view.list("MeshService", mesh.name) if one.spec.get("state") == AVAILABLE]
+    selectors = [_labels(one) for one in view.list("MeshMultiZoneService", mesh.name)]
+    for service in services:
+        if zone_of(service) != zone:
+            continue
+        joining = [labels for labels in selectors if labels.items() <= service.labels.items()]
+        places = {zone_of(one) for one in services if any(labels.items() <= one.labels.items() for labels in joining)}
+        yield _Places(service.display_name, frozenset(places), frozenset(places & entered))
+
+
+def _labels(service: Resource) -> JsonObject:
+    """The labels by which a MeshMultiZoneService selects."""
+    labels: JsonObject = service.spec.get("selector", {}).get("meshService", {}).get("matchLabels", {})
+    return labels
 
 
 def _leaving(view: View) -> set[str]:

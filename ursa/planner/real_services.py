@@ -26,7 +26,7 @@ from ursa.planner.local_instances import LocalInstances
 from ursa.planner.services import NOTHING, ServiceChanges, ServiceIndex
 from ursa.topology.endpoints import ServiceEndpoints
 from ursa.topology.protocols import HTTP_LIKE, common_protocol, parse_protocol
-from ursa.topology.services.reach import available, behind_egresses, behind_ingresses, instances, members
+from ursa.topology.services.reach import available, behind_egresses, behind_ingresses, by_shares, instances, members
 from ursa.view.view import Touched, View
 
 Place = tuple[str, str, str, str]
@@ -146,7 +146,7 @@ class RealServiceIndex:
     def _look(self, resource: Resource, around: _Around) -> _Known:
         service = parse_real_service(resource)
         if resource.kind == MESH_MULTI_ZONE_SERVICE:
-            return self._multi_zone(service, resource)
+            return self._multi_zone(service, resource, around)
         if resource.kind == MESH_SERVICE and not self.is_local(service):
             # Other zones are reached through their ingresses, which pass on nothing but TLS.
             service = replace(service, tls=True)
@@ -165,15 +165,16 @@ class RealServiceIndex:
         spoken = common_protocol(parse_protocol(endpoint.tags.get(PROTOCOL_TAG, "")) for endpoint in near)
         return ServiceEndpoints(near, local=near, protocol=spoken)
 
-    def _multi_zone(self, service: RealService, resource: Resource) -> _Known:
+    def _multi_zone(self, service: RealService, resource: Resource, around: _Around) -> _Known:
         self._made_of[resource.key] = frozenset((resource.mesh, *place) for place in members(resource))
         found = list(self._members(resource.key))
         identities = {one for known in found for one in known.service.identities}
+        shares = {ingress.zone: ingress.share for ingress in around.ingresses}
         ports = {}
         for port in service.ports:
             parts = [known.ports.get(known.service.endpoints(port.number), NOTHING) for known in found]
             near = tuple(endpoint for part in parts for endpoint in part.local)
-            far = tuple(endpoint for part in parts for endpoint in part.remote)
+            far = by_shares(tuple(endpoint for part in parts for endpoint in part.remote), shares)
             ports[service.endpoints(port.number)] = ServiceEndpoints((*near, *far), near, far)
         return _Known(replace(service, identities=tuple(sorted(identities))), True, ports)
 

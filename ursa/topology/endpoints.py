@@ -88,16 +88,17 @@ def service_endpoints(
     ]
     near = tuple(_endpoint(inbound, dataplane, weight, around) for inbound, dataplane in healthy)
     far = tuple(_remote(reachable, around, scale))
-    outside = tuple(
-        located(e.address, e.port, scale, dict(one.tags), around) for one in external for e in around.egresses
+    beside, outside = (
+        tuple(located(e.address, e.port, each, dict(one.tags), around) for one in external for e in around.egresses)
+        for each in (1, scale)
     )
     # What is drained still says what the service speaks: clusters must not change because endpoints go.
     protocols = [parse_protocol(e.tags.get(PROTOCOL_TAG, "")) for e in (*near, *far)]
     protocols += [one.protocol for one in external]
-    beside = near if weight == 1 else tuple(_endpoint(i, d, 1, around) for i, d in healthy)
+    within = near if weight == 1 else tuple(_endpoint(i, d, 1, around) for i, d in healthy)
     return ServiceEndpoints(
         mesh=(*near, *_weighty(far), *outside),
-        local=(*beside, *outside),
+        local=(*within, *beside),
         remote=_weighty(_behind_ingress(group, around, scale, {"mesh": mesh.name}) for group in reachable),
         protocol=common_protocol(protocols),
     )

@@ -85,3 +85,22 @@ def test_a_zone_that_comes_back_counts() -> None:
 
 def test_nothing_crosses_zones_without_mtls() -> None:
     assert stranded(gate("east", "web"), mesh=Resource("Mesh", "", "default", {})) == []
+
+
+def real(zone: str, name: str, *, state: str = "Available") -> Resource:
+    labels = {"kuma.io/zone": zone, "kuma.io/display-name": name}
+    return Resource("MeshService", "default", f"{name}-{zone}", {"state": state}, labels)
+
+
+def test_real_services_go_where_a_multi_zone_service_joins_them() -> None:
+    exclusive = Resource("Mesh", "", "default", {"mtls": MTLS, "meshServices": {"mode": "Exclusive"}})
+    selector = {"meshService": {"matchLabels": {"kuma.io/display-name": "web"}}}
+    both = Resource("MeshMultiZoneService", "default", "all", {"selector": selector})
+    there = [gate("east", "web"), gate("west"), real("east", "web"), real("west", "web"), proxy("south", "client")]
+    assert stranded(*there, both, mesh=exclusive) == []
+    assert stranded(*there, mesh=exclusive) == [Stranded("default", "web", ("south",))]
+    sick = [*there, real("west", "web", state="Unavailable"), both]
+    assert stranded(*sick, mesh=exclusive) == [Stranded("default", "web", ("south",))]
+    alone = [*there, both, real("east", "api")]
+    assert stranded(*alone, mesh=exclusive) == [Stranded("default", "api", ("south",))]
+    assert stranded(*alone) == [Stranded("default", "web", ("south",))]  # by tag, only the east has it

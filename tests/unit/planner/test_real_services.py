@@ -209,3 +209,19 @@ def test_without_its_mesh_a_service_is_not_known(zone: Zone) -> None:
     zone.put(service(), dataplane("a", "10.0.0.1", {"port": 8080}))
     assert zone.delete("Mesh", "default", "").endpoints == {("default", WEB)}
     assert zone.real.services("default") == ()
+
+
+def test_a_zone_that_is_drained_gets_its_share_of_a_multi_zone_service_in_the_end_nothing(zone: Zone) -> None:
+    zone.put(service(zone="north"), service(zone="west"), multi_zone("north", "west"), ingress("north", "10.2.0.1"))
+    both = "MeshMultiZoneService/all:80"
+
+    def weights(share: str) -> dict[str, int]:
+        zone.put(ingress("west", "10.1.0.1", **{"ursa.io/cross-zone-share": share}))
+        return {e.address: e.weight for e in zone.of(both).mesh}
+
+    assert weights("100") == {"10.2.0.1": 1, "10.1.0.1": 1}
+    assert weights("40") == {"10.2.0.1": 100, "10.1.0.1": 40}
+    assert {e.address: e.weight for e in zone.of("MeshService/web-west:80").mesh} == {"10.1.0.1": 1}
+    assert weights("0") == {"10.2.0.1": 1}
+    assert zone.addresses("MeshService/web-west:80") == []
+    assert weights("100") == {"10.2.0.1": 1, "10.1.0.1": 1}

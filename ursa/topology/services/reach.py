@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from ursa.ir.cluster import Endpoint
 from ursa.model.dataplane import Dataplane, Inbound
@@ -10,7 +11,7 @@ from ursa.model.json import JsonObject
 from ursa.model.labels import ZONE_TAG
 from ursa.model.real_service import ServicePort
 from ursa.model.resource import Resource
-from ursa.model.zone_proxy import ZoneEgress, ZoneIngress
+from ursa.model.zone_proxy import WHOLE, ZoneEgress, ZoneIngress
 from ursa.topology.destinations import without_service
 
 FARTHER = 1
@@ -49,14 +50,27 @@ def leads_to(port: ServicePort, inbound: Inbound) -> bool:
 
 
 def behind_ingresses(zone: str, ingresses: Iterable[ZoneIngress]) -> tuple[Endpoint, ...]:
-    """How to reach what is in another zone: by its ingresses, each address once; those of a lapsed zone last."""
+    """How to reach what is in another zone: by its ingresses, each address once; those of a lapsed zone last.
+
+    A zone that is drained is left out at the end only: until then a service that is nowhere else has no other way.
+    """
     found: dict[tuple[str, int], Endpoint] = {}
     for ingress in ingresses:
-        if ingress.zone == zone and ingress.reachable:
+        if ingress.zone == zone and ingress.reachable and ingress.share:
             address = (ingress.advertised_address, ingress.advertised_port)
             priority = FARTHER + int(ingress.lapsed)
             found.setdefault(address, Endpoint(*address, tags={ZONE_TAG: zone}, zone=zone, priority=priority))
     return tuple(found.values())
+
+
+def by_shares(endpoints: tuple[Endpoint, ...], shares: Mapping[str, int]) -> tuple[Endpoint, ...]:
+    """Endpoints in several zones, those of each with the zone's share of the weight if the shares differ."""
+    parts = [shares.get(endpoint.zone or "", WHOLE) for endpoint in endpoints]
+    if len(set(parts)) <= 1:
+        return endpoints
+    return tuple(
+        replace(endpoint, weight=endpoint.weight * part) for endpoint, part in zip(endpoints, parts, strict=True)
+    )
 
 
 def behind_egresses(labels: Mapping[str, str], egresses: Iterable[ZoneEgress]) -> tuple[Endpoint, ...]:
