@@ -210,7 +210,11 @@ class Lab:
 
 PATHS = {
     "Mesh": "meshes",
+    "FaultInjection": "fault-injections",
+    "MeshFaultInjection": "meshfaultinjections",
+    "MeshRateLimit": "meshratelimits",
     "MeshTrafficPermission": "meshtrafficpermissions",
+    "RateLimit": "rate-limits",
     "TrafficPermission": "traffic-permissions",
 }
 

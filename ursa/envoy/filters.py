@@ -13,6 +13,8 @@ from envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC as NetworkRba
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy as TcpProxyConfig
 from google.protobuf.wrappers_pb2 import StringValue
 
+from ursa.envoy.faults import fault_filter
+from ursa.envoy.rate_limits import HTTP_RATE_LIMIT, connection_rate_limit
 from ursa.envoy.rbac import rbac_fields
 from ursa.envoy.routing import route_config, weighted_clusters
 from ursa.envoy.values import (
@@ -45,6 +47,8 @@ def network_filter(of: ir.NetworkFilter) -> Fields:
         case ir.NetworkRbac():
             config = NetworkRbacConfig(stat_prefix=of.stat_prefix, **rbac_fields(of.rbac))
             return _named("envoy.filters.network.rbac", packed(config))
+        case ir.ConnectionRateLimit():
+            return connection_rate_limit(of.bucket)
         case ir.KafkaBroker():
             bytes_ = StringValue(value=of.stat_prefix).SerializeToString()
             return _named(
@@ -64,6 +68,10 @@ def _http_filter(of: ir.HttpFilter) -> Fields:
             return _named("envoy.filters.http.grpc_stats", packed(config))
         case ir.HttpRbac():
             return _named("envoy.filters.http.rbac", packed(HttpRbacConfig(**rbac_fields(of.rbac))))
+        case ir.HttpFault():
+            return fault_filter(of)
+        case ir.HttpRateLimit():
+            return HTTP_RATE_LIMIT
 
 
 def _hcm(of: ir.HttpConnectionManager) -> HcmConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from envoy.config.rbac.v3.rbac_pb2 import Action
 from envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
 
@@ -62,9 +64,13 @@ def _matcher(rules: MatcherRules) -> Fields:
 
 
 def _field_matcher(rule: MatcherRule) -> Fields:
-    predicates = [{"single_predicate": _predicate(matcher)} for matcher in rule.sans]
-    predicate = predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": predicates}}
-    return {"predicate": predicate, "on_match": _action(rule.policy, deny=rule.deny)}
+    return {"predicate": any_uri_san(rule.sans), "on_match": _action(rule.policy, deny=rule.deny)}
+
+
+def any_uri_san(sans: Sequence[SanMatcher]) -> Fields:
+    """The predicate of a client whose URI name fulfils one of the conditions."""
+    predicates = [{"single_predicate": _predicate(matcher)} for matcher in sans]
+    return predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": predicates}}
 
 
 def _predicate(matcher: SanMatcher) -> Fields:

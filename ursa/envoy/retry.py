@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from envoy.extensions.retry.host.omit_host_metadata.v3.omit_host_metadata_config_pb2 import OmitHostMetadataConfig
 from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config_pb2 import (
     PreviousPrioritiesConfig,
 )
 
+from ursa.envoy.headers import header_matcher
 from ursa.envoy.values import Fields, optional_duration, optional_wrapped, packed, present, string_struct
-from ursa.ir.routes import HeaderMatcher, HostPredicate, RetryPolicy
+from ursa.ir.routes import HostPredicate, RetryPolicy
 
 
-def retry_policy(of: RetryPolicy, header_matcher: Callable[[HeaderMatcher], Fields]) -> Fields:
-    """`RetryPolicy`; `header_matcher` translates header conditions."""
+def retry_policy(of: RetryPolicy) -> Fields:
+    """`RetryPolicy`."""
     fields = present(
         retry_on=of.retry_on,
         num_retries=optional_wrapped(of.num_retries),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ursa.envoy.headers import header_matcher, header_value
+from ursa.envoy.rate_limits import route_rate_limit
 from ursa.envoy.retry import retry_policy
 from ursa.envoy.values import Fields, optional_duration, present, wrapped
 from ursa.ir import routes as ir
@@ -12,7 +14,7 @@ def route_config(of: ir.RouteConfig) -> Fields:
     fields = present(
         name=of.name,
         virtual_hosts=[_virtual_host(host) for host in of.virtual_hosts],
-        request_headers_to_add=[_header(h) for h in of.request_headers_to_add],
+        request_headers_to_add=[header_value(h) for h in of.request_headers_to_add],
         request_headers_to_remove=list(of.request_headers_to_remove),
     )
     if of.validate_clusters is not None:
@@ -20,27 +22,6 @@ def route_config(of: ir.RouteConfig) -> Fields:
     if of.max_direct_response_bytes is not None:
         fields["max_direct_response_body_size_bytes"] = wrapped(of.max_direct_response_bytes)
     return fields
-
-
-def header_matcher(of: ir.HeaderMatcher) -> Fields:
-    """`HeaderMatcher`."""
-    condition: Fields
-    match of.kind:
-        case ir.PRESENT:
-            condition = {"present_match": True}
-        case ir.ABSENT:
-            condition = {"present_match": False}
-        case ir.REGEX if of.by_string:
-            condition = {"string_match": {"safe_regex": {"regex": of.value}}}
-        case ir.REGEX:
-            condition = {"safe_regex_match": {"regex": of.value}}
-        case ir.PREFIX if of.by_string:
-            condition = {"string_match": {"prefix": of.value}}
-        case ir.PREFIX:
-            condition = {"prefix_match": of.value}
-        case _:
-            condition = {"string_match": {"exact": of.value}}
-    return {"name": of.name, **condition}
 
 
 def weighted_clusters(clusters: tuple[ir.WeightedCluster, ...]) -> Fields:
@@ -54,7 +35,7 @@ def weighted_clusters(clusters: tuple[ir.WeightedCluster, ...]) -> Fields:
 def _virtual_host(of: ir.VirtualHost) -> Fields:
     fields: Fields = {"name": of.name, "domains": list(of.domains), "routes": [_route(r) for r in of.routes]}
     if of.retry is not None:
-        fields["retry_policy"] = retry_policy(of.retry, header_matcher)
+        fields["retry_policy"] = retry_policy(of.retry)
     return fields
 
 
@@ -62,11 +43,13 @@ def _route(of: ir.Route) -> Fields:
     fields: Fields = {
         "name": of.name,
         "match": _match(of.match),
-        "request_headers_to_add": [_header(h) for h in of.request_headers_to_add],
+        "request_headers_to_add": [header_value(h) for h in of.request_headers_to_add],
         "request_headers_to_remove": list(of.request_headers_to_remove),
-        "response_headers_to_add": [_header(h) for h in of.response_headers_to_add],
+        "response_headers_to_add": [header_value(h) for h in of.response_headers_to_add],
         "response_headers_to_remove": list(of.response_headers_to_remove),
     }
+    if of.rate_limit is not None:
+        fields["typed_per_filter_config"] = route_rate_limit(of.rate_limit)
     if isinstance(of.action, ir.Forward):
         fields["route"] = _forward(of.action)
     else:
@@ -99,7 +82,7 @@ def _forward(of: ir.Forward) -> Fields:
         regex_rewrite=_regex(of.regex_rewrite),
         host_rewrite_literal=of.host_rewrite or None,
         host_rewrite_path_regex=_regex(of.host_rewrite_path_regex),
-        retry_policy=None if of.retry is None else retry_policy(of.retry, header_matcher),
+        retry_policy=None if of.retry is None else retry_policy(of.retry),
     )
     if of.auto_host_rewrite:
         fields["auto_host_rewrite"] = wrapped(True)
@@ -110,8 +93,3 @@ def _regex(of: ir.RegexRewrite | None) -> Fields | None:
     if of is None:
         return None
     return {"pattern": {"regex": of.pattern}, "substitution": of.substitution}
-
-
-def _header(of: ir.HeaderValue) -> Fields:
-    action = "OVERWRITE_IF_EXISTS_OR_ADD" if of.overwrite else "APPEND_IF_EXISTS_OR_ADD"
-    return {"header": {"key": of.name, "value": of.value}, "append_action": action}

@@ -7,6 +7,8 @@ from typing import Any as Untyped
 
 from google.protobuf.message import Message
 
+from ursa.ir.fractions import Fraction
+
 Fields = dict[str, Untyped]
 """Keyword arguments of a message; nested messages are dicts of the same sort."""
 
@@ -55,3 +57,8 @@ def optional_duration(nanoseconds: int | None) -> Fields | None:
 def optional_wrapped(value: bool | int | float | None) -> Fields | None:
     """A wrapper, or None to leave it out."""
     return None if value is None else wrapped(value)
+
+
+def fractional(of: Fraction) -> Fields:
+    """`envoy.type.v3.FractionalPercent`."""
+    return {"numerator": of.numerator, "denominator": of.denominator}

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ursa.ir.address import Address
+from ursa.ir.faults import Fault
+from ursa.ir.rate_limits import TokenBucket
 from ursa.ir.rbac import Rbac
 from ursa.ir.routes import RouteConfig, WeightedCluster
-from ursa.ir.tls import DownstreamTls
+from ursa.ir.tls import DownstreamTls, SanMatcher
 
 INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
 """Traffic directions."""
@@ -31,7 +33,21 @@ class HttpRbac:
     rbac: Rbac
 
 
-HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac
+@dataclass(frozen=True, slots=True)
+class HttpFault:
+    """HTTP filter that makes a fault; one made in the name of a `policy` only for clients that fulfil one of `sans`."""
+
+    fault: Fault
+    policy: str = ""
+    sans: tuple[SanMatcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRateLimit:
+    """HTTP filter that keeps to the rates that routes say."""
+
+
+HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac | HttpFault | HttpRateLimit
 
 
 @dataclass(slots=True)
@@ -52,6 +68,10 @@ class HttpConnectionManager:
     idle_timeout: int | None = None
     request_headers_timeout: int | None = None
     stream_idle_timeout: int | None = None
+
+    def before_router(self, *filters: HttpFilter) -> None:
+        """Adds filters directly before the router."""
+        self.http_filters[-1:-1] = filters
 
 
 @dataclass(slots=True)
@@ -74,6 +94,13 @@ class NetworkRbac:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRateLimit:
+    """Network filter that closes connections beyond a rate."""
+
+    bucket: TokenBucket
+
+
+@dataclass(frozen=True, slots=True)
 class KafkaBroker:
     """Network filter that counts Kafka requests (in Envoy builds with contrib extensions)."""
 
@@ -87,7 +114,9 @@ class DirectAnswer:
     text: str
 
 
-NetworkFilter: TypeAlias = HttpConnectionManager | TcpProxy | NetworkRbac | KafkaBroker | DirectAnswer
+NetworkFilter: TypeAlias = (
+    HttpConnectionManager | TcpProxy | NetworkRbac | ConnectionRateLimit | KafkaBroker | DirectAnswer
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
+TAGS_HEADER = "x-kuma-tags"
+"""Tells the source's tags to the proxy at the other end; a workload never sees it."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ursa.ir.rate_limits import TokenBucket
+
 EXACT, PREFIX, REGEX, PRESENT, ABSENT = "exact", "prefix", "regex", "present", "absent"
 """Ways to match a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderMatcher:
-    """A condition on a header; `value` is unused for present and absent.
+    """A condition on a header; `value` is unused for present and absent, `inverted` asks for the contrary.
 
     `by_string` chooses the newer of Envoy's two ways to say the same; which one is used is part of what is recorded.
     """
@@ -20,6 +22,7 @@ class HeaderMatcher:
     kind: str
     value: str = ""
     by_string: bool = False
+    inverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,15 @@ class WeightedCluster:
 
     name: str
     weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How many requests may pass, and what the others are told; without a status Envoy says 429."""
+
+    bucket: TokenBucket
+    status: int | None = None
+    headers: tuple[HeaderValue, ...] = ()
 
 
 @dataclass(slots=True)
@@ -134,6 +146,7 @@ class Route:
     response_headers_to_remove: tuple[str, ...] = ()
     matches_hash: str = ""
     resource_origin: str = ""
+    rate_limit: RateLimit | None = None
 
 
 @dataclass(slots=True)

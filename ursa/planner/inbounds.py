@@ -20,21 +20,18 @@ from ursa.ir.listener import (
     Router,
     TcpProxy,
 )
-from ursa.ir.naming import is_ip, stat_safe
+from ursa.ir.naming import TAGS_HEADER, is_ip, stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost
 from ursa.model.dataplane import SERVICELESS_PORT, Inbound
 from ursa.planner import names
 from ursa.planner.blocks import HOUR, inbound_http_options, internal_cidrs, mesh_server_tls, reuse_port, to
 from ursa.planner.inputs import InboundInputs
-from ursa.policies.legacy.traffic_permission import permit
+from ursa.policies.legacy.inbounds import adjust_inbound
 from ursa.policies.plugin import InboundTarget, PolicyPlugin
 from ursa.topology.protocols import GRPC, HTTP_LIKE, KAFKA, parse_protocol
 
 CONNECT_TIMEOUT = 10**10
-TAGS_HEADER = "x-kuma-tags"
-"""Tells the source's tags to the proxy at the other end; a workload never sees it."""
-
 LOOPBACK_SOURCE = {False: "127.0.0.6", True: "::6"}
 """Source of connections to a workload that is not on loopback; redirection rules let it through."""
 
@@ -49,8 +46,7 @@ def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[Poli
         protocol = parse_protocol(inbound.protocol)
         cluster = _cluster(inbound, protocol, inputs)
         listener = _listener(inbound, protocol, cluster.name, inputs)
-        if (permission := inputs.permissions[position]) is not None:
-            permit(listener, permission, inputs.mesh.name)
+        adjust_inbound(listener, inputs.legacy[position], inputs.mesh.name)
         target = InboundTarget(listener, cluster, protocol, inputs.mesh.name)
         for plugin, policies in zip(plugins, inputs.policies, strict=True):
             plugin.inbound(target, policies[position])

@@ -16,6 +16,7 @@ from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.real_service import RealService, ServicePort
 from ursa.policies.core.policy import Policy
+from ursa.policies.legacy.inbounds import InboundPolicies
 from ursa.policies.legacy.matching import ConnectionPolicy
 from ursa.topology.external_services import ExternalService
 
@@ -101,7 +102,7 @@ class InboundInputs:
 
     Attributes:
         policies: per plugin, in their order, per inbound: the policies that select it.
-        permissions: per inbound the TrafficPermission that counts, if any.
+        legacy: per inbound the source/destination policies that count there.
     """
 
     settings: Settings
@@ -110,7 +111,7 @@ class InboundInputs:
     facts: ProxyFacts
     redirection: Redirection | None
     policies: tuple[tuple[tuple[Policy, ...], ...], ...]
-    permissions: tuple[ConnectionPolicy | None, ...]
+    legacy: tuple[InboundPolicies, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from ursa.planner.inputs import Settings
 from ursa.planner.parsed import Parsed
 from ursa.policies.core.policy import Policy, parse_policy
 from ursa.policies.core.precedence import by_precedence
+from ursa.policies.legacy.inbounds import INBOUND_KINDS
 from ursa.policies.legacy.matching import ConnectionPolicy, parse_connection_policy
-from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.topology.vips import Vip, config_name, parse_table, table_vips
 from ursa.view.view import Bucket, Touched, View
 
-LEGACY_KINDS = (TRAFFIC_PERMISSION, TRAFFIC_ROUTE)
+LEGACY_KINDS = (*INBOUND_KINDS, TRAFFIC_ROUTE)
 
 TAGS_HEADER_KINDS = ("RateLimit", "FaultInjection", "MeshFaultInjection")
 """Kinds that tell sources apart by a header; without any of them in the mesh it is not sent."""

@@ -20,7 +20,7 @@ from ursa.ir.listener import (
     Router,
     TcpProxy,
 )
-from ursa.ir.naming import stat_safe
+from ursa.ir.naming import TAGS_HEADER, stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import HeaderValue, RouteConfig, VirtualHost
 from ursa.model.labels import MESH_TAG, SERVICE_TAG
@@ -35,7 +35,6 @@ from ursa.planner.backends import (
     tag_backend,
 )
 from ursa.planner.blocks import internal_cidrs
-from ursa.planner.inbounds import TAGS_HEADER
 from ursa.planner.inputs import OutboundInputs, OutboundSpec, RealOutbound
 from ursa.planner.routing import Routing, legacy_routing, plain_routing, weighted
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin

@@ -26,8 +26,8 @@ from ursa.planner.meshes import MeshState
 from ursa.planner.real_outbounds import explicit_outbounds, vip_outbounds
 from ursa.policies.core.matching import Matched
 from ursa.policies.core.policy import Policy
-from ursa.policies.legacy.matching import ConnectionPolicy, for_destination, for_inbound
-from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
+from ursa.policies.legacy.inbounds import inbound_policies
+from ursa.policies.legacy.matching import ConnectionPolicy, for_destination
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.topology.endpoints import ServiceEndpoints
 from ursa.topology.protocols import HTTP_LIKE
@@ -75,7 +75,6 @@ def inbound_inputs(
 ) -> InboundInputs:
     """Inputs of the own half; `matched` holds the policies that select the proxy, per plugin."""
     positions = range(len(dataplane.inbounds))
-    permissions = state.legacy.get(TRAFFIC_PERMISSION, ()) if state.mesh.mtls else ()
     return InboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -83,7 +82,7 @@ def inbound_inputs(
         facts=facts,
         redirection=redirection_of(dataplane, facts),
         policies=tuple(tuple(_for_inbound(kind, position) for position in positions) for kind in matched),
-        permissions=tuple(for_inbound(permissions, inbound.tags) for inbound in dataplane.inbounds),
+        legacy=tuple(inbound_policies(state.legacy, inbound.tags) for inbound in dataplane.inbounds),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
+from ursa.policies.mesh_fault_injection.effect import MeshFaultInjectionPlugin
+from ursa.policies.mesh_rate_limit.effect import MeshRateLimitPlugin
 from ursa.policies.mesh_retry.effect import MeshRetryPlugin
 from ursa.policies.mesh_timeout.effect import MeshTimeoutPlugin
 from ursa.policies.mesh_traffic_permission.effect import MeshTrafficPermissionPlugin
@@ -11,4 +13,11 @@ from ursa.policies.plugin import PolicyPlugin
 
 def policy_plugins() -> tuple[PolicyPlugin, ...]:
     """The effects that are built, in the order in which they are applied (`spec/xds.md` §1.2)."""
-    return (MeshTimeoutPlugin(), MeshTrafficPermissionPlugin(), MeshCircuitBreakerPlugin(), MeshRetryPlugin())
+    return (
+        MeshFaultInjectionPlugin(),
+        MeshRateLimitPlugin(),
+        MeshTimeoutPlugin(),
+        MeshTrafficPermissionPlugin(),
+        MeshCircuitBreakerPlugin(),
+        MeshRetryPlugin(),
+    )

@@ -25,6 +25,10 @@ POLICIES = (
     "egress-mes-default",
     "egress-mes-forbidden-by-mesh",
     "egress-meshtrafficpermission",
+    "faultinjection-all",
+    "meshfaultinjection-from-mesh",
+    "meshfaultinjection-rules",
+    "meshratelimit-merge",
 )
 
 

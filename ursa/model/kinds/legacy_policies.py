@@ -69,12 +69,12 @@ KINDS = (
     ),
     _legacy(
         "FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), "Fault Injection",
-        fault_injection_violations, warnings=fault_injection_warnings,
+        fault_injection_violations, warnings=fault_injection_warnings, effect_built=True,
     ),
     _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check", health_check_violations),
     _legacy(
         "RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit",
-        rate_limit_violations, warnings=rate_limit_warnings,
+        rate_limit_violations, warnings=rate_limit_warnings, effect_built=True,
     ),
     _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries"),
     _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations),

@@ -116,9 +116,14 @@ def for_proxy(policies: Iterable[ConnectionPolicy], tag_sets: Sequence[Tags]) ->
     return _winner(candidates)
 
 
+def naming(selector: Tags) -> tuple[int, int]:
+    """How specifically a selector names what it is for; comparable."""
+    exact = sum(value != "*" for value in selector.values())
+    return Rank(exact, len(selector) - exact).strength
+
+
 def _naming_of_sources(policy: ConnectionPolicy) -> tuple[int, int]:
-    ranks = (Rank(sum(v != "*" for v in s.values()), sum(v == "*" for v in s.values())) for s in policy.sources)
-    return max((rank.strength for rank in ranks), default=(0, 0))
+    return max(map(naming, policy.sources), default=(0, 0))
 
 
 def _winner(candidates: Iterable[tuple[Rank, ConnectionPolicy]]) -> ConnectionPolicy | None:

@@ -29,7 +29,6 @@ def kind() -> Kind:
         traits=PolicyTraits(has_to=True, has_from=True, has_rules=True),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=client_warnings,
-        effect_built=False,
     )
 
 

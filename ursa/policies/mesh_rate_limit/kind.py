@@ -33,7 +33,6 @@ def kind() -> Kind:
         traits=PolicyTraits(has_to=True, has_from=True, has_rules=True, from_as_rules=True),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=lambda resource: (*from_warnings(resource), *_status_warnings(resource)),
-        effect_built=False,
     )
 
 

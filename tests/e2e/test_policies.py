@@ -1,0 +1,104 @@
+"""What policies do to requests that pass real proxies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from deploy.demo.waiting import until
+from tests.e2e.lab import Lab
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+PATIENCE = 20.0
+SIDECARS = {"kind": "Mesh", "proxyTypes": ["Sidecar"]}
+TO_BACKEND = [{"match": {"kuma.io/service": "backend", "kuma.io/protocol": "http"}}]
+
+
+async def test_faults_are_made_for_clients_with_some_tags(lab: Lab) -> None:
+    of_web = {"targetRef": {"kind": "MeshSubset", "tags": {"kuma.io/service": "web"}}, "default": _abort(418)}
+    of_others = {"targetRef": {"kind": "Mesh"}, "default": _abort(500)}
+    async with _applied(lab, _policy("MeshFaultInjection", {"targetRef": SIDECARS, "from": [of_others, of_web]})):
+        await _answers(lab, 418)
+
+
+async def test_faults_are_made_for_clients_with_some_certificate(lab: Lab) -> None:
+    web, others = ([{"spiffeID": {"type": "Prefix", "value": f"spiffe://default/{s}"}}] for s in ("web", "other"))
+    rules = [{"matches": others, "default": _abort(500)}, {"matches": web, "default": _abort(418)}]
+    async with _applied(lab, _policy("MeshFaultInjection", {"targetRef": SIDECARS, "rules": rules})):
+        await _answers(lab, 418)
+
+
+async def test_faults_of_the_older_sort_are_made_for_their_sources(lab: Lab) -> None:
+    conf = {"abort": {"httpStatus": 418, "percentage": 100}}
+    async with _applied(lab, _connection_policy("FaultInjection", conf)):
+        await _answers(lab, 418)
+
+
+async def test_requests_beyond_a_rate_are_refused(lab: Lab) -> None:
+    http = {"requestRate": {"num": 1, "interval": "1h"}, "onRateLimit": {"status": 423}}
+    rules = [{"default": {"local": {"http": http}}}]
+    async with _applied(lab, _policy("MeshRateLimit", {"targetRef": SIDECARS, "rules": rules})):
+        await _answers(lab, 423)
+
+
+async def test_requests_beyond_a_rate_of_the_older_sort_are_refused(lab: Lab) -> None:
+    conf = {"http": {"requests": 1, "interval": "3600s", "onRateLimit": {"status": 423}}}
+    async with _applied(lab, _connection_policy("RateLimit", conf)):
+        await _answers(lab, 423)
+
+
+async def test_connections_beyond_a_rate_are_closed(lab: Lab) -> None:
+    rules = [{"default": {"local": {"tcp": {"connectionRate": {"num": 1, "interval": "1h"}}}}}]
+
+    async def closed() -> bool:
+        return await lab.say(b"hello") == b""
+
+    async with _applied(lab, _policy("MeshRateLimit", {"targetRef": SIDECARS, "rules": rules})):
+        await until("connections are closed", closed, PATIENCE)
+
+
+@asynccontextmanager
+async def _applied(lab: Lab, document: dict[str, Any]) -> AsyncIterator[None]:
+    """A policy that counts while the context is open."""
+    await lab.put(document)
+    try:
+        yield
+    finally:
+        await lab.delete(document)
+    await _answers(lab, 200)
+
+    async def echoed() -> bool:
+        return await lab.say(b"hello") == b"east:hello"
+
+    await until("bytes are echoed", echoed, PATIENCE)
+
+
+async def _answers(lab: Lab, status: int) -> None:
+    async def answered() -> bool:
+        return (await lab.get("backend")).status == status
+
+    await until(f"the backend answers {status}", answered, PATIENCE)
+
+
+def _policy(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"type": kind, "mesh": "default", "name": "tried", "spec": spec}
+
+
+def _connection_policy(kind: str, conf: dict[str, Any]) -> dict[str, Any]:
+    sources = [{"match": {"kuma.io/service": "web"}}]
+    return {
+        "type": kind,
+        "mesh": "default",
+        "name": "tried",
+        "sources": sources,
+        "destinations": TO_BACKEND,
+        "conf": conf,
+    }
+
+
+def _abort(status: int) -> dict[str, Any]:
+    return {"http": [{"abort": {"httpStatus": status, "percentage": 100}}]}
