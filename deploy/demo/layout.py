@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 ZONES = ("east", "west")
@@ -119,13 +120,13 @@ class Layout:
         return found
 
 
-def layout(first_port: int = FIRST_PORT) -> Layout:
-    """A global and two zones on ports from `first_port` on; each start has loopback networks of its own."""
+def layout(first_port: int = FIRST_PORT, zones: Sequence[str] = ZONES) -> Layout:
+    """A global and zones on ports from `first_port` on; each start has loopback networks of its own."""
     middle = (first_port - FIRST_PORT) // 100 % BYTE
     return Layout(
         ControlPlane(first_port),
         tuple(
-            Zone(first_port + 100 * (index + 1), name, f"127.{middle}.{11 + index}") for index, name in enumerate(ZONES)
+            Zone(first_port + 100 * (index + 1), name, f"127.{middle}.{11 + index}") for index, name in enumerate(zones)
         ),
     )
 

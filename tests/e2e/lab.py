@@ -1,6 +1,5 @@
 """A global, two zones and their proxies as real processes, for tests that look at a mesh from outside.
 
-It is the demo's mesh with workloads inside the test process, where they can be stopped and asked, and two more clients:
 It is the demo's mesh with workloads inside the test process, where they can be stopped and asked, and with two clients:
 in the west.
 """
@@ -9,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from aiohttp import web
 
 from deploy.demo import manifests
 from deploy.demo.deployment import GLOBAL, Deployment
-from deploy.demo.layout import BACKEND, EGRESS, FIRST_PORT, INGRESS, WEB, Layout, Zone, layout
+from deploy.demo.layout import BACKEND, EGRESS, FIRST_PORT, INGRESS, WEB, ZONES, Layout, Zone, layout
 from deploy.demo.ports import check_free
 from deploy.demo.processes import Processes
 from deploy.demo.waiting import fetch
@@ -230,13 +229,14 @@ async def running(folder: Path) -> AsyncIterator[Lab]:
         await lab.close()
 
 
-def free_layout() -> Layout:
+def free_layout(zones: Sequence[str] = ZONES) -> Layout:
     """Ports and networks that nobody uses; another run may be going on beside this one."""
-    starts = list(range(FIRST_PORT + 300, 32_000, 300))
+    size = 100 * (len(zones) + 1)
+    starts = list(range(FIRST_PORT + size, 32_000, size))
     random.shuffle(starts)
     for start in starts:
         try:
-            check_free(found := layout(start))
+            check_free(found := layout(start, zones))
         except ConfigError:
             continue
         return found
