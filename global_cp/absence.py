@@ -26,7 +26,7 @@ from ursa.model.timestamps import parse_timestamp
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
-from ursa.store.contract import Create, Store, Update
+from ursa.store.contract import Store
 from ursa.view.live import LiveView, Step
 from ursa.view.view import View
 
@@ -153,9 +153,7 @@ class ZoneAbsence:
         if (config is None and not verdicts) or (config is not None and config.spec == wanted.spec):
             return
         try:
-            revision, _ = await self._store.write(
-                [Create(wanted) if config is None else Update(wanted, config.version)]
-            )
+            revision, _ = await self._store.write([view.replacing(wanted)])
         except (Conflict, NotFound):
             log.debug("verdicts changed meanwhile")
             return

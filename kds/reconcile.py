@@ -9,7 +9,7 @@ from kds.ownership import Ownership
 from kds.requester import USER_ERROR, Delivery
 from ursa.model.kind import Kind
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Create, Delete, Update, Write
+from ursa.store.contract import Delete, Write
 from ursa.view.view import View
 
 
@@ -22,18 +22,20 @@ class Plan:
 
 
 def reconcile(delivery: Delivery, kind: Kind, view: View, ownership: Ownership) -> Plan:
-    """The plan for one delivery; every write expects exactly what the view shows."""
+    """The plan for one delivery; every write expects exactly what the view shows. What is damaged here is replaced."""
     received = {r.key: r for sent in delivery.resources if (r := ownership.adopt(sent, kind)) is not None}
     writes: list[Write] = []
     conflicts: dict[ResourceKey, str] = {}
     for key, resource in received.items():
         existing = view.get(*key)
         if existing is None:
-            writes.append(Create(resource))
+            writes.append(view.replacing(resource))
         elif not ownership.owns(existing, kind):
             conflicts[key] = _taken(key)
-        elif (wanted := _merged(resource, existing, ownership)) is not None:
-            writes.append(Update(wanted, existing.version))
+        else:
+            wanted = replace(resource, status=existing.status) if ownership.keeps_status else resource
+            if key in view.damaged or not wanted.same_content(existing):
+                writes.append(view.replacing(wanted))
     return Plan((*_deletions(delivery, kind, view, ownership, received), *writes), conflicts)
 
 
@@ -52,13 +54,6 @@ def _deletions(
         for resource in candidates
         if resource.key not in spared and ownership.owns(resource, kind)
     ]
-
-
-def _merged(resource: Resource, existing: Resource, ownership: Ownership) -> Resource | None:
-    """The resource to store instead of the existing one, None if nothing differs."""
-    if ownership.keeps_status:
-        resource = replace(resource, status=existing.status)
-    return None if resource.same_content(existing) else resource
 
 
 def _taken(key: ResourceKey) -> str:

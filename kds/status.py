@@ -15,7 +15,7 @@ from ursa.model.kind import Kind
 from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import proto_timestamp
 from ursa.runtime.clock import Clock
-from ursa.store.contract import Create, Store, Update
+from ursa.store.contract import Create, Store, Unreadable, Update
 from ursa.store.retries import Retries
 
 log = logging.getLogger(__name__)
@@ -118,6 +118,9 @@ class ZoneStatus:
                 stored = await self._store.get(self._key)
             except NotFound:
                 stored = None
+            except Unreadable as error:
+                # What was recorded is lost; what is known now is recorded in its place.
+                stored = Resource(*self._key, version=error.damaged.version)
             spec = self._kind.codec.normalise(self._merged(stored.spec if stored else {}))
             try:
                 if stored is None:

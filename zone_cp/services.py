@@ -20,7 +20,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import SECOND
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
-from ursa.store.contract import Create, Delete, Store, Update, Write
+from ursa.store.contract import Delete, Store, Write
 from ursa.topology.services.addresses import AddressPool, with_address
 from ursa.topology.services.generated import Generator, is_local
 from ursa.topology.services.hostnames import SELECTORS, in_order, with_hostnames
@@ -197,7 +197,5 @@ def _writes(view: View, mesh: str, wanted: Mapping[ResourceKey, Resource]) -> It
                 yield Delete(existing.key, existing.version)
     for key, service in wanted.items():
         known = view.get(*key)
-        if known is None:
-            yield Create(service)
-        elif not known.same_content(service):
-            yield Update(service, known.version)
+        if known is None or not known.same_content(service):
+            yield view.replacing(service)

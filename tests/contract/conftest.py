@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.contract.places import (
+    DurablePlace,
     EtcdPlace,
     MemoryPlace,
     Place,
@@ -72,6 +73,12 @@ def _place(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
 @pytest.fixture(params=ENGINES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return _place(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=[engine for engine in ENGINES if engine != "memory"])
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> DurablePlace:
+    found: DurablePlace = _place(request.param, request, tmp_path)  # type: ignore[assignment]
+    return found
 
 
 @pytest.fixture(params=SHARED)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +39,14 @@ class Place(Protocol):
         """A store on these contents, not yet opened."""
 
 
-class SharedPlace(Place, Protocol):
+class DurablePlace(Place, Protocol):
+    """Contents that somebody else can lay hands on."""
+
+    async def damage(self, key: ResourceKey, body: bytes) -> None:
+        """Writes something else where a resource is."""
+
+
+class SharedPlace(DurablePlace, Protocol):
     """Contents on a server."""
 
     async def start(self) -> None:
@@ -58,9 +67,6 @@ class SharedPlace(Place, Protocol):
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """Makes the engine drop all history that it may drop."""
 
-    async def damage(self, key: ResourceKey) -> None:
-        """Writes nonsense where a resource is."""
-
 
 class MemoryPlace:
     def make(self, clock: Clock | None = None) -> Store:
@@ -74,6 +80,10 @@ class SqlitePlace:
     def make(self, clock: Clock | None = None) -> Store:
         return SqliteStore(self._path, clock or SystemClock())
 
+    async def damage(self, key: ResourceKey, body: bytes) -> None:
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as database:
+            database.execute("UPDATE resources SET spec = ? WHERE name = ?", (body, key.name))
+
 
 class SealedPlace:
     """An engine behind the encryption of secrets, which must not show."""
@@ -83,6 +93,9 @@ class SealedPlace:
 
     def make(self, clock: Clock | None = None) -> Store:
         return SealedStore(self._inner.make(clock), Sealer([SealingKey("k1", bytes(range(32)))]))
+
+    async def damage(self, key: ResourceKey, body: bytes) -> None:
+        await self._inner.damage(key, body)
 
 
 class PostgresPlace:
@@ -114,8 +127,9 @@ class PostgresPlace:
         monkeypatch.setattr("ursa.store.postgres.TRIM_EVERY", 1)
         await create(store, Resource("Config", "", "one-more"))
 
-    async def damage(self, key: ResourceKey) -> None:
-        self._server.psql(f"UPDATE ursa_resources SET body = 'nonsense' WHERE name = '{key.name}'", self._database)
+    async def damage(self, key: ResourceKey, body: bytes) -> None:
+        value = f"decode('{body.hex()}', 'hex')"
+        self._server.psql(f"UPDATE ursa_resources SET body = {value} WHERE name = '{key.name}'", self._database)
 
 
 class RedisPlace:
@@ -145,9 +159,9 @@ class RedisPlace:
         monkeypatch.setattr("ursa.store.redis.KEPT_CHANGES", 5)
         await create(store, Resource("Config", "", "one-more"))
 
-    async def damage(self, key: ResourceKey) -> None:
+    async def damage(self, key: ResourceKey, body: bytes) -> None:
         client = connect(RedisAccess("127.0.0.1", self._server.port))
-        await client.hset(f"{{{self._prefix}}}:resources", "\0".join(key), "nonsense")
+        await client.hset(f"{{{self._prefix}}}:resources", "\0".join(key), body)
         await client.aclose()
 
 
@@ -178,7 +192,7 @@ class EtcdPlace:
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         await self._server.ctl("compact", str(await store.revision()))
 
-    async def damage(self, key: ResourceKey) -> None:
+    async def damage(self, key: ResourceKey, body: bytes) -> None:
         client = EtcdClient(EtcdAccess(self._server.endpoints), SystemClock())
-        await client.call(TXN, pb.TxnRequest(success=[put(Keys(self._prefix).resource(key), b"nonsense")]))
+        await client.call(TXN, pb.TxnRequest(success=[put(Keys(self._prefix).resource(key), body)]))
         await client.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.contract.places import SharedPlace
 from tests.contract.samples import by_name, names, take, timeout
-from ursa.errors import NotFound, Unavailable
+from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
 from ursa.store.contract import Batch, Compacted, Create, Fenced, Store, Update, create, update
 
@@ -261,21 +260,6 @@ async def test_a_server_that_lost_everything_is_not_believed(shared: SharedPlace
             with pytest.raises(Unavailable, match="another store"):
                 await create(store, timeout("y"))
             assert [r.name for r in (await fresh.contents()).resources] == ["z"]
-
-
-async def test_one_damaged_resource_harms_no_other(shared: SharedPlace, caplog: pytest.LogCaptureFixture) -> None:
-    async with opened(shared) as store:
-        bad, good = await create(store, timeout("bad")), await create(store, timeout("good"))
-        await shared.damage(bad.key)
-        with caplog.at_level(logging.ERROR):
-            assert (await store.contents()).resources == (good,)
-        assert "cannot be read" in caplog.text
-        assert (await store.list("MeshTimeout")).items == (good,)
-        assert (await store.list("MeshTimeout", limit=1)).after == ("default", "bad")
-        with pytest.raises(NotFound):
-            await store.get(bad.key)
-        later = await create(store, timeout("later"))
-        assert (await take(store, later.version - 1, 1))[0].changes[0].after == later
 
 
 async def test_idle_stores_end_cleanly(shared: SharedPlace) -> None:

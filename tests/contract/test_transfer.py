@@ -95,6 +95,9 @@ def test_everything_moves(source: str, target: str, variables: Variables, tmp_pa
     moved = {resource.key: resource for resource in asyncio.run(read(variables(target))).resources}
     assert moved.keys() == {resource.key for resource in filled.resources}
     assert all(moved[resource.key].same_content(resource) for resource in filled.resources)
+    times = {resource.key: (resource.created, resource.modified) for resource in filled.resources}
+    assert {key: (resource.created, resource.modified) for key, resource in moved.items()} == times
+    assert len(set(times.values())) > 2
 
 
 def test_migrate_encrypts_what_is_there(variables: Variables, tmp_path: Path) -> None:

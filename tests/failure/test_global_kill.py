@@ -33,6 +33,7 @@ class GlobalProcess:
         self._options = options
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
+        self.ready = "/meshes/default"
         self._environment = {
             "KUMA_MODE": "global",
             "KUMA_STORE_TYPE": "sqlite",
@@ -54,7 +55,7 @@ class GlobalProcess:
             while True:
                 assert self.process.returncode is None, self.log.read_text()[-3000:]
                 try:
-                    await self.call("GET", "/meshes/default")
+                    await self.call("GET", self.ready)
                 except aiohttp.ClientError:
                     await asyncio.sleep(0.05)
                 else:

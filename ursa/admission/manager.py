@@ -20,7 +20,7 @@ from ursa.model.labels import WORKLOAD, compute_labels, immutable_violations
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.tree import Settings
-from ursa.store.contract import Create, Delete, Store, Update, Write
+from ursa.store.contract import Create, Damaged, Delete, Store, Stored, Unreadable, Update, Write
 from ursa.store.portions import portions
 from ursa.view.live import LiveView
 
@@ -93,11 +93,15 @@ class ResourceManager:
         self.place.check_writable(kind)
         owner = await self._mesh(kind, mesh)
         resource = read(document, Target(kind, mesh, name), self._registry, self.place)
-        before = await self._find(kind.name, mesh, name)
-        _check_expected(resource.key, before, expected)
+        there = await self._look(resource.key)
+        _check_expected(resource.key, there, expected)
+        before = None if isinstance(there, Damaged) else there
         resource = self._prepared(resource, kind, owner, before)
         await self._check_neighbours(resource, before)
-        writes = [await self._write(resource, kind, before), *await self._companions(resource, before)]
+        write = await self._write(resource, kind, before)
+        if isinstance(there, Damaged):
+            write = Update(resource, there.version)
+        writes = [write, *await self._companions(resource, before)]
         warnings = tuple(kind.warnings(resource))
         if dry_run:
             changed = before is None or not before.same_content(resource)
@@ -121,10 +125,14 @@ class ResourceManager:
         """
         self.place.check_writable(kind)
         await self._mesh(kind, mesh)
-        resource = await self._store.get(ResourceKey(kind.name, mesh, name))
-        _check_expected(resource.key, resource, expected)
+        there = await self._look(ResourceKey(kind.name, mesh, name))
+        if there is None:
+            raise NotFound(f"{kind.name} {name!r} not found")
+        _check_expected(there.key, there, expected)
         await self._seen(await self._store.revision())
         view = self._live.current
+        # Of what cannot be read, nothing is known but what this process remembers.
+        resource = (view.get(*there.key) or Resource(*there.key)) if isinstance(there, Damaged) else there
         check_deletion(resource, view, self.place)
         if dry_run:
             return Deleted(resource, view.revision)
@@ -158,6 +166,14 @@ class ResourceManager:
             return await self._store.get(ResourceKey(kind, mesh, name))
         except NotFound:
             return None
+
+    async def _look(self, key: ResourceKey) -> Stored | None:
+        try:
+            return await self._store.get(key)
+        except NotFound:
+            return None
+        except Unreadable as error:
+            return error.damaged
 
     def _prepared(self, resource: Resource, kind: Kind, mesh: Resource | None, before: Resource | None) -> Resource:
         """The resource with everything the control plane adds to it."""
@@ -211,7 +227,7 @@ class ResourceManager:
         log.warning("view lags behind the store", extra={"revision": revision})
 
 
-def _check_expected(key: ResourceKey, before: Resource | None, expected: int | None) -> None:
+def _check_expected(key: ResourceKey, before: Stored | None, expected: int | None) -> None:
     found = before.version if before is not None else 0
     if expected is not None and found != expected:
         where = f'type="{key.kind}" name="{key.name}" mesh="{key.mesh}"'

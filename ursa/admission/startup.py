@@ -20,7 +20,7 @@ from ursa.identity.user_tokens import ADMIN, ADMIN_TOKEN, USER_KEY, UserClaims, 
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.tree import Settings
-from ursa.store.contract import Create, Delete, Store
+from ursa.store.contract import Create, Delete, Store, Unreadable
 
 CLUSTER_ID = "kuma-cluster-id"
 INTER_CP_CA = "inter-cp-ca"
@@ -101,9 +101,10 @@ class Defaults:
             return
 
     async def _find(self, kind: str, mesh: str, name: str) -> Resource | None:
+        """None also for what is there and cannot be read: creating it anew is refused, and nobody but a user may."""
         try:
             return await self._store.get(ResourceKey(kind, mesh, name))
-        except NotFound:
+        except (NotFound, Unreadable):
             return None
 
     async def _create(self, resource: Resource) -> None:

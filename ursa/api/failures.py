@@ -24,6 +24,7 @@ from ursa.errors import (
     UrsaError,
     Violation,
 )
+from ursa.store.contract import Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,8 @@ def problem_of(error: UrsaError, title: str) -> Problem:
             return Problem(401, "Invalid authentication data", "Unauthenticated")
         case Unavailable():
             return Problem(503, title, text)
+        case Unreadable():
+            return Problem(500, title, text)
         case _:
             return Problem(500, title, "Internal Server Error")
 

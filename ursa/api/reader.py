@@ -10,7 +10,8 @@ from ursa.api.insights.meshes import MeshInsights
 from ursa.api.insights.services import ServiceInsights
 from ursa.errors import NotFound
 from ursa.model.kind import Kind
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
+from ursa.store.contract import Unreadable
 
 
 class Reader:
@@ -31,7 +32,7 @@ class Reader:
         return view.list(kind.name, mesh)
 
     def get(self, kind: Kind, mesh: str, name: str) -> Resource:
-        """One object. Raises NotFound."""
+        """One object. Raises NotFound, and Unreadable when something is there that is none."""
         view = self._context.view
         found: Resource | None
         if kind.name == "MeshInsight":
@@ -40,6 +41,7 @@ class Reader:
             found = self.services.get(view, mesh, name)
         else:
             found = view.get(kind.name, mesh, name)
+            self._check_readable(ResourceKey(kind.name, mesh, name))
         if found is None:
             raise NotFound(f"{kind.name} {name!r} not found")
         return found
@@ -47,4 +49,10 @@ class Reader:
     def check_mesh(self, mesh: str) -> None:
         """Raises MeshNotFound when a path names a mesh that is not there."""
         if self._context.view.get("Mesh", "", mesh) is None:
+            self._check_readable(ResourceKey("Mesh", "", mesh))
             raise MeshNotFound(f"mesh {mesh!r} does not exist")
+
+    def _check_readable(self, key: ResourceKey) -> None:
+        damaged = self._context.view.damaged.get(key)
+        if damaged is not None:
+            raise Unreadable(damaged)

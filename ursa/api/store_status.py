@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from aiohttp import web
@@ -38,16 +39,32 @@ class StoreStatus(Collector):
             "when the present outage of the store began, seconds since the epoch; 0 = there is none",
             outage.since / NANOSECONDS if outage else 0,
         )
+        unreadable = GaugeMetricFamily(
+            "ursa_store_unreadable_resources", "what the store holds and cannot be read", labels=["resource_type"]
+        )
+        for kind, count in Counter(key.kind for key in self._live.current.damaged).items():
+            unreadable.add_metric([kind], count)
+        yield unreadable
         yield CounterMetricFamily("ursa_store_outages", "outages of the store so far", self._store.outages)
 
     async def _show(self, _: web.Request) -> web.Response:
         outage = self._store.outage
+        damaged = sorted(self._live.current.damaged.values(), key=lambda one: one.key)
         return answer(
             {
                 "engine": self._engine,
                 "available": outage is None,
                 "servedRevision": self._live.current.revision,
                 "outages": self._store.outages,
+                "unreadable": [
+                    {
+                        "type": one.key.kind,
+                        **({"mesh": one.key.mesh} if one.key.mesh else {}),
+                        "name": one.key.name,
+                        "reason": one.reason,
+                    }
+                    for one in damaged
+                ],
                 **({"unavailableSince": rfc3339(outage.since), "reason": outage.reason} if outage else {}),
             }
         )

@@ -10,6 +10,10 @@ two states at one revision.
 What a store lost is not what somebody deleted. Engines that outlive their server (etcd, PostgreSQL, Redis) give it an
 identity when they first use it and raise `Unavailable` when they meet another one, so that a wiped server never empties
 the views of running control planes.
+
+What stands in a resource's place and cannot be read (edited by hand, cut off, written by something else) is `Damaged`.
+It is told apart from what is not there: it is reported with its reason, keeps no other resource from being read, and is
+replaced by nothing but an `Update` or removed by a `Delete`. Its text never quotes what is stored, which may be secret.
 """
 
 from __future__ import annotations
@@ -41,10 +45,39 @@ class TooLarge(BadRequest):
 
 
 @dataclass(frozen=True, slots=True)
+class Damaged:
+    """What is stored at a resource's key and is none."""
+
+    key: ResourceKey
+    version: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key} is stored, at version {self.version}, but cannot be read: {self.reason}"
+
+
+class Unreadable(UrsaError):
+    """The resource asked for is damaged."""
+
+    def __init__(self, damaged: Damaged) -> None:
+        super().__init__(f"{damaged}; write it anew or delete it")
+        self.damaged = damaged
+
+
+Stored = Resource | Damaged
+"""What stands at a key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
-    """Stores a new resource; AlreadyExists when its key is taken."""
+    """Stores a new resource; AlreadyExists when its key is taken.
+
+    `keep_times` is for resources that move here from another store: their times stay what they were there, as far as
+    they are known. Versions are revisions of the store they are in, so they cannot move.
+    """
 
     resource: Resource
+    keep_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +85,12 @@ class Update:
     """Replaces a resource.
 
     `expected` is the version the writer has seen (Conflict when it is not the stored one), or None to overwrite
-    whatever is there. NotFound when nothing is there.
+    whatever is there. NotFound when nothing is there. For `keep_times` see `Create`.
     """
 
     resource: Resource
     expected: int | None = None
+    keep_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +118,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All changes of one or more consecutive transactions; `revision` is the newest of them."""
+    """All changes of one or more consecutive transactions; `revision` is the newest of them.
+
+    `damaged` is what was damaged at that revision, by somebody who writes past us.
+    """
 
     revision: int
     changes: tuple[Change, ...]
+    damaged: tuple[Damaged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +134,15 @@ class Contents:
 
     revision: int
     resources: tuple[Resource, ...]
+    damaged: tuple[Damaged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a listing in order of (mesh, name); `after` is the cursor of the next part, None at the end."""
+    """Part of a listing in order of (mesh, name); `after` is the cursor of the next part, None at the end.
+
+    What is damaged is left out, so a page may hold less than asked for.
+    """
 
     items: tuple[Resource, ...]
     after: tuple[str, str] | None
@@ -139,7 +181,7 @@ class Store(Protocol):
         """Releases everything; pending watches end."""
 
     async def get(self, key: ResourceKey) -> Resource:
-        """The resource; raises NotFound."""
+        """The resource; raises NotFound and Unreadable."""
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None

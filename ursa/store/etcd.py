@@ -16,12 +16,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from itertools import groupby
 
-from ursa.errors import NotFound, Unavailable
+from ursa.errors import Unavailable
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store import etcd_keys as op
-from ursa.store.contract import Batch, Change, Compacted, Contents, Lease, Page, Write
+from ursa.store.blob import batch_of, split, unpack, whole
+from ursa.store.contract import Batch, Compacted, Contents, Lease, Page, Stored, Write
 from ursa.store.etcd_client import COMPACT, WATCH, EtcdAccess, EtcdClient
 from ursa.store.etcd_keys import COMPARED, Keys, end_of
 from ursa.store.etcd_lease import EtcdLeases
@@ -66,9 +67,7 @@ class EtcdStore:
 
     async def get(self, key: ResourceKey) -> Resource:
         seen = await self._reads.see([key])
-        if key not in seen.resources:
-            raise NotFound(f"{key} not found")
-        return seen.resources[key]
+        return whole(key, seen.present.get(key))
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
@@ -77,7 +76,8 @@ class EtcdStore:
         start = prefix if after is None else max(prefix, self._keys.resource(ResourceKey(kind, *after)) + b"\0")
         _, (head, found) = await self._reads.read(op.get(self._keys.head), op.get(start, end_of(prefix), limit=limit))
         last = self._keys.key_of(found.kvs[-1].key) if found.more else None
-        return Page(self._reads.resources(found), None if last is None else (last.mesh, last.name), revision_of(head))
+        resources, _ = split(self._reads.stored(found))
+        return Page(resources, None if last is None else (last.mesh, last.name), revision_of(head))
 
     async def contents(self) -> Contents:
         while True:
@@ -88,14 +88,14 @@ class EtcdStore:
 
     async def _contents(self) -> Contents:
         start, end = self._keys.resources, end_of(self._keys.resources)
-        resources: list[Resource] = []
+        present: list[Stored] = []
         revision, limit = 0, 500
         while True:
             now, (found,) = await self._reads.read(op.get(start, end, limit=limit, revision=revision))
             revision = revision or now
-            resources += self._reads.resources(found)
+            present += self._reads.stored(found)
             if not found.more:
-                return Contents(revision, tuple(resources))
+                return Contents(revision, *split(present))
             start = found.kvs[-1].key + b"\0"
             limit = max(1, min(10_000, PAGE_BYTES * limit // max(1, found.ByteSize())))
 
@@ -134,18 +134,16 @@ class EtcdStore:
         if answer.canceled:
             raise Unavailable(f"etcd ended the watch: {answer.cancel_reason}")
         for revision, group in groupby(answer.events, lambda event: event.kv.mod_revision):
-            changes = (self._change(event) for event in group)
-            yield Batch(revision, tuple(change for change in changes if change is not None))
+            yield batch_of(revision, (state for event in group for state in self._states(event)))
 
-    def _change(self, event: pb.Event) -> Change | None:
-        if event.type == pb.Event.PUT:
-            after = self._reads.resource(event.kv)
-            return Change(after.key, after) if after is not None else None
+    def _states(self, event: pb.Event) -> Iterator[tuple[ResourceKey, Stored | None]]:
+        """What stands at a key after an event; nothing when the key is none of ours."""
         try:
-            return Change(self._keys.key_of(event.kv.key), None)
+            key = self._keys.key_of(event.kv.key)
         except ValueError:
-            # It was none of ours while it was there, either.
-            return None
+            return
+        put = event.type == pb.Event.PUT
+        yield key, unpack(key, event.kv.mod_revision, event.kv.value) if put else None
 
     def _count(self) -> None:
         self._writes += 1

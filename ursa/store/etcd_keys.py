@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ursa.model.resource import ResourceKey
+from ursa.store.blob import key_from
 from ursa.wire import etcd_pb2 as pb
 
 FAN_OUT = 60
@@ -46,8 +47,7 @@ class Keys:
 
     def key_of(self, raw: bytes) -> ResourceKey:
         """The resource that is at a key; raises ValueError when it is none of ours."""
-        kind, mesh, name = raw[len(self.resources) :].decode().split("\0")
-        return ResourceKey(kind, mesh, name)
+        return key_from(raw[len(self.resources) :])
 
     def of_kind(self, kind: str, mesh: str | None) -> bytes:
         """What the keys of a kind, or of a kind in a mesh, begin with."""

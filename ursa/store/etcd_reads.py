@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ursa.errors import Unavailable
-from ursa.model.resource import Resource, ResourceKey
+from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
-from ursa.store.blob import readable
-from ursa.store.contract import Lease
+from ursa.store.blob import unpack
+from ursa.store.contract import Lease, Stored
 from ursa.store.etcd_client import RANGE, TXN, EtcdClient
 from ursa.store.etcd_keys import Keys, flat, nested
 from ursa.wire import etcd_pb2 as pb
@@ -27,13 +27,13 @@ class Seen:
     Attributes:
         revision: of etcd, when this was read.
         head: the newest revision of ours.
-        resources: those that are there, of those looked at.
+        present: what is there, of the resources looked at.
         lost: leases that are no longer held, of those looked at.
     """
 
     revision: int = 0
     head: int = 0
-    resources: Mapping[ResourceKey, Resource] = field(default_factory=lambda: MappingProxyType({}))
+    present: Mapping[ResourceKey, Stored] = field(default_factory=lambda: MappingProxyType({}))
     lost: frozenset[Lease] = frozenset()
 
 
@@ -84,21 +84,18 @@ class EtcdReads:
         revision, (head, *found) = await self.read(op.get(self._keys.head), *leases, *resources)
         holders, parts = found[: len(fences)], found[len(fences) :]
         lost = (f for f, r in zip(fences, holders, strict=True) if not r.kvs or r.kvs[0].create_revision != f.token)
-        present = {resource.key: resource for part in parts for resource in self.resources(part)}
+        present = {stored.key: stored for part in parts for stored in self.stored(part)}
         return Seen(revision, revision_of(head), present, frozenset(lost))
 
-    def resources(self, found: pb.RangeResponse) -> tuple[Resource, ...]:
-        """The resources in a range that can be read."""
-        return tuple(r for kv in found.kvs if (r := self.resource(kv)) is not None)
-
-    def resource(self, kv: pb.KeyValue) -> Resource | None:
-        """The resource in a key; None when somebody else wrote something there."""
-        try:
-            key = self._keys.key_of(kv.key)
-        except ValueError:
-            log.error("a key below those of resources is none of ours", extra={"key": repr(kv.key)})
-            return None
-        return readable(key, kv.mod_revision, kv.value)
+    def stored(self, found: pb.RangeResponse) -> Iterator[Stored]:
+        """What stands at the keys in a range; those that are no keys of resources are left out."""
+        for kv in found.kvs:
+            try:
+                key = self._keys.key_of(kv.key)
+            except ValueError:
+                log.error("a key below those of resources is none of ours", extra={"key": repr(kv.key)})
+            else:
+                yield unpack(key, kv.mod_revision, kv.value)
 
 
 def revision_of(head: pb.RangeResponse) -> int:

@@ -90,7 +90,7 @@ class EtcdWrites:
             try:
                 if request.fence in seen.lost:
                     raise Fenced(f"the lease {request.fence.name if request.fence else ''} is no longer held")
-                batch, _, stored = settle_one(request.writes, seen.resources.get, seen.revision, now)
+                batch, _, stored = settle_one(request.writes, seen.present.get, seen.revision, now)
                 packed |= pack_changes(batch.changes) if batch is not None else {}
             except UrsaError as error:
                 outcomes.append(error)
@@ -119,7 +119,7 @@ class EtcdWrites:
         held = [op.same_origin(self._keys.lease(f.name), f.token) for f in fences if f not in seen.lost]
         if len(keys) > COMPARED:
             return [self._reads.still_the_same(), *held, op.unchanged(self._keys.head, seen.head)]
-        versions = {key: resource.version for key, resource in seen.resources.items()}
+        versions = {key: stored.version for key, stored in seen.present.items()}
         same = (op.unchanged(self._keys.resource(key), versions.get(key, 0)) for key in keys)
         return [self._reads.still_the_same(), *held, *same]
 
@@ -134,7 +134,7 @@ class EtcdWrites:
             if kv is not None and kv.value == data:
                 return kv.mod_revision
         versions = [kv.mod_revision if kv else 0 for kv in present]
-        if versions == [seen.resources[key].version if key in seen.resources else 0 for key in packed]:
+        if versions == [seen.present[key].version if key in seen.present else 0 for key in packed]:
             return None
         raise Unavailable("etcd failed over during a write; it is unknown whether the write was stored")
 

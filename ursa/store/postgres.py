@@ -16,11 +16,12 @@ from collections.abc import AsyncIterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ursa.errors import NotFound, Unavailable, UrsaError
+from ursa.errors import Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store import postgres_tables as sql
 from ursa.store.beat_lease import BeatLeases
+from ursa.store.blob import split, whole
 from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page, Write
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.postgres_leases import PostgresRegister
@@ -87,10 +88,7 @@ class PostgresStore:
     async def get(self, key: ResourceKey) -> Resource:
         async with self._pool.transaction() as connection:
             row = await connection.fetchrow(sql.PRESENT, *([part] for part in key))
-        found = None if row is None else sql.resource(row)
-        if found is None:
-            raise NotFound(f"{key} not found")
-        return found
+        return whole(key, None if row is None else sql.stored(row))
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
@@ -107,8 +105,8 @@ class PostgresStore:
         async with self._pool.transaction(snapshot=True) as connection:
             head = await self._head(connection)
             query = "SELECT kind, mesh, name, version, body FROM ursa_resources"
-            found = [sql.resource(row) async for row in connection.cursor(query, prefetch=1000)]
-        return Contents(head.revision, tuple(resource for resource in found if resource is not None))
+            present = [sql.stored(row) async for row in connection.cursor(query, prefetch=1000)]
+        return Contents(head.revision, *split(present))
 
     async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         return await self._writer.write(writes, fence)
@@ -136,7 +134,8 @@ class PostgresStore:
             rows = await connection.fetch(query, *values)
         limit = len(rows) if len(rows) < int(str(values[1])) else len(rows) - 1
         after = (rows[limit - 1]["mesh"], rows[limit - 1]["name"]) if limit < len(rows) else None
-        return Page(tuple(sql.resources(rows[:limit])), after, head.revision)
+        resources, _ = split(map(sql.stored, rows[:limit]))
+        return Page(resources, after, head.revision)
 
     async def _head(self, connection: Any, query: str = sql.HEAD) -> _Head:
         row = await connection.fetchrow(query)

@@ -8,13 +8,14 @@ bytes (`COLLATE "C"`), which is the order of the contract. Bodies are `ursa.stor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from ursa.errors import ConfigError
-from ursa.model.resource import Resource, ResourceKey
-from ursa.store.blob import pack, readable
-from ursa.store.contract import Batch, Change
+from ursa.model.resource import ResourceKey
+from ursa.store.blob import batch_of, pack, unpack
+from ursa.store.contract import Batch, Stored
 
 CHANNEL = "ursa_changes"
 """Notifications on it wake those who wait for changes or leases; they carry no truth."""
@@ -136,30 +137,18 @@ def columns(batches: Sequence[Batch]) -> Sequence[Sequence[object]]:
     ]
 
 
-def resource(row: Sequence[Any]) -> Resource | None:
-    """The resource in a row of key, version and body; None when it cannot be read."""
+def stored(row: Sequence[Any]) -> Stored:
+    """What stands in a row of key, version and body."""
     kind, mesh, name, version, body = row
-    return readable(ResourceKey(kind, mesh, name), version, body)
-
-
-def resources(rows: Iterable[Sequence[Any]]) -> Iterator[Resource]:
-    """The resources in rows that can be read."""
-    return (found for row in rows if (found := resource(row)) is not None)
+    return unpack(ResourceKey(kind, mesh, name), version, body)
 
 
 def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Batch]:
     """Changes, ordered and with whole revisions, as batches."""
-    found: dict[int, list[Change]] = {}
-    for kind, mesh, name, revision, body in rows:
-        key = ResourceKey(kind, mesh, name)
-        after = None if body is None else readable(key, revision, body)
-        changes = found.setdefault(revision, [])
-        if after is not None or body is None:
-            changes.append(Change(key, after))
-    for revision, changes in found.items():
-        yield Batch(revision, tuple(changes))
+    for revision, group in groupby(rows, lambda row: int(row[3])):
+        yield batch_of(revision, ((ResourceKey(*row[:3]), None if row[4] is None else stored(row)) for row in group))
 
 
-def by_key(rows: Sequence[Sequence[Any]]) -> Mapping[ResourceKey, Resource]:
+def by_key(rows: Sequence[Sequence[Any]]) -> Mapping[ResourceKey, Stored]:
     """Rows of `PRESENT` by key."""
-    return {found.key: found for found in resources(rows)}
+    return {found.key: found for found in map(stored, rows)}

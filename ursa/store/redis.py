@@ -12,17 +12,18 @@ continues from a change the server no longer knows, or knows as another one, is 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ursa.errors import NotFound, Unavailable, UrsaError
+from ursa.errors import Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store import redis_scripts as scripts
 from ursa.store.beat_lease import BeatLeases
-from ursa.store.blob import pack, readable
-from ursa.store.contract import Batch, Change, Compacted, Contents, Fenced, Lease, Page, Write
+from ursa.store.blob import batch_of, key_from, pack, split, unpack, whole
+from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page, Stored, Write
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.redis_client import BLOCK, RedisAccess, connect, script, weaknesses, within
 from ursa.store.redis_leases import RedisRegister
@@ -43,6 +44,9 @@ READ = 200
 GONE = "Redis holds another store than before, its contents were lost or replaced; " + (
     "restart this control plane if that was intended"
 )
+
+
+_VERSION = re.compile(rb"\d{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,7 @@ class RedisStore:
     async def get(self, key: ResourceKey) -> Resource:
         async with within(self._access.timeout):
             value = await self._client.hget(self._all, _field(key))
-        found = None if value is None else _resource(key, value)
-        if found is None:
-            raise NotFound(f"{key} not found")
-        return found
+        return whole(key, None if value is None else _stored(key, value))
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
@@ -106,9 +107,10 @@ class RedisStore:
         async with within(self._access.timeout):
             revision, places, values = await self._page_script(keys, [first, last, limit + 1, kind])
         found = [ResourceKey(kind, *place.decode().split("\0")) for place in places]
-        read = (_resource(key, value) for key, value in zip(found[:limit], values, strict=False))
+        there = zip(found[:limit], values, strict=False)
+        resources, _ = split(_stored(key, value) for key, value in there if value is not None)
         rest = (found[limit - 1].mesh, found[limit - 1].name) if len(found) > limit else None
-        return Page(tuple(one for one in read if one is not None), rest, int(revision))
+        return Page(resources, rest, int(revision))
 
     async def contents(self) -> Contents:
         while True:
@@ -154,7 +156,7 @@ class RedisStore:
         if self._last is not None and self._last[0] == revision:
             async with within(self._access.timeout):
                 found = await self._client.xrange(self._changes, f"{revision}-0", f"{revision}-0")
-            if found and found[0][1][b""] != self._last[1]:
+            if found and found[0][1].get(b"", b"") != self._last[1]:
                 raise Compacted(f"Redis lost revision {revision} and has another one in its place")
 
     async def _after(self, revision: int, *, block: bool) -> Sequence[Batch]:
@@ -169,21 +171,20 @@ class RedisStore:
             if at != revision + 1:
                 raise Compacted(f"changes after revision {revision} are no longer held, the next is {at}")
             revision = at
-            self._last = at, fields.pop(b"")
-            changes = (_change(field, body, at) for field, body in fields.items())
-            batches.append(Batch(at, tuple(change for change in changes if change is not None)))
+            self._last = at, fields.pop(b"", b"")
+            written = ((_key(field), body) for field, body in fields.items())
+            states = ((key, unpack(key, at, body) if body else None) for key, body in written if key)
+            batches.append(batch_of(at, states))
         return batches
 
     async def _contents(self) -> Contents:
         start, _ = await self._look()
-        resources: dict[ResourceKey, Resource] = {}
+        present: dict[ResourceKey, Stored] = {}
         cursor = 0
         while True:
             async with within(self._access.timeout):
                 cursor, part = await self._client.hscan(self._all, cursor, count=READ)
-            for field, value in part.items():
-                if (found := _resource(_key(field), value)) is not None:
-                    resources[found.key] = found
+            present |= {key: _stored(key, value) for field, value in part.items() if (key := _key(field))}
             if not cursor:
                 break
         newest, _ = await self._look()
@@ -192,10 +193,11 @@ class RedisStore:
                 start = batch.revision
                 for change in batch.changes:
                     if change.after is None:
-                        resources.pop(change.key, None)
+                        present.pop(change.key, None)
                     else:
-                        resources[change.key] = change.after
-        return Contents(start, tuple(resources.values()))
+                        present[change.key] = change.after
+                present |= {damaged.key: damaged for damaged in batch.damaged}
+        return Contents(start, *split(present.values()))
 
     async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
         self._groups += 1
@@ -231,8 +233,8 @@ class RedisStore:
         if identity != self._identity:
             raise Unavailable(GONE)
         values = [value for part in found[: len(found) - len(fences)] for value in part]
-        read = (_resource(key, value) for key, value in zip(keys, values, strict=True) if value is not None)
-        present = {one.key: one for one in read if one is not None}
+        there = zip(keys, values, strict=True)
+        present = {key: _stored(key, value) for key, value in there if value is not None}
         entries = found[len(found) - len(fences) :]
         lost = {f for f, (holder, token) in zip(fences, entries, strict=True) if not holder or int(token) != f.token}
         able = [request for request in group if request.fence not in lost]
@@ -269,20 +271,20 @@ def _field(key: ResourceKey) -> bytes:
     return "\0".join(key).encode()
 
 
-def _key(field: bytes) -> ResourceKey:
-    return ResourceKey(*field.decode().split("\0"))
+def _key(field: bytes) -> ResourceKey | None:
+    """The resource that a field is about; None when somebody else wrote it."""
+    try:
+        return key_from(field)
+    except ValueError:
+        log.error("a field among those of resources is none of ours", extra={"field": repr(field)})
+        return None
 
 
-def _resource(key: ResourceKey, value: bytes) -> Resource | None:
-    version, _, body = value.partition(b":")
-    return readable(key, int(version) if version.isdigit() else 0, body)
-
-
-def _change(field: bytes, body: bytes, revision: int) -> Change | None:
-    """A change from the stream, None when its resource cannot be read."""
-    key = _key(field)
-    after = readable(key, revision, body) if body else None
-    return Change(key, after) if after is not None or not body else None
+def _stored(key: ResourceKey, value: bytes) -> Stored:
+    """What stands at a key; the version is read as the scripts read it."""
+    version = _VERSION.match(value)
+    _, _, body = value.partition(b":")
+    return unpack(key, int(version[0]) if version else 0, body)
 
 
 def _entries(found: Any) -> Sequence[tuple[bytes, dict[bytes, bytes]]]:

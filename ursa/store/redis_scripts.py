@@ -40,8 +40,8 @@ end
 for _ = 1, tonumber(take()) do
   local key, version = take(), take()
   local stored = redis.call('HGET', resources, key)
-  local found = stored and string.match(stored, '^%d+') or '0'
-  if found ~= version then return {'changed', 0} end
+  local found = stored and tonumber(string.match(stored, '^%d+') or 0) or 0
+  if found ~= tonumber(version) then return {'changed', 0} end
 end
 
 local base = tonumber(redis.call('HGET', head, 'revision'))

@@ -2,19 +2,20 @@
 
 Rotation: add the new key as the last line everywhere, move it to the first line everywhere, run `ursa-cp migrate up`,
 which seals everything anew, remove the old line. Turning encryption on is the same without the old key. A store whose
-secrets need a key that is not there is refused at the start; one secret that cannot be opened later is left out and
-complained about, and nothing else suffers.
+secrets need a key that is not there is refused at the start; one secret that cannot be opened is `Damaged`, and nothing
+else suffers.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from ursa.errors import ConfigError, Conflict, NotFound
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Batch, Change, Contents, Delete, Lease, Page, Store, Update, Write
+from ursa.store.blob import batch_of, split, whole
+from ursa.store.contract import Batch, Contents, Damaged, Delete, Lease, Page, Store, Stored, Update, Write
 from ursa.store.sealing import Sealer, Tampered, UnknownKey
 from ursa.store.wrapper import Wrapper
 
@@ -40,23 +41,24 @@ class SealedStore(Wrapper):
             except UnknownKey as error:
                 await self._inner.close()
                 raise ConfigError(str(error)) from None
-            except Tampered as error:
-                log.error("secret is left out", extra={"error": str(error)})
+            except Tampered:
+                # Told when it is read; see `Damaged`.
+                continue
 
     async def get(self, key: ResourceKey) -> Resource:
-        for resource in self._readable([await self._inner.get(key)]):
-            return resource
-        raise NotFound(f"{key} not found")
+        return whole(key, self._opened(await self._inner.get(key)))
 
     async def list(
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
     ) -> Page:
         page = await self._inner.list(kind, mesh, limit=limit, after=after)
-        return replace(page, items=tuple(self._readable(page.items)))
+        resources, _ = split(map(self._opened, page.items))
+        return replace(page, items=resources)
 
     async def contents(self) -> Contents:
         contents = await self._inner.contents()
-        return replace(contents, resources=tuple(self._readable(contents.resources)))
+        resources, damaged = split(map(self._opened, contents.resources))
+        return Contents(contents.revision, resources, (*contents.damaged, *damaged))
 
     async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         revision, stored = await self._inner.write([self._seal(write) for write in writes], fence=fence)
@@ -64,7 +66,12 @@ class SealedStore(Wrapper):
 
     async def watch(self, revision: int) -> AsyncIterator[Batch]:
         async for batch in self._inner.watch(revision):
-            yield replace(batch, changes=tuple(self._changes(batch.changes)))
+            if any(change.key.kind in SECRETS for change in batch.changes):
+                # What was there before is left out: consumers keep a view.
+                states = ((c.key, None if c.after is None else self._opened(c.after)) for c in batch.changes)
+                opened = batch_of(batch.revision, states)
+                batch = replace(opened, damaged=(*batch.damaged, *opened.damaged))
+            yield batch
 
     async def seal_anew(self) -> int:
         """Seals everything with the first key that is not; returns how many secrets that were."""
@@ -101,19 +108,8 @@ class SealedStore(Wrapper):
     def _open(self, resource: Resource) -> Resource:
         return self._sealer.open(resource) if resource.kind in SECRETS else resource
 
-    def _readable(self, resources: Iterable[Resource]) -> Iterator[Resource]:
-        for resource in resources:
-            try:
-                yield self._open(resource)
-            except (UnknownKey, Tampered) as error:
-                log.error("secret is left out", extra={"error": str(error)})
-
-    def _changes(self, changes: Iterable[Change]) -> Iterator[Change]:
-        for change in changes:
-            if change.key.kind not in SECRETS:
-                yield change
-                continue
-            opened = list(self._readable(() if change.after is None else (change.after,)))
-            if opened or change.after is None:
-                # What was there before is left out: consumers keep a view.
-                yield Change(change.key, opened[0] if opened else None)
+    def _opened(self, resource: Resource) -> Stored:
+        try:
+            return self._open(resource)
+        except (UnknownKey, Tampered) as error:
+            return Damaged(resource.key, resource.version, str(error))

@@ -83,10 +83,10 @@ class Sealer:
         sealed = resource.spec.get(SEALED)
         if not isinstance(sealed, dict):
             return resource
-        name = sealed.get("key", "")
+        name = str(sealed.get("key"))
         if name not in self._keys:
             raise UnknownKey(f"{resource.key} is sealed with the key {name!r}, which store.encryption.keyFile lacks")
-        return resource.with_spec(self._keys[name].open(resource.key, sealed.get("data", "")))
+        return resource.with_spec(self._keys[name].open(resource.key, str(sealed.get("data"))))
 
     def is_current(self, resource: Resource) -> bool:
         """Whether a stored resource is sealed as one written now would be."""

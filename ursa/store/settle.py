@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 
 from ursa.errors import UrsaError
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import MAX_WRITES, Batch, Change, TooLarge, Write
+from ursa.store.contract import MAX_WRITES, Batch, Change, Damaged, Stored, TooLarge, Write
 from ursa.store.transition import key_of, transition
 
 Outcome = tuple[Batch | None, int, tuple[Resource, ...]]
 """What a request led to: its batch when it changed something, the revision, the stored resources."""
 
-Find = Callable[[ResourceKey], Resource | None]
-"""How the stored form of a resource is found."""
+Find = Callable[[ResourceKey], Stored | None]
+"""How what stands at a key is found."""
 
 
 def settle(
@@ -31,7 +31,7 @@ def settle(
         revision: newest revision of what `find` sees.
         now: nanoseconds since the epoch.
     """
-    present: dict[ResourceKey, Resource | None] = {}
+    present: dict[ResourceKey, Stored | None] = {}
     outcomes: list[Outcome | UrsaError] = []
     for writes in requests:
         try:
@@ -57,7 +57,7 @@ def settle_one(writes: Sequence[Write], find: Find, revision: int, now: int) -> 
         if change is not None:
             changes[key] = change
             present = change.after
-        if present is not None:
+        if present is not None and not isinstance(present, Damaged):
             stored.append(present)
     if not changes:
         return None, revision, tuple(stored)

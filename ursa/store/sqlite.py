@@ -8,6 +8,7 @@ second process out; that is also what makes leases local.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import sqlite3
@@ -25,7 +26,7 @@ from ursa.store.feed import Feed
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.local_lease import LocalLeases
 from ursa.store.settle import Outcome
-from ursa.store.sqlite_tables import Tables
+from ursa.store.sqlite_tables import HOPELESS, Tables
 
 T = TypeVar("T")
 
@@ -43,11 +44,9 @@ class SqliteStore:
         self._tables: Tables | None = None
 
     async def open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         try:
-            self._tables = await self._run(lambda: Tables(self._path))
+            self._tables = await self._run(self._open_file)
             self._feed = Feed(await self._call(Tables.revision))
         except BaseException:
             await self.close()
@@ -107,6 +106,22 @@ class SqliteStore:
             if not isinstance(outcome, UrsaError) and outcome[0] is not None:
                 self._feed.publish(outcome[0])
         return outcomes
+
+    def _open_file(self) -> Tables:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self._path)
+            return Tables(self._path)
+        except sqlite3.Error as error:
+            # Extended codes say in the upper bits where it happened.
+            remedy = HOPELESS.get(error.sqlite_errorcode & 0xFF)
+            if remedy is None:
+                raise
+            raise ConfigError(f"store.sqlite.path: {self._path}: {error}; {remedy}") from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ConfigError(f"store.sqlite.path: {self._path} cannot be opened: {error.strerror}") from None
 
     async def _call(self, work: Callable[[Tables], T]) -> T:
         tables = self._tables

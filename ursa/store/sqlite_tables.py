@@ -9,14 +9,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ursa.errors import ConfigError, NotFound, UrsaError
+from ursa.errors import ConfigError, UrsaError
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Batch, Change, Compacted, Contents, Page, Write
+from ursa.store.blob import assemble, batch_of, split, whole
+from ursa.store.contract import Batch, Change, Compacted, Contents, Damaged, Page, Stored, Write
 from ursa.store.settle import Outcome, settle
 
 SCHEMA_VERSION = 1
@@ -37,6 +39,20 @@ CREATE TABLE IF NOT EXISTS changes (
 );
 """
 
+_RESCUE = (
+    "the file is damaged: restore it from a backup, or save what can be read with the .recover command of sqlite3, "
+    "or move it away together with its -wal and -shm files to start with an empty store"
+)
+_ACCESS = "this process needs to write the file and its folder"
+HOPELESS = {
+    sqlite3.SQLITE_CORRUPT: _RESCUE,
+    sqlite3.SQLITE_NOTADB: _RESCUE,
+    sqlite3.SQLITE_READONLY: _ACCESS,
+    sqlite3.SQLITE_CANTOPEN: _ACCESS,
+    sqlite3.SQLITE_PERM: _ACCESS,
+}
+"""What SQLite says at the start that no waiting mends, and what does."""
+
 _COLUMNS = "kind, mesh, name, version, created, modified, spec, labels, status"
 
 
@@ -45,13 +61,25 @@ class Tables:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, path: Path) -> None:
+        """Checks and completes the file; raises ConfigError when pages of it are damaged."""
         path.chmod(0o600)
+        # Text that is not UTF-8 must not keep everything else from being read.
+        self._db.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise ConfigError(f"store.sqlite.path: {path}: {verdict.splitlines()[-1]}; {_RESCUE}")
         self._db.executescript(_SCHEMA)
         found = self._meta("schema", SCHEMA_VERSION)
         if found != SCHEMA_VERSION:
-            self._db.close()
             raise ConfigError(f"{path} has schema version {found}, this program knows {SCHEMA_VERSION}")
         self._set_meta("schema", SCHEMA_VERSION)
 
@@ -65,10 +93,7 @@ class Tables:
 
     def get(self, key: ResourceKey) -> Resource:
         """One resource; raises NotFound."""
-        found = self._get(key)
-        if found is None:
-            raise NotFound(f"{key} not found")
-        return found
+        return whole(key, self._get(key))
 
     def list(self, kind: str, mesh: str | None, limit: int, after: tuple[str, str] | None) -> Page:
         """A page of one kind, ordered by (mesh, name)."""
@@ -80,25 +105,24 @@ class Tables:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM resources WHERE {where} ORDER BY mesh, name LIMIT ?", [*values, limit + 1]
         ).fetchall()
-        items = tuple(_resource(row) for row in rows[:limit])
-        return Page(items, (items[-1].mesh, items[-1].name) if len(rows) > limit else None, self.revision())
+        resources, _ = split(map(_stored, rows[:limit]))
+        return Page(resources, rows[limit - 1][1:3] if len(rows) > limit else None, self.revision())
 
     def contents(self) -> Contents:
         """Everything."""
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM resources").fetchall()
-        return Contents(self.revision(), tuple(_resource(row) for row in rows))
+        return Contents(self.revision(), *split(map(_stored, rows)))
 
     def changes(self, after: int, until: int) -> Iterable[Batch]:
         """The batches with after < revision <= until; raises Compacted when some of them are gone."""
         if after < self._meta("compacted", 0):
             raise Compacted(f"changes after revision {after} are no longer held")
-        batches: dict[int, list[Change]] = {}
         query = f"SELECT {_COLUMNS} FROM changes WHERE version > ? AND version <= ? ORDER BY seq"
-        for row in self._db.execute(query, (after, until)):
-            gone = row[6] is None
-            change = Change(ResourceKey(*row[:3]), None if gone else _resource(row))
-            batches.setdefault(row[3], []).append(change)
-        return [Batch(revision, tuple(changes)) for revision, changes in batches.items()]
+        rows = self._db.execute(query, (after, until)).fetchall()
+        return [
+            batch_of(revision, ((ResourceKey(*row[:3]), None if row[6] is None else _stored(row)) for row in group))
+            for revision, group in groupby(rows, lambda row: int(row[3]))
+        ]
 
     def next_token(self, lease: str) -> int:
         """A fencing token larger than all before."""
@@ -130,10 +154,10 @@ class Tables:
             self._put(change)
             self._record(change, batch.revision)
 
-    def _get(self, key: ResourceKey) -> Resource | None:
+    def _get(self, key: ResourceKey) -> Stored | None:
         query = f"SELECT {_COLUMNS} FROM resources WHERE kind = ? AND mesh = ? AND name = ?"
         row = self._db.execute(query, key).fetchone()
-        return None if row is None else _resource(row)
+        return None if row is None else _stored(row)
 
     def _put(self, change: Change) -> None:
         if change.after is None:
@@ -181,16 +205,19 @@ def _row(resource: Resource) -> tuple[Any, ...]:
     )
 
 
-def _resource(row: tuple[Any, ...]) -> Resource:
+def _stored(row: tuple[Any, ...]) -> Stored:
+    """What stands in a row; its columns may hold anything, because SQLite keeps to no types."""
     kind, mesh, name, version, created, modified, spec, labels, status = row
-    return Resource(
-        kind,
-        mesh,
-        name,
-        orjson.loads(spec),
-        orjson.loads(labels),
-        None if status is None else orjson.loads(status),
-        version,
-        created,
-        modified,
-    )
+    key = ResourceKey(str(kind), str(mesh), str(name))
+    at = version if isinstance(version, int) else 0
+    try:
+        return assemble(
+            key,
+            at,
+            spec=orjson.loads(spec),
+            labels=orjson.loads(labels),
+            status=None if status is None else orjson.loads(status),
+            times=(created, modified),
+        )
+    except orjson.JSONDecodeError as error:
+        return Damaged(key, at, f"not JSON: {error.msg} at byte {error.pos}")

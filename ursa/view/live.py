@@ -7,11 +7,14 @@ cannot be reached the last view stays as it is; a lost source is no evidence tha
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ursa.store.contract import Compacted, Store
 from ursa.view.view import Touched, View
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,9 @@ class LiveView:
                 await self.load()
 
     def _move(self, view: View, touched: Touched) -> None:
+        for key, damaged in view.damaged.items():
+            if self._current.damaged.get(key) != damaged:
+                log.error("what the store holds cannot be read", extra={"resource": str(key), "reason": damaged.reason})
         self._current = view
         if touched:
             for subscription in self._subscriptions:

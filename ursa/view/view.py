@@ -16,7 +16,7 @@ from immutables import Map
 
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Batch, Change, Contents
+from ursa.store.contract import Batch, Change, Contents, Create, Damaged, Update, Write
 
 Bucket: TypeAlias = Map[str, Resource]
 ServiceKey: TypeAlias = tuple[str, str]
@@ -72,17 +72,23 @@ class Touched:
 
 
 class View:
-    """All resources at one revision."""
+    """All resources at one revision.
 
-    __slots__ = ("_kinds", "_serving", "revision")
+    What is damaged in the store while this process runs stays here as it was, and is known to be `damaged`; what was
+    damaged before is not here, but is not missing either.
+    """
+
+    __slots__ = ("_kinds", "_serving", "damaged", "revision")
 
     def __init__(
         self,
         revision: int = 0,
         kinds: Map[str, Map[str, Bucket]] | None = None,
         serving: Map[ServiceKey, Bucket] | None = None,
+        damaged: Map[ResourceKey, Damaged] | None = None,
     ) -> None:
         self.revision = revision
+        self.damaged: Map[ResourceKey, Damaged] = damaged if damaged is not None else Map()
         self._kinds: Map[str, Map[str, Bucket]] = kinds if kinds is not None else Map()
         self._serving: Map[ServiceKey, Bucket] = serving if serving is not None else Map()
 
@@ -124,10 +130,12 @@ class View:
 
     def apply(self, batch: Batch) -> tuple[View, Touched]:
         """The view after a batch. Changes this view already has are left out, so a batch may be applied twice."""
-        kinds, serving = self._kinds, self._serving
+        kinds, serving, damaged = self._kinds, self._serving, self.damaged
         touched: dict[ResourceKey, Change] = {}
         for change in batch.changes:
             key, after = change.key, change.after
+            if key in damaged and (after is None or after.version > damaged[key].version):
+                damaged = damaged.delete(key)
             meshes = kinds.get(key.kind, Map())
             bucket = meshes.get(key.mesh, _EMPTY)
             before = bucket.get(key.name)
@@ -140,7 +148,9 @@ class View:
                 serving = _reindex(serving, before, after)
             first = touched.get(key)
             touched[key] = Change(key, after, first.before if first else before)
-        return View(max(self.revision, batch.revision), kinds, serving), Touched(touched)
+        for one in batch.damaged:
+            damaged = damaged.set(one.key, one)
+        return View(max(self.revision, batch.revision), kinds, serving, damaged), Touched(touched)
 
     def everything(self) -> Touched:
         """The step from an empty view to this one."""
@@ -148,10 +158,16 @@ class View:
 
     def catch_up(self, contents: Contents) -> tuple[View, Touched]:
         """The view that equals the contents, and what differs; for a start and for a feed that lost its past."""
-        present = {resource.key for resource in contents.resources}
+        present = {resource.key for resource in contents.resources} | {damaged.key for damaged in contents.damaged}
         gone = [Change(resource.key, None) for resource in self.all() if resource.key not in present]
         come = [Change(resource.key, resource) for resource in contents.resources]
-        return self.apply(Batch(contents.revision, (*gone, *come)))
+        healed = View(self.revision, self._kinds, self._serving)
+        return healed.apply(Batch(contents.revision, (*gone, *come), contents.damaged))
+
+    def replacing(self, resource: Resource) -> Write:
+        """The write that stores what others derive anew: over what is here or damaged, or where nothing is."""
+        here = self.damaged.get(resource.key) or self.get(*resource.key)
+        return Create(resource) if here is None else Update(resource, here.version)
 
 
 def services_of(dataplane: Resource) -> frozenset[str]:

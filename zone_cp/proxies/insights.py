@@ -19,7 +19,7 @@ from ursa.model.kind import Registry
 from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import proto_timestamp
 from ursa.runtime.clock import Clock
-from ursa.store.contract import Create, Store, Update, Write
+from ursa.store.contract import Store, Write
 from ursa.store.portions import portions
 from ursa.view.live import LiveView
 from zone_cp.dp_server.node import NodeInfo
@@ -252,8 +252,7 @@ class Insights:
         spec["metadata"] = subscription.metadata
         if subscription.mtls is not None:
             spec["mTLS"] = _counted(subscription.mtls, spec.get("mTLS", {}))
-        resource = Resource(kind.name, key.mesh, key.name, spec)
-        return Create(resource) if existing is None else Update(resource, existing.version)
+        return self._live.current.replacing(Resource(kind.name, key.mesh, key.name, spec))
 
     def _canonical(self, key: ResourceKey, node: NodeInfo) -> tuple[JsonObject, JsonObject]:
         """Version and metadata of a node as insights hold them: what their schema does not know is left out."""

@@ -21,7 +21,7 @@ from ursa.model.labels import Locality, compute_labels
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
-from ursa.store.contract import Create, Delete, Store, Update
+from ursa.store.contract import Delete, Store
 from ursa.view.live import LiveView
 from zone_cp.dp_server.node import NodeInfo
 from zone_cp.proxies.authentication import Authenticator
@@ -141,15 +141,15 @@ class Registration:
     async def _upsert(self, brought: Resource) -> Resource:
         kind = self._registry[brought.kind]
         for _ in range(ATTEMPTS):
-            existing = self._live.current.get(*brought.key)
+            view = self._live.current
+            existing = view.get(*brought.key)
             wanted = self._complete(brought, existing)
             if not kind.global_scope:
                 wanted = wanted.with_labels(compute_labels(wanted, kind, self._locality))
             if existing is not None and existing.same_content(wanted):
                 return existing
-            write = Create(wanted) if existing is None else Update(wanted, existing.version)
             try:
-                revision, (stored,) = await self._store.write([write])
+                revision, (stored,) = await self._store.write([view.replacing(wanted)])
             except (AlreadyExists, Conflict, NotFound):
                 # The view is behind: somebody else wrote it. What is there now has to be looked at.
                 await self._live.wait_for(await self._store.revision())

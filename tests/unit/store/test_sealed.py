@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ursa.errors import ConfigError, NotFound
+from ursa.errors import ConfigError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import SystemClock
-from ursa.store.contract import Batch, Store, create, update
+from ursa.store.contract import Batch, Store, Unreadable, create, update
 from ursa.store.memory import MemoryStore
 from ursa.store.sealed import SealedStore
 from ursa.store.sealing import SEALED, Sealer, SealingKey, Tampered, read_keys
@@ -90,20 +89,24 @@ async def test_a_store_whose_key_is_missing_is_refused() -> None:
             await sealed(inner, *keys)
 
 
-async def test_one_damaged_secret_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_damaged_secret_harms_no_other() -> None:
     inner = MemoryStore(SystemClock())
     store = await sealed(inner, OLD)
     good = await create(store, secret("good"))
     await create(store, secret("bad"))
     stolen = await inner.get(good.key)
     await update(inner, secret("bad").with_spec(stolen.spec))
-    with caplog.at_level(logging.ERROR):
-        assert (await store.contents()).resources == (good,)
-    (record,) = caplog.records
-    assert record.__dict__["error"] == "Secret default/bad cannot be opened: it was changed, moved or damaged"
-    with pytest.raises(NotFound):
+    contents = await store.contents()
+    assert contents.resources == (good,)
+    (damaged,) = contents.damaged
+    assert damaged.reason == "Secret default/bad cannot be opened: it was changed, moved or damaged"
+    with pytest.raises(Unreadable, match="Secret default/bad"):
         await store.get(secret("bad").key)
-    assert (await first_batch(store, good.version + 1)).changes == ()
+    batch = await first_batch(store, good.version + 1)
+    assert (batch.changes, batch.damaged) == ((), (damaged,))
+    await sealed(inner, OLD)
+    await update(store, secret("bad"))
+    assert (await store.contents()).damaged == ()
 
 
 @given(st.text(), st.dictionaries(st.text(), st.text() | st.integers(-(2**53), 2**53) | st.none()), st.binary())
