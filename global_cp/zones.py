@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from kds import features
 from kds.admin_calls import CALLS, CLUSTERS, CONFIG, STATS
@@ -37,8 +38,8 @@ from ursa.view.live import LiveView
 log = logging.getLogger(__name__)
 
 AGAIN = 1.0
-"""Seconds after which a zone that the store could not take is registered again, give or take a half. No setting: the
-store itself says when it is back, and until then this costs nothing."""
+"""Seconds after which what the store could not take is tried again, give or take a half. No setting: the store itself
+says when it is back, and until then this costs nothing."""
 
 
 class Tenure:
@@ -151,6 +152,9 @@ class Zones:
         self._progress: list[Callable[[str], None]] = []
         self._finished: dict[str, Sent] = {}
         self._arrivals = asyncio.Event()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        """Records of ends that the store could not take."""
 
     @property
     def connections(self) -> Mapping[str, Connection]:
@@ -263,13 +267,27 @@ class Zones:
                 self._finished.setdefault(kind, Sent()).add(mark)
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
         connection.end(Unavailable("the stream has ended"))
+        # gRPC cancels a handler when its peer is gone, maybe right now; whether the end is recorded, and so whether
+        # another control plane may speak for the zone, must not depend on that.
+        await asyncio.shield(_kept(self._stop(connection), self._endings))
+
+    async def _stop(self, connection: Connection) -> None:
         await cancel_and_wait(connection.writer, *([connection.guard] if connection.guard else []))
+        if not connection.status.recorded:
+            _kept(self._record_late(connection.status), self._late)
+
+    async def _record_late(self, status: ZoneStatus) -> None:
+        """Records the end of a connection once the store is back."""
+        while not await status.record():
+            await self._clock.sleep(self._clock.uniform(0.5, 1.5) * AGAIN)
 
     async def close(self) -> None:
         """Ends all connections; returns when all of that is recorded."""
         for connection in list(self._connections.values()):
             connection.end(Unavailable("the global control plane is shutting down"))
             await self.disconnect(connection)
+        await asyncio.gather(*self._endings)
+        await cancel_and_wait(*self._late)
 
     async def connected(self, caller: Caller) -> Tenure:
         """See `ZoneDirectory`."""
@@ -371,6 +389,14 @@ class Zones:
             if connection is not None and connection.caller.peer == caller.peer:
                 return
             await self._arrivals.wait()
+
+
+def _kept(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    """Starts something that outlives whoever began it, and keeps it in a set until it is done."""
+    task = spawn(work, "end of a zone's connection")
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 def newest_subscription(insight: Resource | None) -> JsonObject:

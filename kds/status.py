@@ -60,6 +60,8 @@ class ZoneStatus:
         self._streams: dict[str, int] = {}
         self._checked_at = 0
         self._ended_at = 0
+        self.recorded = True
+        """Whether the store has all that was to be recorded when it was tried the last time."""
         self._changed = asyncio.Event()
         self._opened = asyncio.Event()
 
@@ -95,22 +97,27 @@ class ZoneStatus:
             with suppress(TimeoutError):
                 async with asyncio.timeout(OPENING):
                     await self._opened.wait()
-            await self._record()
+            await self.record()
             while True:
                 await self._changed.wait()
                 await self._clock.sleep(self._interval)
                 self._changed.clear()
-                await self._record()
+                await self.record()
         finally:
             self._ended_at = self._clock.now_ns()
-            await self._record()
+            self.recorded = False
+            await self.record()
 
-    async def _record(self) -> None:
+    async def record(self) -> bool:
+        """Writes what is to be told now, unless the store is away; returns whether it is written."""
+        self.recorded = False
         try:
             await self._write()
+            self.recorded = True
         except Unavailable as error:
             log.info("status of a zone not written yet", extra={"zone": self._key.name, "error": str(error)})
             self._changed.set()
+        return self.recorded
 
     async def _write(self) -> None:
         async for _ in self._retries.attempts(self._clock):
