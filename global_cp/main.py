@@ -69,7 +69,17 @@ async def serve(settings: Settings) -> None:
     anonymous = settings.defaults.skip_tenant_resources
     publisher = Publisher(live, Downward(registry, skipped), complete=lambda view: anonymous or has_identity(view))
     authenticate = zone_authenticator(settings, live, clock)
-    zones = Zones(settings, store, live, registry, clock, instance=instance, authenticate=authenticate)
+    replicas = Replicas(settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None)
+    zones = Zones(
+        settings,
+        store,
+        live,
+        registry,
+        clock,
+        instance=instance,
+        holdings=replicas.holdings,
+        authenticate=authenticate,
+    )
     tunnel = AdminTunnel(clock, timeout=settings.multizone.global_.kds.admin_timeout)
     server = KdsServer(
         Parts(store, live, registry, clock, publisher, zones, tunnel),
@@ -86,7 +96,7 @@ async def serve(settings: Settings) -> None:
     limits = settings.multizone.global_.rollouts
     rollouts = Rollouts(live, registry, zones, publisher, clock, kept=limits.kept)
     rollouts.observe(metrics)
-    replicas = Replicas(settings, instance, led, live, clock)
+    metrics.register(replicas)
     proof = RolloutApi(rollouts, live, clock, RolloutsElsewhere(live, replicas.peers, instance), settings=limits)
     drains = DrainApi(settings, store, live, zones, clock)
     forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance, rollout=proof.answer)
@@ -128,7 +138,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("kds publisher", publisher.run)
         supervisor.start("zones of other replicas", zones.follow_others)
         supervisor.start("rollouts", rollouts.run)
-        for name, component in replicas.components(forwarded.answer).items():
+        for name, component in replicas.components(forwarded.answer, publisher.ready).items():
             supervisor.start(name, component)
         supervisor.start("kds server", KdsPort(settings, server, zones, tls).run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)

@@ -18,6 +18,7 @@ from typing import Any
 from kds import features
 from kds.admin_calls import CALLS, CLUSTERS, CONFIG, STATS
 from kds.insight import History, Session
+from kds.replicas.holdings import Crowded, Held, Holdings
 from kds.rollout_report import Report, decode_report
 from kds.sender import Sender
 from kds.status import ZoneStatus
@@ -82,6 +83,7 @@ class Connection:
     over: asyncio.Future[None]
     progressed: Callable[[str], None]
     guard: asyncio.Task[None] | None = None
+    held: Held | None = None
     heard: float = 0.0
     silence: float = 0.0
     """Seconds without a health check after which the zone counts as gone; 0 = any."""
@@ -142,9 +144,11 @@ class Zones:
         clock: Clock,
         *,
         instance: str,
+        holdings: Holdings,
         authenticate: Callable[[Caller], None] = lambda _: None,
     ) -> None:
         """Args: as their names say; `authenticate` raises Unauthenticated."""
+        self._holdings = holdings
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
         self._instance, self._check = instance, authenticate
         self._connections: dict[str, Connection] = {}
@@ -210,6 +214,7 @@ class Zones:
             silence=silence,
         )
         connection.guard = spawn(connection.watch(self._clock), f"health of zone {caller.zone}")
+        connection.held = self._holdings.add(caller.zone, lambda: connection.end(Crowded()))
         self._connections[caller.zone] = connection
         self._arrivals.set()
         self._arrivals = asyncio.Event()
@@ -266,6 +271,8 @@ class Zones:
             for kind, mark in connection.sender.marks.items():
                 self._finished.setdefault(kind, Sent()).add(mark)
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
+        if connection.held is not None:
+            self._holdings.discard(connection.held)
         connection.end(Unavailable("the stream has ended"))
         # gRPC cancels a handler when its peer is gone, maybe right now; whether the end is recorded, and so whether
         # another control plane may speak for the zone, must not depend on that.

@@ -49,8 +49,8 @@ from ursa.wire import mesh_pb2
 log = logging.getLogger(__name__)
 
 SOON = 0.5
-"""Seconds within which a connection is made again that became silent. No setting: it only matters below the base of the
-back-off, which is one."""
+"""Seconds within which a connection is made again that became silent, or that the global wants to lead elsewhere. No
+setting: it only matters below the base of the back-off, which is one."""
 
 FINAL = (grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INVALID_ARGUMENT)
 """How a global refuses a zone as such: nothing on the connection is of use then."""
@@ -152,6 +152,10 @@ class KdsClient:
             except Silent as failure:
                 # The global is there, only the way to it was lost: the next one need not wait long.
                 error, wait = str(failure), min(wait, SOON)
+            except CallEnded as failure:
+                error = str(failure)
+                if failure.asks_to_move:
+                    attempt, wait = 0, min(wait, SOON)
             except (UrsaError, OSError) as failure:
                 error = str(failure)
             if self._clock.monotonic() - started > self._backoff.cap:
@@ -185,8 +189,8 @@ class KdsClient:
             try:
                 await sync(connection)
             except Unavailable as error:
-                refused = isinstance(error, CallEnded) and error.code in FINAL
-                if refused or not await connection.works(GLOBAL_SERVICE, HEALTH):
+                over = isinstance(error, CallEnded) and (error.code in FINAL or error.asks_to_move)
+                if over or not await connection.works(GLOBAL_SERVICE, HEALTH):
                     raise
                 if self._clock.monotonic() - started > self._backoff.cap:
                     attempt = 0

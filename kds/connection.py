@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import grpc
 
 from kds.failures import readable
-from kds.transport import Metadata
+from kds.transport import ELSEWHERE, Metadata
 from ursa.errors import Unavailable
 from ursa.runtime.tasks import spawn
 
@@ -23,8 +23,10 @@ _LEFT: set[asyncio.Task[object]] = set()
 class CallEnded(Unavailable):
     """A call is over although it was needed."""
 
-    def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
+    def __init__(self, code: grpc.StatusCode, details: str | None, trailing: Iterable[tuple[str, object]] = ()) -> None:
         self.code = code
+        self.asks_to_move = any(key == ELSEWHERE for key, _ in trailing)
+        """Whether the peer wants to be left for another one."""
         super().__init__(f"{code.name}: {readable(details or 'no details')}")
 
 
@@ -52,14 +54,15 @@ class ClientStream:
 
     async def ended(self) -> None:
         """Waits for the final status and raises it as CallEnded: no stream of KDS is meant to end."""
-        raise CallEnded(await self._call.code(), await self._call.details())
+        trailing = await self._call.trailing_metadata()
+        raise CallEnded(await self._call.code(), await self._call.details(), trailing or ())
 
     async def _run(self, operation: Coroutine[Any, Any, object]) -> object:
         task = spawn(operation, "kds: stream operation")
         try:
             return await asyncio.shield(task)
         except grpc.aio.AioRpcError as error:
-            raise CallEnded(error.code(), error.details()) from None
+            raise CallEnded(error.code(), error.details(), error.trailing_metadata() or ()) from None
         except asyncio.CancelledError:
             if task.cancelled():
                 raise CallEnded(grpc.StatusCode.CANCELLED, "the global cancelled the call") from None

@@ -25,12 +25,14 @@ from kds.held import held_versions
 from kds.offer import Audience, OneZone
 from kds.ownership import FromZone
 from kds.publisher import Publisher
+from kds.replicas.holdings import Crowded
 from kds.requester import Node, Requester
 from kds.rollout_report import REPORT
 from kds.sender import Sender, Speaker
 from kds.streams import Line, race, run_requester, run_sender
 from kds.transport import (
     DOWN,
+    ELSEWHERE,
     GLOBAL_SERVICE,
     HEALTH,
     SYNC_SERVICE,
@@ -180,7 +182,8 @@ class KdsServer:
                 log.warning("zone stream failed", extra={"zone": zone, "error": str(error), "peer": context.peer()})
                 await self._let_finish(context)
                 code = next((c for kind, c in CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
-                await context.abort(code, str(error))
+                elsewhere = ((ELSEWHERE, ""),) if isinstance(error, Crowded) else ()
+                await context.abort(code, str(error), trailing_metadata=elsewhere)
 
         return grpc.stream_stream_rpc_method_handler(handle)
 

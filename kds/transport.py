@@ -21,6 +21,8 @@ HEALTH = "HealthCheck"
 CLIENT_ID = "client-id"
 FEATURES = "features"
 AUTHORIZATION = "authorization"
+ELSEWHERE = "ursa-connect-elsewhere"
+"""At the end of a stream: the zone should make a new connection, which may lead to another replica."""
 
 KEEPALIVE = 15_000
 """Milliseconds after which a silent connection is probed, and within which it must answer. No setting: Kuma's

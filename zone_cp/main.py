@@ -31,6 +31,7 @@ from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
 from zone_cp.dp_server.ads import AdsServer
 from zone_cp.dp_server.bootstrap import bootstrap_application
+from zone_cp.dp_server.connections import Connections
 from zone_cp.dp_server.hds import HealthDiscovery
 from zone_cp.dp_server.server import DpServer
 from zone_cp.envoy_admin import EnvoyAdmin
@@ -101,12 +102,21 @@ async def serve(settings: Settings) -> None:
     dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
     dp_pair = ReloadedPair(dp_tls)
     hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
-    ads = AdsServer(lifecycle.attach, instance, nack_backoff=xds.nack_backoff)
+    replicas = Replicas(settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None)
+    connections = Connections()
+    ads = AdsServer(
+        lifecycle.attach,
+        instance,
+        holdings=replicas.holdings,
+        connections=connections,
+        nack_backoff=xds.nack_backoff,
+    )
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
         streams=[ads, *([hds] if settings.dp_server.hds.enabled else [])],
         http=bootstrap_application(settings, live, registry, dp_pair),
+        connections=connections,
     )
 
     # What users see.
@@ -120,7 +130,7 @@ async def serve(settings: Settings) -> None:
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
-    replicas = Replicas(settings, instance, led, live, clock)
+    metrics.register(replicas)
     endpoints = [
         store_status.endpoint(),
         replicas.endpoint(),
@@ -172,7 +182,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("reconciler", reconciler.run)
         supervisor.start("certificate renewal", reconciler.run_renewals)
         supervisor.start("proxy status", insights.run)
-        for name, component in replicas.components(admin.answer).items():
+        for name, component in replicas.components(admin.answer, live.ready).items():
             supervisor.start(name, component)
         supervisor.start(DP_SERVER, dp_server.run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)

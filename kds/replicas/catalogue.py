@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -16,17 +16,27 @@ CONFIG = "cp-catalog"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Replica:
-    """One process of a control plane, and where others reach it."""
+    """One process of a control plane, and where others reach it.
+
+    It is the same replica however many streams it serves, so these do not count when replicas are compared.
+    """
 
     id: str
     address: str
     port: int
     leader: bool = False
+    streams: int = field(default=0, compare=False)
 
     @property
     def document(self) -> JsonObject:
         """As the catalogue has it."""
-        return {"id": self.id, "address": self.address, "interCpPort": self.port, "leader": self.leader}
+        return {
+            "id": self.id,
+            "address": self.address,
+            "interCpPort": self.port,
+            "leader": self.leader,
+            "streams": self.streams,
+        }
 
 
 def read_catalogue(view: View) -> tuple[Replica, ...]:
@@ -34,14 +44,19 @@ def read_catalogue(view: View) -> tuple[Replica, ...]:
     config = view.get("Config", "", CONFIG)
     try:
         listed = orjson.loads(str(config.spec.get("config", ""))).get("instances", ()) if config is not None else ()
-        return tuple(
-            sorted(
-                Replica(str(one["id"]), str(one["address"]), int(one["interCpPort"]), bool(one.get("leader")))
-                for one in listed
-            )
-        )
+        return tuple(sorted(_read(one) for one in listed))
     except (ValueError, LookupError, TypeError, AttributeError):
         return ()
+
+
+def _read(one: JsonObject) -> Replica:
+    return Replica(
+        str(one["id"]),
+        str(one["address"]),
+        int(one["interCpPort"]),
+        bool(one.get("leader")),
+        int(one.get("streams", 0)),
+    )
 
 
 def find_replica(view: View, instance: str) -> Replica | None:

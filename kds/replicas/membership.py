@@ -2,7 +2,8 @@
 
 A replica is listed as soon as it is heard of, and leaves when it says goodbye or was silent for a whole interval. The
 list is written when it changes, and never while it does not. Followers turn to a new leader when the list shows it,
-not when their next ping is due.
+not when their next ping is due. How many streams a replica serves travels with its pings, and is written when it has
+changed by much.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from kds.replicas.catalogue import CONFIG, Replica, catalogue_config, read_catalogue
+from kds.replicas.holdings import Holdings
 from kds.replicas.peers import Peers
+from kds.replicas.shares import is_noteworthy
+from kds.streams import race
 from kds.waiting import within
 from ursa.errors import Conflict, NotFound, Unavailable
 from ursa.runtime.addresses import own_address
@@ -39,9 +43,17 @@ class Membership:
     """This replica's part in the catalogue; `lead` runs while it leads, `follow` always."""
 
     def __init__(
-        self, settings: Settings, own: Replica, store: Store, live: LiveView, peers: Peers, clock: Clock
+        self,
+        settings: Settings,
+        own: Replica,
+        store: Store,
+        live: LiveView,
+        peers: Peers,
+        clock: Clock,
+        holdings: Holdings,
     ) -> None:
         """Args: store: takes writes only while this replica leads."""
+        self._holdings = holdings
         self._own, self._store, self._live, self._peers, self._clock = own, store, live, peers, clock
         self._heartbeat = settings.inter_cp.catalog.heartbeat_interval
         self._longest = settings.inter_cp.client.ping_max_backoff
@@ -50,6 +62,8 @@ class Membership:
         self._heard: dict[str, Replica] = {}
         self._news = asyncio.Event()
         self._leads = False
+        self._told = 0
+        """How many streams of its own this replica last wrote down."""
 
     def pinged(self, replica: Replica, ready: bool) -> bool:
         """A follower lives, or is about to end; returns whether this replica leads."""
@@ -57,11 +71,14 @@ class Membership:
             return self._leads
         known = self._listed.get(replica.id)
         if ready:
+            if known == replica and not is_noteworthy(known.streams, replica.streams):
+                # What is listed stays as it is, or small changes would never add up to a noteworthy one.
+                replica = known
             self._heard[replica.id] = self._listed[replica.id] = replica
         else:
             self._heard.pop(replica.id, None)
             self._listed.pop(replica.id, None)
-        if self._listed.get(replica.id) != known:
+        if self._listed.get(replica.id) is not known:
             self._news.set()
         return True
 
@@ -73,21 +90,35 @@ class Membership:
         self._heard = {}
         self._leads = True
         try:
-            ends = self._clock.monotonic() + self._interval
-            while True:
-                await self._write([*self._listed.values(), replace(self._own, leader=True)])
-                # Nobody can fall silent where nobody is.
-                left = ends - self._clock.monotonic() if self._listed else None
-                await within(self._news.wait(), left, self._clock)
-                self._news.clear()
-                if self._clock.monotonic() >= ends:
-                    self._listed, self._heard = self._heard, {}
-                    ends = self._clock.monotonic() + self._interval
+            await race(self._keep_catalogue(), self._watch_own())
         finally:
             self._leads = False
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(FAREWELL):
                     await self._write(replace(one, leader=False) for one in read_catalogue(self._live.current))
+
+    async def _keep_catalogue(self) -> None:
+        ends = self._clock.monotonic() + self._interval
+        while True:
+            if is_noteworthy(self._told, self._holdings.count):
+                self._told = self._holdings.count
+            await self._write([*self._listed.values(), replace(self._own, leader=True, streams=self._told)])
+            # Nobody can fall silent where nobody is.
+            left = ends - self._clock.monotonic() if self._listed else None
+            await within(self._news.wait(), left, self._clock)
+            self._news.clear()
+            if self._clock.monotonic() >= ends:
+                self._listed, self._heard = self._heard, {}
+                ends = self._clock.monotonic() + self._interval
+
+    async def _watch_own(self) -> None:
+        """Has it written when the own number of streams has changed, as often as others tell theirs."""
+        while True:
+            seen = self._holdings.changes
+            if self._listed and is_noteworthy(self._told, self._holdings.count):
+                self._news.set()
+                await self._clock.sleep(self._heartbeat)
+            await self._holdings.change(seen)
 
     async def follow(self) -> None:
         """Pings the leader until cancelled, and once more then."""
@@ -114,7 +145,7 @@ class Membership:
     async def _ping(self, leader: Replica) -> bool:
         """Whether the leader took notice."""
         try:
-            await self._peers.ping(leader, self._own, ready=True)
+            await self._peers.ping(leader, replace(self._own, streams=self._holdings.count), ready=True)
         except Unavailable as error:
             log.debug("leader does not answer", extra={"leader": leader.id, "error": str(error)})
             return False

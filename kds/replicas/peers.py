@@ -9,7 +9,7 @@ import grpc
 from kds.admin_calls import AdminQuery, decode_answer, encode_query
 from kds.replicas.catalogue import Replica
 from kds.replicas.credentials import Credentials
-from kds.transport import client_options
+from kds.transport import Metadata, client_options
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.multizone import InterCpClient
@@ -17,6 +17,9 @@ from ursa.wire import system_pb2
 
 FORWARD = "kuma.mesh.v1alpha1.InterCPEnvoyAdminForwardService"
 PING = "kuma.system.v1alpha1.InterCpPingService"
+STREAMS = "ursa-streams"
+"""Metadata of a ping: how many streams its sender serves."""
+
 METHODS = {"config": "XDSConfig", "stats": "Stats", "clusters": "Clusters"}
 """Method by question."""
 
@@ -52,7 +55,8 @@ class Peers:
         request = system_pb2.PingRequest(
             instance_id=own.id, address=own.address, inter_cp_port=own.port, ready=ready
         ).SerializeToString()
-        answer = await self._call(leader, f"/{PING}/Ping", request, self._settings.ping_timeout)
+        streams = ((STREAMS, str(own.streams)),)
+        answer = await self._call(leader, f"/{PING}/Ping", request, self._settings.ping_timeout, metadata=streams)
         return bool(system_pb2.PingResponse.FromString(answer).leader)
 
     async def ask(self, replica: Replica, query: AdminQuery) -> bytes:
@@ -74,10 +78,12 @@ class Peers:
         for link in links:
             await link.channel.close()
 
-    async def _call(self, replica: Replica, method: str, request: bytes, timeout: float) -> bytes:
+    async def _call(
+        self, replica: Replica, method: str, request: bytes, timeout: float, *, metadata: Metadata = ()
+    ) -> bytes:
         link = await self._link(replica.address, replica.port)
         try:
-            answer: bytes = await link.channel.unary_unary(method)(request, timeout=timeout)
+            answer: bytes = await link.channel.unary_unary(method)(request, timeout=timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 # gRPC would wait ever longer before it connects again; who restarts at that address is back at once.

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from kds.admin_calls import AdminQuery, decode_query, encode_answer
 from kds.replicas.catalogue import Replica
 from kds.replicas.credentials import SECRET, Credentials, issue_credentials
-from kds.replicas.peers import FORWARD, METHODS, PING, UNLIMITED, Peers
+from kds.replicas.peers import FORWARD, METHODS, PING, STREAMS, UNLIMITED, Peers
 from kds.streams import race
 from kds.transport import server_options
 from ursa.errors import NotFound, ProtocolError, Unavailable, UrsaError
@@ -126,7 +126,9 @@ class ReplicaPort:
             ping = system_pb2.PingRequest.FromString(request)
         except DecodeError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not a ping: {error}")
-        replica = Replica(ping.instance_id, ping.address, ping.inter_cp_port)
+        streams = str(dict(context.invocation_metadata() or ()).get(STREAMS, ""))
+        serves = int(streams) if streams.isdecimal() else 0
+        replica = Replica(ping.instance_id, ping.address, ping.inter_cp_port, streams=serves)
         leads = self._pinged(replica, ping.ready)
         return system_pb2.PingResponse(leader=leads).SerializeToString()
 

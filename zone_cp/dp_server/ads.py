@@ -11,11 +11,13 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 
+from kds.replicas.holdings import Crowded, Holdings
 from ursa.discovery.delta import DeltaSession
 from ursa.discovery.messages import DeltaRequest, SotwRequest
 from ursa.discovery.sotw import SotwSession
 from ursa.errors import Unavailable, UrsaError
 from zone_cp.dp_server.calls import authorization, first_request
+from zone_cp.dp_server.connections import Connections
 from zone_cp.dp_server.conversation import Conversation, Talker
 from zone_cp.dp_server.dialect import ENVOY
 from zone_cp.dp_server.node import read_node
@@ -37,15 +39,26 @@ class ShuttingDown(Unavailable):
 class AdsServer:
     """Serves `StreamAggregatedResources` and `DeltaAggregatedResources`."""
 
-    def __init__(self, attach: Attach, instance_id: str, *, nack_backoff: float) -> None:
+    def __init__(
+        self,
+        attach: Attach,
+        instance_id: str,
+        *,
+        holdings: Holdings,
+        connections: Connections,
+        nack_backoff: float,
+    ) -> None:
         """Serves streams that `attach` accepts.
 
         Args:
             attach: authenticates proxies and registers their streams.
             instance_id: names this control plane to proxies.
+            holdings: gets all streams, and may let some go.
+            connections: on which streams come.
             nack_backoff: seconds after which a proxy is offered again what it refused; more after every refusal.
         """
         self._attach, self._instance_id, self._nack_backoff = attach, instance_id, nack_backoff
+        self._holdings, self._connections = holdings, connections
         self._conversations: set[Conversation[SotwRequest] | Conversation[DeltaRequest]] = set()
 
     @property
@@ -95,6 +108,11 @@ class AdsServer:
                 await self._serve(context, received, requests, session, read, delta=delta)
         except ShuttingDown as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except Crowded as error:
+            try:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            finally:
+                self._connections.hang_up(context.peer())
         except UrsaError as error:
             log.warning("discovery stream ended", extra={"proxy": claimed, "peer": context.peer(), "error": error})
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -113,8 +131,10 @@ class AdsServer:
         proxy = await self._attach(node, authorization(context), delta=delta)
         conversation = Conversation(node.id, proxy, session, read=read, nack_backoff=self._nack_backoff)
         self._conversations.add(conversation)
+        held = self._holdings.add(node.id, lambda: conversation.end(Crowded()))
         try:
             await conversation.run(received.request, requests, context.write)
         finally:
             self._conversations.discard(conversation)
+            self._holdings.discard(held)
             await proxy.close()

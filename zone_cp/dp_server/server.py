@@ -18,8 +18,8 @@ from aiohttp import web
 from ursa.errors import ConfigError
 from ursa.runtime.tls import ReloadedPair, grpc_credentials, server_context
 from ursa.runtime.tls_rules import TlsRules
+from zone_cp.dp_server.connections import Connections
 from zone_cp.dp_server.front import Front
-from zone_cp.dp_server.splice import Splice, splice
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class DpServer:
         *,
         streams: Sequence[StreamService],
         http: web.Application,
+        connections: Connections,
     ) -> None:
         """Nothing listens before `start`.
 
@@ -79,6 +80,7 @@ class DpServer:
             pair: certificate of both servers.
             streams: the gRPC services.
             http: what answers requests that are not gRPC.
+            connections: gets those of the gRPC services.
         """
         self._settings, self._pair, self._streams = settings, pair, streams
         self._context = server_context(pair, replace(settings.tls, alpn=("http/1.1",)))
@@ -86,7 +88,7 @@ class DpServer:
         self._front = Front(self._serve_grpc, self._serve_http, timeout=settings.read_header_timeout)
         self._grpc: grpc.aio.Server | None = None
         self._socket_dir: Path | None = None
-        self._splices: set[Splice] = set()
+        self._connections = connections
 
     async def run(self) -> None:
         """Serves until cancelled: a component of a control plane."""
@@ -124,8 +126,7 @@ class DpServer:
             service.close()
         if self._grpc is not None:
             await self._grpc.stop(grace)
-        for spliced in list(self._splices):
-            spliced.close()
+        self._connections.close()
         await self._runner.cleanup()
         if self._socket_dir is not None:
             await asyncio.to_thread(shutil.rmtree, self._socket_dir, ignore_errors=True)
@@ -140,7 +141,7 @@ class DpServer:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # A peer that died does not answer the end of the connection either, which would keep the splice open.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * KEEPALIVE)
-        self._splices.add(await splice(connection, str(self._socket), self._splices.discard))
+        await self._connections.join(connection, self._socket)
 
     async def _serve_http(self, connection: socket.socket) -> None:
         server = self._runner.server

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 PORTION = 32 * 1024
 """Bytes moved at a time. A larger buffer would be mapped and unmapped by the allocator for every message."""
@@ -81,7 +82,7 @@ class Direction:
 class Splice:
     """A client's connection and the one to the server behind it."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, on_lost: Callable[[Splice], None]) -> None:
+    def __init__(self, client: socket.socket, server: socket.socket, on_lost: Callable[[Splice], object]) -> None:
         """Tells `on_lost` when both are closed."""
         self._sockets, self._on_lost, self._is_open = (client, server), on_lost, True
         self._directions = (Direction(client, server, self._ended), Direction(server, client, self._ended))
@@ -105,8 +106,8 @@ class Splice:
             self.close()
 
 
-async def splice(client: socket.socket, path: str, on_lost: Callable[[Splice], None]) -> Splice:
-    """Joins an accepted connection with the server that listens at a Unix socket.
+async def splice(client: socket.socket, path: str, name: Path, on_lost: Callable[[Splice], object]) -> Splice:
+    """Joins an accepted connection with the server that listens at a Unix socket, to which it is known by `name`.
 
     Raises:
         OSError: the server cannot be reached; `client` is left to the caller.
@@ -114,6 +115,9 @@ async def splice(client: socket.socket, path: str, on_lost: Callable[[Splice], N
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     server.setblocking(False)
     try:
+        server.bind(str(name))
+        # The name outlives its file.
+        name.unlink()
         await asyncio.get_running_loop().sock_connect(server, path)
     except BaseException:
         server.close()

@@ -9,12 +9,14 @@ import grpc
 from aiohttp import web
 from envoy.service.discovery.v3 import discovery_pb2
 
+from kds.replicas.holdings import Holdings
 from ursa.discovery.snapshot import ResourceSet, Snapshot, entry
 from ursa.envoy.types import CLUSTER
 from ursa.errors import Unauthenticated
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.tls import ReloadedPair, ensure_self_signed
 from zone_cp.dp_server.ads import SERVICE, AdsServer
+from zone_cp.dp_server.connections import Connections
 from zone_cp.dp_server.node import NodeInfo
 from zone_cp.dp_server.server import DpServer, DpServerSettings
 
@@ -67,11 +69,13 @@ class Lab:
         self.snapshot = snapshot_of(CLUSTER, backend=b"one")
         self.proxies: list[FakeProxy] = []
         self.files = ensure_self_signed(folder, SystemClock())
-        self.ads = AdsServer(self.attach, "cp-1", nack_backoff=0.1)
+        self.holdings, connections = Holdings(), Connections()
+        self.ads = AdsServer(self.attach, "cp-1", holdings=self.holdings, connections=connections, nack_backoff=0.1)
         settings = DpServerSettings(host="127.0.0.1", port=0, read_header_timeout=0.5)
         http = web.Application()
         http.router.add_post("/bootstrap", self.bootstrap)
-        self.server = DpServer(settings, ReloadedPair(self.files), streams=[self.ads], http=http)
+        pair = ReloadedPair(self.files)
+        self.server = DpServer(settings, pair, streams=[self.ads], http=http, connections=connections)
         self.port = 0
 
     async def bootstrap(self, request: web.Request) -> web.Response:

@@ -54,7 +54,7 @@ async def joined(folder: Path) -> AsyncIterator[Joined]:
         client.setblocking(False)
         accepted, _ = front.accept()
         accepted.setblocking(False)
-        made = await splice(accepted, str(folder / "s"), lost.append)
+        made = await splice(accepted, str(folder / "s"), folder / "c", lost.append)
         server, _ = await loop.sock_accept(listener)
         try:
             yield Joined(client, server, made, lost)
@@ -129,6 +129,6 @@ async def test_nobody_behind_the_socket_leaves_the_client_to_the_caller(tmp_path
     with left, right:
         left.setblocking(False)
         with pytest.raises(OSError):
-            await splice(left, str(tmp_path / "nobody"), print)
+            await splice(left, str(tmp_path / "nobody"), tmp_path / "c", print)
         right.sendall(b"x")
         assert left.recv(1) == b"x"

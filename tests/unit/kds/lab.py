@@ -10,6 +10,7 @@ from global_cp.zones import Zones
 from kds.client import KdsClient, no_proxies
 from kds.downward import Downward
 from kds.publisher import Publisher
+from kds.replicas.holdings import Holdings
 from kds.server import KdsServer, Parts
 from kds.tuning import global_tuning
 from kds.tunnel import AdminTunnel
@@ -74,6 +75,7 @@ class Global(Side):
         settings = load(None, {"KUMA_MODE": "global", **flush, **environment})
         self.publisher = Publisher(self.live, Downward(REGISTRY))
         self.tunnel = AdminTunnel(self.clock)
+        self.holdings = Holdings()
         self.zones = Zones(
             settings.settings,
             self.store,
@@ -81,6 +83,7 @@ class Global(Side):
             REGISTRY,
             self.clock,
             instance="global-1",
+            holdings=self.holdings,
             authenticate=lambda _: None,
         )
         self.tuning = global_tuning(settings.settings)

@@ -27,7 +27,9 @@ class Replica(Global):
             self.store = first.store
             self.live._store = first.store
         settings = load(None, {"KUMA_MODE": "global", "KUMA_MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL": "50ms"})
-        self.zones = Zones(settings.settings, self.store, self.live, REGISTRY, self.clock, instance=instance)
+        self.zones = Zones(
+            settings.settings, self.store, self.live, REGISTRY, self.clock, instance=instance, holdings=self.holdings
+        )
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from kds.replicas.catalogue import CONFIG, Replica, catalogue_config, read_catalogue
+from kds.replicas.holdings import Holdings
 from kds.replicas.membership import Membership
 from tests.unit.kds.lab import Side
 from ursa.errors import Unavailable
@@ -73,7 +74,9 @@ class Member:
     def __init__(self, side: Side, live: LiveView | None = None) -> None:
         self.side, self.clock, self.peers = side, ManualClock(), FakePeers()
         settings = load(None, {"KUMA_MODE": "global"}).settings
-        self.membership = Membership(settings, OWN, side.store, live or side.live, self.peers, self.clock)
+        self.holdings = Holdings()
+        view = live or side.live
+        self.membership = Membership(settings, OWN, side.store, view, self.peers, self.clock, self.holdings)
 
     def run(self, name: str, run: Callable[[], object]) -> None:
         self.side.supervisor.start(name, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -79,23 +80,26 @@ async def host() -> AsyncIterator[Host]:
     await side.close()
 
 
-async def test_the_catalogue_is_kumas(host: Host) -> None:
-    replicas = [Replica("vm-b", "10.0.0.2", 5683), Replica("vm-a", HOME, 5783, leader=True)]
+async def test_the_catalogue_is_kumas_with_streams(host: Host) -> None:
+    replicas = [Replica("vm-b", "10.0.0.2", 5683, streams=7), Replica("vm-a", HOME, 5783, leader=True)]
     config = catalogue_config(replicas)
     assert config.name == "cp-catalog"
     assert config.spec["config"] == (
-        '{"instances":[{"id":"vm-a","address":"127.0.0.1","interCpPort":5783,"leader":true},'
-        '{"id":"vm-b","address":"10.0.0.2","interCpPort":5683,"leader":false}]}'
+        '{"instances":[{"id":"vm-a","address":"127.0.0.1","interCpPort":5783,"leader":true,"streams":0},'
+        '{"id":"vm-b","address":"10.0.0.2","interCpPort":5683,"leader":false,"streams":7}]}'
     )
     await host.side.put(config)
-    assert read_catalogue(host.side.live.current) == tuple(sorted(replicas))
+    found = read_catalogue(host.side.live.current)
+    assert found == tuple(sorted(replicas))
+    assert [one.streams for one in found] == [0, 7]
 
 
 async def test_only_replicas_get_an_answer(host: Host) -> None:
     await host.start().listening.wait()
     peers = await host.caller()
-    assert await peers.ping(host.own, CALLER, ready=True)
+    assert await peers.ping(host.own, replace(CALLER, streams=9), ready=True)
     assert host.pings == [(CALLER, True)]
+    assert host.pings[0][0].streams == 9
     authority = issue_credentials(host.authority(), HOME, host.side.clock.now_ns()).authority
     other_ca = create_named_ca("Control Plane Intercommunication CA", host.side.clock.now_ns())
     stranger = issue_credentials(

@@ -305,6 +305,27 @@ class InterCpClient(Group):
     )
 
 
+class InterCpBalance(Group):
+    """Settings below `interCp.balance`: how streams spread again after instances came or went. All ours."""
+
+    enabled: bool = setting(
+        True, env="INTER_CP_BALANCE_ENABLED", doc="ours: an instance with too many streams lets some connect elsewhere"
+    )
+    margin_percent: int = setting(
+        10, env="INTER_CP_BALANCE_MARGIN_PERCENT", doc="ours: too many is so much more than an equal share"
+    )
+    delay: Duration = setting(
+        30.0, env="INTER_CP_BALANCE_DELAY", doc="ours: for so long an instance must have too many before it begins"
+    )
+    interval: Duration = setting(10.0, env="INTER_CP_BALANCE_INTERVAL", doc="ours: length of one round")
+    step_percent: int = setting(
+        10, env="INTER_CP_BALANCE_STEP_PERCENT", doc="ours: so much of its streams an instance lets go in one round"
+    )
+    rest: Duration = setting(
+        600.0, env="INTER_CP_BALANCE_REST", doc="ours: for so long an instance does not let the same peer go again"
+    )
+
+
 class InterCp(Group):
     """Settings below `interCp`."""
 
@@ -312,6 +333,7 @@ class InterCp(Group):
     server: InterCpServer = group(InterCpServer)
     lease: InterCpLease = group(InterCpLease)
     client: InterCpClient = group(InterCpClient)
+    balance: InterCpBalance = group(InterCpBalance)
 
 
 class EventBus(Group):
