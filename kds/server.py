@@ -179,10 +179,12 @@ class KdsServer:
                 # Writing to a peer that has just gone; there is nobody to tell.
                 log.debug("zone stream broke", extra={"error": str(error), "peer": context.peer()})
             except UrsaError as error:
-                log.warning("zone stream failed", extra={"zone": zone, "error": str(error), "peer": context.peer()})
+                moves = isinstance(error, Crowded)
+                level = logging.INFO if moves else logging.WARNING
+                log.log(level, "zone stream ended", extra={"zone": zone, "error": str(error), "peer": context.peer()})
                 await self._let_finish(context)
                 code = next((c for kind, c in CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
-                elsewhere = ((ELSEWHERE, ""),) if isinstance(error, Crowded) else ()
+                elsewhere = ((ELSEWHERE, ""),) if moves else ()
                 await context.abort(code, str(error), trailing_metadata=elsewhere)
 
         return grpc.stream_stream_rpc_method_handler(handle)

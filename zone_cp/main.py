@@ -94,6 +94,7 @@ async def serve(settings: Settings) -> None:
         place_of(settings).locality,
         authenticator,
         clock,
+        instance,
         xds.dataplane_deregistration_delay,
     )
     kept = settings.metrics.dataplane.subscription_limit

@@ -2,8 +2,8 @@
 
 Peers find another replica by themselves, through the one address they know, so nothing here decides where a stream
 goes. What each replica serves is in the catalogue. Nothing runs while all have about their share: only a change of the
-catalogue or of the own number wakes this. A peer that was let go is spared for a while, wherever it lands, so a load
-balancer that insists on this replica is not fought, and no stream goes back and forth.
+catalogue or of the own number wakes this. A load balancer that leads peers back to where they were is not fought: who
+was let go twice is spared for a while, and those go first that never were.
 """
 
 from __future__ import annotations
@@ -26,6 +26,19 @@ UNSETTLED = 1.5
 """A pause takes up to this times as long as said, so that replicas do not act at the same moment."""
 
 
+MOST = 2
+"""How often a peer is let go until it is spared. No setting: where connections are spread at random every second one
+comes back, and on average each peer has to go once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """How often a peer was let go, and until when that counts."""
+
+    count: int
+    until: float
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a replica has to go by: where it stands, and whether that can be trusted now."""
@@ -43,8 +56,8 @@ class Balance:
         self._settings, self._own, self._clock = settings, own, clock
         self._live, self._holdings, self._is_cut_off = around.live, around.holdings, around.is_cut_off
         self._limits = Limits(settings.margin_percent / 100, settings.step_percent / 100)
-        self._spared: dict[str, float] = {}
-        """Until when each peer is spared that was let go."""
+        self._moves: dict[str, Moves] = {}
+        """Peers that were let go not long ago."""
 
     async def run(self) -> None:
         """Levels whenever there is need, until cancelled."""
@@ -77,11 +90,12 @@ class Balance:
         """Lets so many streams go, spread over an interval; returns how many went."""
         went = 0
         while went < count and self._surplus(moving=moving + went, begun=True):
-            peer = self._holdings.release(self._spared)
+            peer = self._holdings.release(self._recent_moves(), most=MOST)
             if peer is None:
                 break
             went += 1
-            self._spared[peer] = self._clock.monotonic() + self._settings.rest
+            known = self._moves.get(peer)
+            self._moves[peer] = Moves(known.count + 1 if known else 1, self._clock.monotonic() + self._settings.rest)
             await self._pause(self._settings.interval / count)
         if not count:
             await self._pause(self._settings.interval)
@@ -94,12 +108,12 @@ class Balance:
         if not others or len(others) == len(catalogue) or self._is_cut_off() or not any(o.leader for o in catalogue):
             return 0
         found = surplus(self._holdings.count, others, self._limits, moving=moving, begun=begun)
-        return min(found, self._movable()) if found else 0
+        return min(found, self._holdings.movable(self._recent_moves(), most=MOST)) if found else 0
 
-    def _movable(self) -> int:
+    def _recent_moves(self) -> dict[str, int]:
         now = self._clock.monotonic()
-        self._spared = {peer: until for peer, until in self._spared.items() if until > now}
-        return self._holdings.movable(self._spared)
+        self._moves = {peer: moves for peer, moves in self._moves.items() if moves.until > now}
+        return {peer: moves.count for peer, moves in self._moves.items()}
 
     def _members(self) -> frozenset[str]:
         return frozenset(one.id for one in read_catalogue(self._live.current))

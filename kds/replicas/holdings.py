@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ursa.errors import Unavailable
@@ -59,15 +59,19 @@ class Holdings:
             del self._held[held]
             self._note()
 
-    def movable(self, spared: Container[str]) -> int:
-        """How many there are beside those to be spared."""
-        return sum(held.peer not in spared for held in self._held)
+    def movable(self, moves: Mapping[str, int], *, most: int) -> int:
+        """How many there are that were let go less than `most` times, as `moves` counts."""
+        return sum(moves.get(held.peer, 0) < most for held in self._held)
 
-    def release(self, spared: Container[str]) -> str | None:
-        """Lets go who has been here for longest and is not to be spared; returns who that was."""
-        held = next((held for held in self._held if held.peer not in spared), None)
-        if held is None:
+    def release(self, moves: Mapping[str, int], *, most: int) -> str | None:
+        """Lets one go: of those that were let go least, less than `most` times, the one that came first.
+
+        Returns who that was, None when there is nobody.
+        """
+        candidates = [held for held in self._held if moves.get(held.peer, 0) < most]
+        if not candidates:
             return None
+        held = min(candidates, key=lambda one: moves.get(one.peer, 0))
         self.discard(held)
         self.moved += 1
         held.let_go()

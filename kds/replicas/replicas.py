@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from aiohttp import web
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from kds.replicas.balance import Balance, Surroundings
@@ -78,6 +78,7 @@ class Replicas(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See `prometheus_client`."""
+        yield GaugeMetricFamily("ursa_streams_served", "Streams of zones or proxies here", self.holdings.count)
         yield CounterMetricFamily("ursa_streams_moved", "Streams let go for others to serve", self.holdings.moved)
 
     async def _list(self, _: web.Request) -> web.StreamResponse:

@@ -17,7 +17,7 @@ from ursa.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from ursa.model.json import JsonObject
 from ursa.model.kind import Registry
 from ursa.model.resource import Resource, ResourceKey
-from ursa.model.timestamps import proto_timestamp
+from ursa.model.timestamps import parse_timestamp, proto_timestamp
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Store, Write
 from ursa.store.portions import portions
@@ -261,13 +261,21 @@ class Insights:
         return normal["subscriptions"][0].get("version", {}), normal.get("metadata", {})
 
     def _subscriptions(self, known: Iterable[JsonObject], current: Subscription) -> list[JsonObject]:
-        """The newest subscriptions; earlier ones that were left open are closed, because this one replaced them."""
+        """The newest subscriptions; earlier ones that were left open are closed, because this one replaced them.
+
+        A later one is that of another instance, at which the proxy is by now.
+        """
         now = proto_timestamp(self._clock.now_ns())
-        earlier = [
-            s if "disconnectTime" in s else {**s, "disconnectTime": now} for s in known if s.get("id") != current.id
-        ]
-        subscriptions = [*earlier, current.to_json()]
+        others = [one for one in known if one.get("id") != current.id]
+        earlier = [one for one in others if _began(one) <= current.connected]
+        later = [one for one in others if _began(one) > current.connected]
+        ended = [one if "disconnectTime" in one else {**one, "disconnectTime": now} for one in earlier]
+        subscriptions = [*ended, current.to_json(), *later]
         return subscriptions[-self._kept :] if self._kept else []
+
+
+def _began(subscription: JsonObject) -> int:
+    return parse_timestamp(str(subscription.get("connectTime", "")))
 
 
 def _counted(mtls: JsonObject, before: Mapping[str, Any]) -> JsonObject:

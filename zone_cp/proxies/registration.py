@@ -51,9 +51,11 @@ class Registration:
         locality: Locality,
         authenticator: Authenticator,
         clock: Clock,
+        instance_id: str,
         delay: float,
     ) -> None:
         """Args: delay: seconds after which the resource of a proxy that is gone is deleted."""
+        self._instance_id = instance_id
         self._store, self._live, self._registry = store, live, registry
         self._locality, self._authenticator, self._clock, self._delay = locality, authenticator, clock, delay
         self._leaving: dict[ResourceKey, asyncio.Task[None]] = {}
@@ -83,12 +85,12 @@ class Registration:
         return await self._upsert(brought)
 
     def leave(self, key: ResourceKey, may_delete: Callable[[], bool]) -> None:
-        """Deletes the resource after the delay, unless the proxy comes back or `may_delete` then says no."""
+        """Deletes the resource in a while, unless the proxy is back, here or elsewhere, or `may_delete` says no."""
 
         async def wait_and_delete() -> None:
             await self._clock.sleep(self._delay)
             self._leaving.pop(key, None)
-            if may_delete():
+            if may_delete() and not self._is_elsewhere(key):
                 await self._delete(key)
 
         if key not in self._leaving:
@@ -103,6 +105,14 @@ class Registration:
         task = self._leaving.pop(key, None)
         if task is not None:
             await cancel_and_wait(task)
+
+    def _is_elsewhere(self, key: ResourceKey) -> bool:
+        """Whether another instance says that it serves the proxy."""
+        insight = self._live.current.get(INSIGHTS[key.kind], key.mesh, key.name)
+        return insight is not None and any(
+            "disconnectTime" not in one and one.get("controlPlaneInstanceId") != self._instance_id
+            for one in insight.spec.get("subscriptions", ())
+        )
 
     def _read(self, node: NodeInfo, key: ResourceKey) -> Resource | None:
         if not node.resource_text:

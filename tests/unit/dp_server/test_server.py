@@ -183,3 +183,21 @@ async def test_who_does_not_say_what_it_wants_is_dropped(lab: Lab, first: bytes)
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_proxy_that_is_let_go_is_told_why_and_its_connection_ends(lab: Lab) -> None:
+    async with lab.channel() as channel, lab.channel() as other_channel:
+        call, other = lab.sotw(channel), lab.sotw(other_channel)
+        for one, node in ((call, "default.web"), (other, "default.other")):
+            await one.write(first_sotw(node))
+            await one.read()
+        assert lab.holdings.count == 2
+        assert lab.holdings.release({"default.other": 1}, most=2) == "default.web"
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        assert "more than its share" in str(await call.details())
+        async with asyncio.timeout(5):
+            while channel.get_state() is grpc.ChannelConnectivity.READY:  # noqa: ASYNC110 - tells no other way
+                await asyncio.sleep(0.01)
+        assert lab.proxies[0].closed.is_set() and not lab.proxies[1].closed.is_set()
+        assert other_channel.get_state() is grpc.ChannelConnectivity.READY
+        assert lab.holdings.count == 1

@@ -11,7 +11,7 @@ import pytest
 from kds.admin_calls import CLUSTERS, CONFIG, STATS, AdminQuery
 from tests.unit.kds.lab import Global, Side, Zone
 from ursa.errors import BadRequest, Unavailable
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
 
 TIMEOUT_SPEC = {
     "targetRef": {"kind": "Mesh"},
@@ -227,3 +227,29 @@ async def test_questions_about_proxies_go_through_the_zone(centre: Global) -> No
             await ask("zone-1", AdminQuery(CONFIG, "Dataplane", "m", "gone"))
         with pytest.raises(Unavailable, match="couldn't execute Stats operation, zone is offline"):
             await ask("zone-2", AdminQuery(STATS, "Dataplane", "m", "d"))
+
+
+async def test_a_zone_that_is_let_go_makes_a_new_connection_soon_and_gets_nothing_again(centre: Global) -> None:
+    patient = {"KUMA_GENERAL_RESILIENT_COMPONENT_BASE_BACKOFF": "60s"}
+    zone = Zone("zone-1", centre.port, **patient, KUMA_GENERAL_RESILIENT_COMPONENT_MAX_BACKOFF="60s")
+    await centre.put(timeout("a"))
+    async with running(zone):
+        await zone.until(lambda: zone.named("MeshTimeout", "a"))
+        before = centre.zones.connections["zone-1"]
+        held = versions(zone)
+        assert centre.holdings.count == 1
+        assert centre.holdings.release({}, most=1) == "zone-1"
+        assert centre.holdings.count == 0
+        connections = centre.zones.connections
+        after = await zone.until(lambda: (c := connections.get("zone-1")) is not before and c)
+        assert after.caller.peer != before.caller.peer, "on the same connection it would be where it was"
+        assert zone.client.status.restarts == {}
+        await centre.put(timeout("b"))
+        await zone.until(lambda: zone.named("MeshTimeout", "b"))
+        assert centre.holdings.count == 1
+        assert versions(zone).items() > held.items(), "the new stream brought the new policy and nothing again"
+
+
+def versions(zone: Zone) -> dict[ResourceKey, int]:
+    """What a zone has from its global."""
+    return {one.key: one.version for one in zone.live.current.all() if one.kind != "ZoneInsight"}

@@ -193,8 +193,8 @@ async def replica(chosen: Settings) -> AsyncIterator[Credentials]:
     async with running(side):
         await ensure_defaults(side.store, chosen, side.clock)
         await side.live.wait_for(await side.store.revision())
-        replicas = Replicas(chosen, "one", side.store, side.live, side.clock)
-        for name, component in replicas.components(nothing).items():
+        replicas = Replicas(chosen, "one", side.store, side.live, side.clock, is_cut_off=lambda: False)
+        for name, component in replicas.components(nothing, side.live.ready).items():
             side.supervisor.start(name, component)
         authority = side.live.current.get("GlobalSecret", "", SECRET)
         assert authority is not None

@@ -315,14 +315,19 @@ class InterCpBalance(Group):
         10, env="INTER_CP_BALANCE_MARGIN_PERCENT", doc="ours: too many is so much more than an equal share"
     )
     delay: Duration = setting(
-        30.0, env="INTER_CP_BALANCE_DELAY", doc="ours: for so long an instance must have too many before it begins"
+        45.0,
+        env="INTER_CP_BALANCE_DELAY",
+        doc="ours: for so long an instance has too many before it begins; dead ones stay listed for up to two "
+        "writerIntervals",
     )
     interval: Duration = setting(10.0, env="INTER_CP_BALANCE_INTERVAL", doc="ours: length of one round")
     step_percent: int = setting(
         10, env="INTER_CP_BALANCE_STEP_PERCENT", doc="ours: so much of its streams an instance lets go in one round"
     )
     rest: Duration = setting(
-        600.0, env="INTER_CP_BALANCE_REST", doc="ours: for so long an instance does not let the same peer go again"
+        600.0,
+        env="INTER_CP_BALANCE_REST",
+        doc="ours: for so long a peer that was let go twice is spared",
     )
 
 
