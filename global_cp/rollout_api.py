@@ -91,7 +91,7 @@ class RolloutApi:
         newest = self._rollouts.newest
         if number > self._live.current.revision or (newest and number < newest[-1].number):
             raise NotFound(f"revision {number} is not known")
-        # Nothing that zones get, or a part of a later step: it has arrived when everything up to it has.
+        # Nothing that zones get, or from a time that was caught up: it has arrived when everything up to it has.
         return Revision(number, self._clock.now_ns())
 
     def _held_elsewhere(self) -> list[str]:

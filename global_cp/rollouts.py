@@ -18,8 +18,7 @@ from kds.rollout_report import Report
 from ursa.model.kind import Registry, Sync
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import Clock
-from ursa.view.live import LiveView
-from ursa.view.view import Touched
+from ursa.view.live import LiveView, Step
 
 STAGES = ("stored", "complete")
 """What can be waited for."""
@@ -117,18 +116,19 @@ class Rollouts:
         await self._live.ready.wait()
         subscription = self._live.subscribe("rollouts")
         try:
-            while True:
-                step = await subscription.next()
-                self._remember(step.touched, step.after.revision)
-                self._note(self._zones.connections)
+            # A subscription joins what happens at once; a revision is to be found under its own number.
+            with self._live.following(self._remember):
+                while True:
+                    await subscription.next()
+                    self._note(self._zones.connections)
         finally:
             subscription.close()
 
-    def _remember(self, touched: Touched, newest: int) -> None:
-        for key, change in touched.changes.items():
+    def _remember(self, step: Step) -> None:
+        for key, change in step.touched.changes.items():
             if not self._registry[key.kind].sync & (Sync.DOWN | Sync.ACROSS):
                 continue
-            number = change.after.version if change.after is not None else newest
+            number = change.after.version if change.after is not None else step.after.revision
             operation = "deleted" if change.after is None else "created" if change.before is None else "updated"
             revision = self._revisions.setdefault(number, Revision(number, self._clock.now_ns()))
             revision.changes.append(Changed(key, operation))

@@ -136,7 +136,7 @@ async def test_requests_move_in_steps_and_none_fails_though_the_global_dies_mean
             await cancel_and_wait(*running)
         _check_steps([weights.get("east", 0) for _, weights in client.seen])
         judged = list(client.shares())
-        assert len(judged) > 3
+        assert len(judged) > 2
         assert all(abs(expected - found) < TOLERANCE for expected, found in judged), judged
 
 

@@ -118,7 +118,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All changes of one or more consecutive transactions; `revision` is the newest of them.
+    """All changes of one revision: of a transaction, or of several that were committed together and share it.
 
     `damaged` is what was damaged at that revision, by somebody who writes past us.
     """

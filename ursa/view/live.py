@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ursa.store.contract import Compacted, Store
@@ -62,6 +63,7 @@ class LiveView:
         self._store = store
         self._current = View()
         self._subscriptions: list[Subscription] = []
+        self._followers: list[Callable[[Step], None]] = []
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.ready = asyncio.Event()
         """Set once the whole store was read for the first time."""
@@ -81,6 +83,18 @@ class LiveView:
         """Removes a subscription; unknown ones are ignored."""
         with suppress(ValueError):
             self._subscriptions.remove(subscription)
+
+    @contextmanager
+    def following(self, follower: Callable[[Step], None]) -> Iterator[None]:
+        """While this lasts, the follower is called with every step by itself, at once: one per revision, in order.
+
+        Only what was missed while the feed could not be followed comes as one step.
+        """
+        self._followers.append(follower)
+        try:
+            yield
+        finally:
+            self._followers.remove(follower)
 
     async def wait_for(self, revision: int) -> None:
         """Returns when the view contains this revision."""
@@ -108,8 +122,10 @@ class LiveView:
         for key, damaged in view.damaged.items():
             if self._current.damaged.get(key) != damaged:
                 log.error("what the store holds cannot be read", extra={"resource": str(key), "reason": damaged.reason})
-        self._current = view
+        step, self._current = Step(self._current, view, touched), view
         if touched:
+            for follower in self._followers:
+                follower(step)
             for subscription in self._subscriptions:
                 subscription.note(touched)
         waiting, self._waiting = self._waiting, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,7 @@ from tests.unit.kds.test_stream import running, timeout
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.runtime.config.multizone import MultizoneGlobalRollouts
+from ursa.store.contract import Create, Delete
 
 
 class Watched(Global):
@@ -93,3 +95,32 @@ async def test_a_zone_that_is_not_there_has_nothing(centre: Watched) -> None:
     await centre.until(lambda: centre.rollouts.newest)
     assert centre.zone("away")["state"] == "unknown"
     assert centre.api.document(centre.rollouts.newest[0])["state"] == "progressing"
+
+
+async def test_every_write_keeps_its_own_revision_however_many_come_at_once(centre: Watched) -> None:
+    zone = Zone("zone-1", centre.port)
+    async with running(zone):
+        await centre.until(lambda: centre.zones.memories.get("zone-1"))
+        await centre.put(timeout("a"), timeout("b"))
+        at_once = (
+            [Delete(timeout("a").key)],
+            [Create(timeout("c"))],
+            [Delete(timeout("c").key)],
+            [Create(timeout("d"))],
+        )
+        revisions = [revision for revision, _ in await asyncio.gather(*map(centre.store.write, at_once))]
+        await centre.until(lambda: centre.rollouts.get(revisions[-1]))
+        told = [
+            [(change["name"], change["operation"]) for change in centre.api.document(found)["changes"]]
+            for revision in revisions
+            if (found := centre.rollouts.get(revision))
+        ]
+        assert told == [[("a", "deleted")], [("c", "created")], [("c", "deleted")], [("d", "created")]]
+        await centre.until(lambda: zone.named("MeshTimeout", "d"))
+        await centre.until(lambda: all(_stored(centre, revision) for revision in revisions))
+        assert not zone.named("MeshTimeout", "a")
+
+
+def _stored(centre: Watched, revision: int) -> bool:
+    found = centre.rollouts.get(revision)
+    return found is not None and "zone-1" in found.zones
