@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import aiohttp
 import pytest
 
 from kds import features
+from tests.failure.replicas import Replica, until
 from tests.failure.test_global_kill import GlobalProcess
+from tests.servers.etcd import Etcd
 from tests.unit.kds.lab import Zone
 from ursa.model.labels import SHARE
 from ursa.model.resource import Resource
@@ -301,3 +303,35 @@ async def _token(centre: GlobalProcess, name: str, groups: list[str]) -> str:
     url = f"http://127.0.0.1:{centre.api}/tokens/user"
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.post(url, json=body) as answer:
         return await answer.text()
+
+
+async def test_another_replica_goes_on_when_the_leader_dies(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        etcd = Etcd(tmp_path)
+        stack.push_async_callback(etcd.kill)
+        await etcd.start()
+        shared = {
+            "KUMA_STORE_TYPE": "etcd",
+            "KUMA_STORE_ETCD_ENDPOINTS": ",".join(etcd.endpoints),
+            "KUMA_INTER_CP_LEASE_LEADER": "2s",
+        }
+        # The first one to start leads.
+        leader, follower = (Replica(tmp_path / name, shared) for name in ("leader", "follower"))
+        for replica in (leader, follower):
+            stack.push_async_callback(replica.close)
+            await replica.start()
+        await follower.call("PUT", "/zones/east", {"type": "Zone", "name": "east"})
+        seen = [100]
+
+        async def reached(most: int) -> bool:
+            _, document = await follower.call("GET", "/zones/east/_drain")
+            if document["share"] != seen[-1]:
+                seen.append(document["share"])
+            return seen[-1] <= most
+
+        assert (await follower.call("POST", "/zones/east/_drain", {"over": "8s"}))[0] == 200
+        await until(lambda: reached(87))
+        await leader.stop(signal.SIGKILL)
+        await until(lambda: reached(0))
+        assert seen == sorted(seen, reverse=True)
+        assert (await follower.call("GET", "/zones/east/_drain"))[1]["state"] == "drained"
