@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ursa.errors import Conflict, NotFound
 from ursa.model.dataplane import parse_dataplane
-from ursa.model.mesh import parse_mesh
+from ursa.model.mesh import Mesh, parse_mesh
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Store, Update
-from ursa.topology.available import Group, available_services, groups_of
+from ursa.topology.available import Group, available_services, external_services, groups_of
 from ursa.view.live import LiveView
 from ursa.view.view import Touched, View
 
 log = logging.getLogger(__name__)
+
+CAUSES = frozenset({"Dataplane", "ExternalService", "ZoneIngress", "Mesh"})
 
 PACE = 0.1
 """Seconds between two writes at least, so that a rollout of many instances becomes few updates in other zones.
@@ -29,7 +31,7 @@ No setting: nobody sees the difference, and a longer one would keep traffic away
 
 
 class Offers:
-    """Keeps `availableServices` of this zone's ingresses in step with its Dataplanes."""
+    """Keeps `availableServices` of this zone's ingresses in step with its Dataplanes and ExternalServices."""
 
     def __init__(self, store: Store, live: LiveView, clock: Clock, zone: str, tag_filters: Sequence[str]) -> None:
         self._store, self._live, self._clock = store, live, clock
@@ -47,7 +49,7 @@ class Offers:
             await self._write(view)
             while True:
                 step = await subscription.next()
-                if step.touched.kinds & {"Dataplane", "ZoneIngress", "Mesh"}:
+                if step.touched.kinds & CAUSES:
                     self._count(step.touched)
                     await self._write(step.after)
                     await self._clock.sleep(PACE)
@@ -66,7 +68,10 @@ class Offers:
         return groups_of(parse_dataplane(resource), self._tag_filters)
 
     async def _write(self, view: View) -> None:
-        offered = available_services(self._visible(view))
+        meshes = [parse_mesh(resource) for resource in view.list("Mesh")]
+        egress = {mesh.name for mesh in meshes if mesh.zone_egress and not mesh.exclusive}
+        external = external_services(view.list("ExternalService"), egress, self._zone)
+        offered = available_services(self._visible(meshes)) + external
         for resource in view.list("ZoneIngress"):
             if parse_zone_ingress(resource, self._zone).zone != self._zone:
                 continue
@@ -79,9 +84,9 @@ class Offers:
                 # The ingress changed meanwhile; that reaches us by the view and is looked at then.
                 log.debug("zone ingress changed meanwhile", extra={"name": resource.name})
 
-    def _visible(self, view: View) -> Counter[Group]:
+    def _visible(self, meshes: Iterable[Mesh]) -> Counter[Group]:
         """Groups of meshes that route by tags."""
-        exclusive = {r.name for r in view.list("Mesh") if parse_mesh(r).exclusive}
+        exclusive = {mesh.name for mesh in meshes if mesh.exclusive}
         if not exclusive:
             return self._groups
         return Counter({group: count for group, count in self._groups.items() if group[0] not in exclusive})

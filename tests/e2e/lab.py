@@ -35,6 +35,10 @@ APPS = 100
 PORTS = {"backend": 18080, "echo": 18081, "archive": 18082}
 PROTOCOLS = {"backend": "http", "echo": "tcp", "archive": "http"}
 OUTBOUNDS = {"backend": 10080, "echo": 10081, "archive": 10082}
+OUTSIDE = {"far-away": 10083, "plain": 10084, "secure": 10085}
+"""What tests may put outside of the mesh: an ExternalService, and MeshExternalServices with these names."""
+
+OUTSIDE_PORTS = {"plain": 9000, "secure": 9443}
 PROBE = {"interval": "0.3s", "timeout": "0.3s", "tcp": {}}
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 
@@ -147,16 +151,21 @@ class Lab:
 
     def client(self, name: str, host: int) -> manifests.Document:
         """The Dataplane of a caller in the east, with an outbound to every service."""
-        outbound = [
+        outbound: list[manifests.Document] = [
             {"address": self.east.address(host), "port": port, "tags": {"kuma.io/service": service}}
-            for service, port in OUTBOUNDS.items()
+            for service, port in (OUTBOUNDS | OUTSIDE).items()
+            if service not in OUTSIDE_PORTS
         ]
+        for service, number in OUTSIDE_PORTS.items():
+            labels = {"kuma.io/display-name": service}  # names of what comes from the global are others in zones
+            reference = {"kind": "MeshExternalService", "labels": labels, "port": number}
+            outbound.append({"address": self.east.address(host), "port": OUTSIDE[service], "backendRef": reference})
         inbound = [{"port": 18090, "tags": {"kuma.io/service": name, "kuma.io/protocol": "http"}}]
         return _dataplane(name, self.east, host, inbound=inbound, outbound=outbound)
 
     async def get(self, service: str, host: int = WEB) -> Answer:
         """An HTTP request from a client, on a connection of its own."""
-        url = f"http://{self.east.address(host)}:{OUTBOUNDS[service]}/"
+        url = f"http://{self.east.address(host)}:{(OUTBOUNDS | OUTSIDE)[service]}/"
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(url) as answer:
             return Answer(answer.status, await answer.json() if answer.status == 200 else {})
 
@@ -212,6 +221,8 @@ PATHS = {
     "FaultInjection": "fault-injections",
     "MeshFaultInjection": "meshfaultinjections",
     "MeshRateLimit": "meshratelimits",
+    "ExternalService": "external-services",
+    "MeshExternalService": "meshexternalservices",
     "MeshTrafficPermission": "meshtrafficpermissions",
     "RateLimit": "rate-limits",
     "TrafficPermission": "traffic-permissions",

@@ -31,6 +31,7 @@ from ursa.planner.services import ServiceIndex
 from ursa.policies.core.matching import match_policies
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.subject import Subject, external_service_subject
+from ursa.policies.core.target_ref import DATAPLANE, MESH
 from ursa.topology.external_services import ExternalService
 from ursa.topology.mesh_external_services import parse_mesh_external_service
 from ursa.view.view import Touched, View
@@ -155,11 +156,20 @@ class ZoneProxyIndex:
         if resource is None:
             return tuple(() for _ in self._kinds)
         subject = replace(self._subject(resource), zone=self._zone)
-        return tuple(match_policies(state.policies[kind], subject).on_inbound(0) for kind in self._kinds)
+        # A server is no Dataplane, not even where all of them are meant.
+        matched = (
+            match_policies((p for p in state.policies[kind] if p.target.kind != DATAPLANE), subject)
+            for kind in self._kinds
+        )
+        return tuple(policies.on_inbound(0) for policies in matched)
 
     def _for_all_destinations(self, state: MeshState) -> tuple[tuple[Policy, ...], ...]:
+        """Per kind, the policies for all clients: an egress does not tell one from the other."""
         subject = Subject(state.mesh.name, "", frozenset(), self._zone)
-        return tuple(match_policies(state.policies[kind], subject).outbound for kind in self._kinds)
+        matched = (
+            match_policies((p for p in state.policies[kind] if p.target.kind == MESH), subject) for kind in self._kinds
+        )
+        return tuple(policies.outbound for policies in matched)
 
     def _offered_by_others(self) -> Iterable[AvailableService]:
         ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))

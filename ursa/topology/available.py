@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from ursa.model.dataplane import Dataplane
 from ursa.model.json import JsonObject
+from ursa.model.labels import ZONE_TAG
+from ursa.model.resource import Resource
 
 Group = tuple[str, tuple[tuple[str, str], ...]]
 """Mesh and tags of equal instances."""
@@ -33,6 +35,22 @@ def available_services(groups: Counter[Group]) -> list[JsonObject]:
         for mesh, tags in sorted(groups)
         if groups[mesh, tags] > 0
     ]
+
+
+def external_services(external: Iterable[Resource], meshes: Container[str], zone: str) -> list[JsonObject]:
+    """Those ExternalServices that only this zone reaches, for the `availableServices` of its ingresses.
+
+    Args:
+        external: all ExternalServices.
+        meshes: names of the meshes that route through egresses.
+        zone: name of this zone.
+    """
+    found: Counter[Group] = Counter()
+    for resource in external:
+        tags: Mapping[str, str] = resource.spec.get("tags", {})
+        if resource.mesh in meshes and tags.get(ZONE_TAG) == zone:
+            found[resource.mesh, _kept(tags.items(), ())] += 1
+    return [{**service, "externalService": True} for service in available_services(found)]
 
 
 def _kept(tags: Iterable[tuple[str, str]], filters: Sequence[str]) -> tuple[tuple[str, str], ...]:

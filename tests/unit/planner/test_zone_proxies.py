@@ -318,6 +318,21 @@ def test_an_external_service_needs_a_permission(zone: Zone) -> None:
     zone.delete("MeshTrafficPermission", "new")
     zone.put(permission("MeshTrafficPermission", "elsewhere", "other"))
     assert policies_of(zone.planned(EGRESS).chain(OUT_SNI)) == ["old"]
+    everywhere = permission("MeshTrafficPermission", "dataplanes", "")
+    zone.put(replace(everywhere, spec={**everywhere.spec, "targetRef": {"kind": "Dataplane"}}))
+    assert policies_of(zone.planned(EGRESS).chain(OUT_SNI)) == ["old"], "a server is no Dataplane"
+
+
+def test_limits_for_all_destinations_of_the_mesh_count_for_what_is_outside(zone: Zone) -> None:
+    def limits(policy: str, connections: int, **target: str) -> Resource:
+        default = {"connectionLimits": {"maxConnections": connections}}
+        to = [{"targetRef": {"kind": "Mesh"}, "default": default}]
+        return Resource("MeshCircuitBreaker", "default", policy, {"targetRef": target, "to": to})
+
+    zone.put(outside(), limits("everybody", 7, kind="Mesh"), limits("web", 1, kind="MeshService", name="web"))
+    (cluster,) = zone.planned(EGRESS).plan.clusters.values()
+    assert cluster.thresholds is not None
+    assert cluster.thresholds.max_connections == 7, "an egress does not tell clients apart"
 
 
 def test_services_of_one_name_share_a_cluster(zone: Zone) -> None:

@@ -11,6 +11,7 @@ from ursa.ir.cluster import Endpoint
 from ursa.ir.tls import ExternalTls, InlineCertificate, InlineValidation, SanMatcher, TlsMatch
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
+from ursa.topology.available import external_services
 from ursa.topology.external_services import parse_external_service, tls_matches
 from ursa.topology.vips import allocate, entries, table_vips
 
@@ -141,3 +142,21 @@ def test_entries_of_other_origins_are_kept() -> None:
     table = allocate(entries(["web"], []), other, CIDR)
     assert table["2:db.mesh"] == other["2:db.mesh"]
     assert table["0:web"]["address"] == "240.0.0.1"
+
+
+def test_what_only_this_zone_reaches_is_offered_to_others() -> None:
+    def tagged(name: str, zone: str, mesh: str = "default") -> Resource:
+        resource = external(name)
+        tags = {**resource.spec["tags"], "kuma.io/zone": zone}
+        return Resource("ExternalService", mesh, name, {**resource.spec, "tags": tags})
+
+    everything = [
+        external(),
+        tagged("a", "east"),
+        tagged("b", "east"),
+        tagged("c", "west"),
+        tagged("d", "east", "other"),
+    ]
+    (offer,) = external_services(everything, {"default"}, "east")
+    tags = {"kuma.io/service": "outside", "kuma.io/protocol": "http", "kuma.io/zone": "east"}
+    assert offer == {"tags": tags, "instances": 2, "mesh": "default", "externalService": True}
