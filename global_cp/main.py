@@ -31,6 +31,7 @@ from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
+from ursa.model.shape import Shapes
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings
 from ursa.runtime.process import new_instance_id, run_until_signal
@@ -56,7 +57,7 @@ async def serve(settings: Settings) -> None:
     )
     registry = default_registry()
     metrics = CollectorRegistry()
-    store = open_guarded_store(settings, clock, metrics)
+    store = open_guarded_store(settings, clock, metrics, objection=Shapes(registry).objection)
     led = LedStore(store)
     tls = general_files(settings, clock)
 

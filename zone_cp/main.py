@@ -17,6 +17,7 @@ from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
 from ursa.identity.data_sources import read_file
+from ursa.model.shape import Shapes
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import Clock, SystemClock
@@ -68,7 +69,7 @@ async def serve(settings: Settings) -> None:
     )
     registry = default_registry()
     metrics = CollectorRegistry()
-    store = open_guarded_store(settings, clock, metrics)
+    store = open_guarded_store(settings, clock, metrics, objection=Shapes(registry).objection)
     led = LedStore(store)
     tls = general_files(settings, clock)
     zone = settings.multizone.zone.name

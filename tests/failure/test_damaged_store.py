@@ -23,6 +23,14 @@ DAMAGE = {
     "times": "UPDATE resources SET created = 'yesterday' WHERE name = 'times'",
 }
 
+MISSHAPEN = [
+    ("Dataplane", "default", "number", '{"networking": 5}'),
+    ("Dataplane", "default", "null", '{"networking": {"inbound": [null, 5]}}'),
+    ("MeshHTTPRoute", "default", "no-list", '{"to": {"rules": 5}}'),
+    ("ZoneIngress", "", "texts", '{"availableServices": ["a", "b"]}'),
+    ("Nonsense", "default", "odd", "{}"),
+]
+
 
 async def ask(centre: GlobalProcess, method: str, path: str, body: object = None) -> tuple[int, dict, str]:
     async with (
@@ -49,17 +57,17 @@ async def test_damaged_objects_are_named_and_can_be_replaced(tmp_path: Path) -> 
         with closing(sqlite3.connect(tmp_path / "ursa.db", isolation_level=None)) as database:
             for statement in DAMAGE.values():
                 assert database.execute(statement).rowcount == 1
-            database.execute(
-                "INSERT INTO resources SELECT 'Nonsense', mesh, name, version, created, modified, spec, labels, status "
-                "FROM resources WHERE name = 'good'"
-            )
+            for kind, mesh, name, spec in MISSHAPEN:
+                row = (kind, mesh, name, 1, 1, 1, spec, "{}", None)
+                database.execute("INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         await centre.start()
         path = "/meshes/default/meshtimeouts"
         listed = (await centre.call("GET", path))["items"]
         assert "good" in {item["name"] for item in listed} and not DAMAGE.keys() & {item["name"] for item in listed}  # type: ignore[attr-defined]
         told = {one["name"]: one for one in (await centre.call("GET", "/store-status"))["unreadable"]}  # type: ignore[attr-defined]
-        assert told.keys() == DAMAGE.keys()
-        assert all(one["type"] == "MeshTimeout" and one["mesh"] == "default" and one["reason"] for one in told.values())
+        assert told.keys() == DAMAGE.keys() | {name for _, _, name, _ in MISSHAPEN}
+        assert all(told[name]["type"] == "MeshTimeout" and told[name]["mesh"] == "default" for name in DAMAGE)
+        assert all(one["reason"] for one in told.values())
         assert f'ursa_store_unreadable_resources{{resource_type="MeshTimeout"}} {len(DAMAGE)}.0' in await metrics(
             centre
         )
@@ -73,12 +81,14 @@ async def test_damaged_objects_are_named_and_can_be_replaced(tmp_path: Path) -> 
         for name in ("cut", "labels", "times"):
             assert (await ask(centre, "DELETE", f"{path}/{name}"))[0] == 200
             assert (await ask(centre, "GET", f"{path}/{name}"))[0] == 404
-        assert (await centre.call("GET", "/store-status"))["unreadable"] == []
+        assert len((await centre.call("GET", "/store-status"))["unreadable"]) == len(MISSHAPEN)  # type: ignore[arg-type]
+        assert (await ask(centre, "DELETE", "/meshes/default/meshhttproutes/no-list"))[0] == 200
+        assert len((await centre.call("GET", "/store-status"))["unreadable"]) == len(MISSHAPEN) - 1  # type: ignore[arg-type]
     finally:
         await centre.stop(signal.SIGTERM)
     log = centre.log.read_text()
     assert "Traceback" not in log, log
-    assert log.count("what the store holds cannot be read") == len(DAMAGE)
+    assert log.count("what the store holds cannot be read") == len(DAMAGE) + len(MISSHAPEN)
 
 
 async def test_a_damaged_mesh_and_key_are_not_made_anew(tmp_path: Path) -> None:

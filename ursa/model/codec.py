@@ -71,7 +71,11 @@ class ProtoSpec:
         if message is None:
             from google.protobuf import json_format
 
-            message = json_format.ParseDict(dict(spec), self._type(), ignore_unknown_fields=True)
+            _check_objects(spec, self._type.DESCRIPTOR)
+            try:
+                message = json_format.ParseDict(dict(spec), self._type(), ignore_unknown_fields=True)
+            except json_format.ParseError as error:
+                raise ValueError(str(error)) from None
         return message.SerializeToString(deterministic=True)
 
     def decode(self, data: bytes) -> JsonObject:
@@ -147,6 +151,22 @@ def _readable_field(value: Any, field: Any) -> Any:
     if field.message_type.full_name == DURATION:
         return _readable_duration(value)
     return _readable(value, field.message_type)
+
+
+def _check_objects(document: JsonObject, message: Any, *, path: str = "") -> None:
+    """Raises ValueError when something else stands where an object should: the parser takes it for an empty one."""
+    fields = {f.name: f for f in message.fields} | {f.json_name: f for f in message.fields}
+    for key in document.keys() & fields.keys():
+        inner = fields[key].message_type
+        if inner is None or inner.GetOptions().map_entry or inner.full_name.startswith("google.protobuf."):
+            continue
+        value = document[key]
+        for one in value if fields[key].is_repeated and isinstance(value, list) else [value]:
+            if one is None:
+                continue
+            if not isinstance(one, Mapping):
+                raise ValueError(f"{path}Failed to parse {key} field: not an object")
+            _check_objects(one, inner, path=f"{path}Failed to parse {key} field: ")
 
 
 def _readable_duration(value: Any) -> Any:

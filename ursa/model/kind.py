@@ -75,7 +75,7 @@ class SpecCodec(Protocol):
         """
 
     def encode(self, spec: JsonObject) -> bytes:
-        """Canonical JSON → deterministic wire bytes of the spec."""
+        """Canonical JSON → deterministic wire bytes of the spec; raises ValueError when it is no spec of this kind."""
 
     def decode(self, data: bytes) -> JsonObject:
         """Wire bytes → canonical JSON.

@@ -8,6 +8,7 @@ from ursa.errors import ConfigError
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.config.store import StoreEtcd, StorePostgres, StoreRedis
+from ursa.store.checked import CheckedStore, Objection
 from ursa.store.contract import Store
 from ursa.store.guard import GuardedStore
 from ursa.store.memory import MemoryStore
@@ -53,9 +54,14 @@ def _engine(settings: Settings, clock: Clock) -> Store:
             raise ConfigError(f"store.type: {other!r} is not available in this version")
 
 
-def open_guarded_store(settings: Settings, clock: Clock, metrics: CollectorRegistry) -> GuardedStore:
-    """The same for a process that goes on without its store; what reaches the engine is counted."""
-    engine = MeteredStore(open_store(settings, clock), metrics, clock)
+def open_guarded_store(
+    settings: Settings, clock: Clock, metrics: CollectorRegistry, *, objection: Objection
+) -> GuardedStore:
+    """The same for a process that goes on without its store; what reaches the engine is counted.
+
+    `objection` says what is wrong with the shape of a stored resource: nobody then gets to see it.
+    """
+    engine = MeteredStore(CheckedStore(open_store(settings, clock), objection), metrics, clock)
     return GuardedStore(engine, clock, local=not settings.store.shared, place=place_of(settings))
 
 

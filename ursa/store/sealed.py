@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from ursa.errors import ConfigError, Conflict, NotFound
-from ursa.model.resource import Resource, ResourceKey
-from ursa.store.blob import batch_of, split, whole
-from ursa.store.contract import Batch, Contents, Damaged, Delete, Lease, Page, Store, Stored, Update, Write
+from ursa.model.resource import Resource
+from ursa.store.contract import Damaged, Delete, Lease, Store, Stored, Update, Write
+from ursa.store.inspecting import Inspecting
 from ursa.store.sealing import Sealer, Tampered, UnknownKey
-from ursa.store.wrapper import Wrapper
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ SECRETS = ("Secret", "GlobalSecret")
 """Kinds whose specs are sealed."""
 
 
-class SealedStore(Wrapper):
+class SealedStore(Inspecting):
     """See `Store`."""
 
     def __init__(self, inner: Store, sealer: Sealer) -> None:
@@ -45,33 +44,9 @@ class SealedStore(Wrapper):
                 # Told when it is read; see `Damaged`.
                 continue
 
-    async def get(self, key: ResourceKey) -> Resource:
-        return whole(key, self._opened(await self._inner.get(key)))
-
-    async def list(
-        self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
-    ) -> Page:
-        page = await self._inner.list(kind, mesh, limit=limit, after=after)
-        resources, _ = split(map(self._opened, page.items))
-        return replace(page, items=resources)
-
-    async def contents(self) -> Contents:
-        contents = await self._inner.contents()
-        resources, damaged = split(map(self._opened, contents.resources))
-        return Contents(contents.revision, resources, (*contents.damaged, *damaged))
-
     async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
         revision, stored = await self._inner.write([self._seal(write) for write in writes], fence=fence)
         return revision, tuple(self._open(resource) for resource in stored)
-
-    async def watch(self, revision: int) -> AsyncIterator[Batch]:
-        async for batch in self._inner.watch(revision):
-            if any(change.key.kind in SECRETS for change in batch.changes):
-                # What was there before is left out: consumers keep a view.
-                states = ((c.key, None if c.after is None else self._opened(c.after)) for c in batch.changes)
-                opened = batch_of(batch.revision, states)
-                batch = replace(opened, damaged=(*batch.damaged, *opened.damaged))
-            yield batch
 
     async def seal_anew(self) -> int:
         """Seals everything with the first key that is not; returns how many secrets that were."""
@@ -108,7 +83,7 @@ class SealedStore(Wrapper):
     def _open(self, resource: Resource) -> Resource:
         return self._sealer.open(resource) if resource.kind in SECRETS else resource
 
-    def _opened(self, resource: Resource) -> Stored:
+    def inspect(self, resource: Resource) -> Stored:
         try:
             return self._open(resource)
         except (UnknownKey, Tampered) as error:

@@ -172,9 +172,9 @@ class View:
 
 def services_of(dataplane: Resource) -> frozenset[str]:
     """All values of `kuma.io/service` on a Dataplane's inbounds and gateway."""
-    networking = dataplane.spec.get("networking", {})
-    parts = [*networking.get("inbound", ()), networking.get("gateway") or {}]
-    return frozenset(tags[SERVICE_TAG] for part in parts if SERVICE_TAG in (tags := part.get("tags", {})))
+    networking = dataplane.spec.get("networking") or {}
+    parts = [*(networking.get("inbound") or ()), networking.get("gateway") or {}]
+    return frozenset(tags[SERVICE_TAG] for part in parts if SERVICE_TAG in (tags := part.get("tags") or {}))
 
 
 def _reindex(
