@@ -13,8 +13,7 @@ from ursa.planner.chains import destinations
 from ursa.planner.inputs import ExternalDestination, Settings
 from ursa.planner.meshes import MeshState
 from ursa.policies.core.policy import Policy
-from ursa.policies.legacy.matching import for_inbound
-from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
+from ursa.policies.legacy.inbounds import inbound_policies
 from ursa.topology.destinations import sni_of_service, sni_of_tags, without_service
 from ursa.topology.endpoints import Surroundings, located
 from ursa.topology.external_services import ExternalService, tls_matches
@@ -65,7 +64,6 @@ def _external(
         (sni_of_tags(tags, mesh), tuple({**without_service(tags), MESH: mesh}.items()))
         for tags in destinations(state, service)
     )
-    permissions = state.legacy.get(TRAFFIC_PERMISSION, ())
     return ExternalDestination(
         cluster,
         label,
@@ -75,7 +73,7 @@ def _external(
         protocol=servers[0].protocol,
         endpoints=tuple(endpoints),
         tls=tls_matches(zip(servers, endpoints, strict=True)),
-        permission=for_inbound(permissions, dict(servers[0].tags)),
+        older=inbound_policies(state.legacy, dict(servers[0].tags)),
     )
 
 

@@ -21,7 +21,7 @@ from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost
 from ursa.planner.blocks import internal_cidrs, mesh_server_tls, to
 from ursa.planner.external_outbounds import http_options, resolve_names
 from ursa.planner.inputs import ExternalDestination, MeshShare, Pairs
-from ursa.policies.legacy.traffic_permission import guard
+from ursa.policies.legacy.inbounds import adjust_external
 from ursa.policies.plugin import EgressTarget, PolicyPlugin
 from ursa.topology.protocols import HTTP_LIKE
 
@@ -70,7 +70,7 @@ def _restrict(
         for plugin, policies in zip(plugins, share.policies, strict=True):
             plugin.mesh_external(target, policies)
         return
-    guard(chain, destination.label, destination.permission, mesh.name)
+    adjust_external(chain, destination.label, destination.older, mesh.name)
     for selected in destination.policies:
         for plugin, policies in zip(plugins, selected, strict=True):
             plugin.external(target, policies)

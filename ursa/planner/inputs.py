@@ -6,7 +6,7 @@ two proxies different.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ursa.ir.cluster import Endpoint
 from ursa.ir.plan import Reach
@@ -239,7 +239,7 @@ class ExternalDestination:
         routes: name of its route configuration.
         snis: lead to it; tags that narrow one down.
         real: identifier of the MeshExternalService, empty for ExternalServices.
-        permission: the TrafficPermission that counts for ExternalServices.
+        older: the source/destination policies that count for ExternalServices.
         policies: per ExternalService, per plugin: the policies that select it.
     """
 
@@ -252,7 +252,7 @@ class ExternalDestination:
     endpoints: tuple[Endpoint, ...]
     tls: tuple[TlsMatch, ...] = ()
     real: str = ""
-    permission: ConnectionPolicy | None = None
+    older: InboundPolicies = field(default_factory=InboundPolicies)
     policies: tuple[tuple[tuple[Policy, ...], ...], ...] = ()
 
 

@@ -323,6 +323,35 @@ def test_an_external_service_needs_a_permission(zone: Zone) -> None:
     assert policies_of(zone.planned(EGRESS).chain(OUT_SNI)) == ["old"], "a server is no Dataplane"
 
 
+def test_faults_and_rates_for_an_external_service_are_the_egress_business(zone: Zone) -> None:
+    zone.put(external(tags={"kuma.io/protocol": "http"}), permission("TrafficPermission", "old", "out"))
+
+    def filters() -> list[str]:
+        manager = zone.planned(EGRESS).chain(OUT_SNI).http
+        assert manager is not None
+        return [type(one).__name__ for one in manager.http_filters]
+
+    assert filters() == ["Router"]
+    abort = {"abort": {"httpStatus": 500, "percentage": 50}}
+    item = {"targetRef": {"kind": "Mesh"}, "default": {"http": [abort]}}
+    target = {"kind": "MeshService", "name": "out"}
+    zone.put(Resource("MeshFaultInjection", "default", "faults", {"targetRef": target, "from": [item]}))
+    assert filters() == ["HttpFault", "Router"]
+    local = {"http": {"requestRate": {"num": 1, "interval": "1s"}}}
+    limited = {"targetRef": {"kind": "Mesh"}, "default": {"local": local}}
+    zone.put(Resource("MeshRateLimit", "default", "rates", {"targetRef": target, "from": [limited]}))
+    assert sorted(filters()) == ["HttpFault", "HttpRateLimit", "Router"]
+    zone.delete("MeshFaultInjection", "faults")
+    zone.delete("MeshRateLimit", "rates")
+    selectors = {
+        "sources": [{"match": {"kuma.io/service": "web"}}],
+        "destinations": [{"match": {"kuma.io/service": "out"}}],
+    }
+    conf = {"http": {"requests": 1, "interval": "1s"}}
+    zone.put(Resource("RateLimit", "default", "older", {**selectors, "conf": conf}))
+    assert filters() == ["HttpRateLimit", "Router"]
+
+
 def test_limits_for_all_destinations_of_the_mesh_count_for_what_is_outside(zone: Zone) -> None:
     def limits(policy: str, connections: int, **target: str) -> Resource:
         default = {"connectionLimits": {"maxConnections": connections}}

@@ -76,7 +76,7 @@ def test_certificates_tell_clients_apart_in_rules_and_silence_from() -> None:
 def test_older_faults_come_together_and_switch_the_newer_off() -> None:
     conf = {**ABORT, "delay": {"value": "1s", "percentage": 1}}
     target = inbound()
-    inject_faults(target.listener, [connection_policy("FaultInjection", conf, {"kuma.io/service": "web"})])
+    inject_faults(target.listener.chains, [connection_policy("FaultInjection", conf, {"kuma.io/service": "web"})])
     MeshFaultInjectionPlugin().inbound(target, (from_items(({}, OTHER)),))
     fault, router = filters_of(target)
     assert router == Router()
@@ -89,7 +89,7 @@ def test_older_faults_come_together_and_switch_the_newer_off() -> None:
 def test_a_bandwidth_that_nobody_can_read_takes_only_itself_away() -> None:
     conf = {**ABORT, "responseBandwidth": {"limit": "about 5 kbps", "percentage": 1}}
     target = inbound()
-    inject_faults(target.listener, [connection_policy("FaultInjection", conf)])
+    inject_faults(target.listener.chains, [connection_policy("FaultInjection", conf)])
     fault, _ = filters_of(target)
     assert isinstance(fault, HttpFault)
     assert fault.fault.abort is not None

@@ -63,7 +63,7 @@ def test_older_limits_are_per_source_and_switch_the_newer_off() -> None:
     named = connection_policy("RateLimit", conf, {"kuma.io/service": "web"})
     anybody = connection_policy("RateLimit", {"http": {"requests": 1, "interval": "60s"}})
     target = inbound()
-    limit_requests(target.listener, [anybody, named])
+    limit_requests(target.listener.chains, [anybody, named])
     MeshRateLimitPlugin().inbound(target, (rules({"http": {"requestRate": RATE}}),))
     assert filters_of(target) == [HttpRateLimit(), Router()]
     first, second, rest = routes_of(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ursa.ir.listener import HttpRateLimit, Listener
+from ursa.ir.listener import FilterChain, HttpRateLimit
 from ursa.ir.rate_limits import TokenBucket
 from ursa.ir.routes import HeaderValue, RateLimit, Route
 from ursa.model.duration import parse_proto
@@ -16,10 +16,10 @@ from ursa.policies.legacy.matching import ConnectionPolicy, Tags, naming
 KIND = "RateLimit"
 
 
-def limit_requests(listener: Listener, policies: Sequence[ConnectionPolicy]) -> None:
+def limit_requests(chains: Iterable[FilterChain], policies: Sequence[ConnectionPolicy]) -> None:
     """Puts routes with limits, one per source, in front of those without; what no source fits is unlimited."""
     limits = [(source, rate_limit(policy)) for source, policy in _by_source(policies)]
-    for chain in listener.chains if limits else ():
+    for chain in chains if limits else ():
         if (manager := chain.http) is not None:
             manager.before_router(HttpRateLimit())
             for host in manager.route_config.virtual_hosts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ursa.ir.faults import Fault
-from ursa.ir.listener import HttpConnectionManager, HttpFault
+from ursa.ir.listener import FilterChain, HttpConnectionManager, HttpFault
 from ursa.ir.routes import HeaderMatcher
 from ursa.ir.tls import SanMatcher
 from ursa.model.duration import parse_go
@@ -19,7 +19,7 @@ from ursa.policies.core.faults import fault
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.source_tags import from_source, not_from
 from ursa.policies.core.subsets import SubsetRule, SubsetRules, Tag, compile_subsets
-from ursa.policies.plugin import InboundTarget, PolicyPlugin
+from ursa.policies.plugin import EgressTarget, InboundTarget, PolicyPlugin
 
 
 class MeshFaultInjectionPlugin(PolicyPlugin):
@@ -28,10 +28,10 @@ class MeshFaultInjectionPlugin(PolicyPlugin):
     kind = "MeshFaultInjection"
 
     def inbound(self, target: InboundTarget, policies: tuple[Policy, ...]) -> None:
-        filters = tuple(faults(policies))
-        for chain in target.listener.chains:
-            if (manager := chain.http) is not None and not _faulty(manager):
-                manager.before_router(*filters)
+        _inject(target.listener.chains, policies)
+
+    def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        _inject((target.chain,), policies)
 
 
 def faults(policies: Sequence[Policy]) -> Iterator[HttpFault]:
@@ -48,6 +48,13 @@ def faults(policies: Sequence[Policy]) -> Iterator[HttpFault]:
             )
             for made in _faults(item.conf):
                 yield HttpFault(made, policy.kri, sans)
+
+
+def _inject(chains: Iterable[FilterChain], policies: Sequence[Policy]) -> None:
+    filters = tuple(faults(policies))
+    for chain in chains:
+        if (manager := chain.http) is not None and not _faulty(manager):
+            manager.before_router(*filters)
 
 
 def _faulty(manager: HttpConnectionManager) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ursa.ir.listener import ConnectionRateLimit, HttpConnectionManager, HttpRateLimit, Listener
+from ursa.ir.listener import ConnectionRateLimit, FilterChain, HttpConnectionManager, HttpRateLimit
 from ursa.ir.rate_limits import TokenBucket
 from ursa.ir.routes import HeaderValue, RateLimit
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf
 from ursa.policies.core.policy import Policy
-from ursa.policies.plugin import InboundTarget, PolicyPlugin
+from ursa.policies.plugin import EgressTarget, InboundTarget, PolicyPlugin
 
 
 class MeshRateLimitPlugin(PolicyPlugin):
@@ -20,16 +20,10 @@ class MeshRateLimitPlugin(PolicyPlugin):
     kind = "MeshRateLimit"
 
     def inbound(self, target: InboundTarget, policies: tuple[Policy, ...]) -> None:
-        found = inbound_conf(policies)
-        local: JsonObject = {} if found is None else found.conf.get("local") or {}
-        _limit_connections(target.listener, local.get("tcp") or {})
-        limit = rate_limit(local.get("http") or {})
-        for chain in target.listener.chains if limit is not None else ():
-            if (manager := chain.http) is not None and not _limited(manager):
-                manager.before_router(HttpRateLimit())
-                for host in manager.route_config.virtual_hosts:
-                    for route in host.routes:
-                        route.rate_limit = limit
+        _limit(target.listener.chains, policies)
+
+    def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
+        _limit((target.chain,), policies)
 
 
 def rate_limit(http: JsonObject) -> RateLimit | None:
@@ -41,12 +35,20 @@ def rate_limit(http: JsonObject) -> RateLimit | None:
     return RateLimit(bucket, answer.get("status"), tuple(_headers(answer.get("headers") or {})))
 
 
-def _limit_connections(listener: Listener, tcp: JsonObject) -> None:
-    bucket = _bucket(tcp, "connectionRate")
-    if bucket is None:
-        return
-    for chain in listener.chains:
-        chain.filters.insert(0, ConnectionRateLimit(bucket))
+def _limit(chains: Sequence[FilterChain], policies: Sequence[Policy]) -> None:
+    found = inbound_conf(policies)
+    local: JsonObject = {} if found is None else found.conf.get("local") or {}
+    connections = _bucket(local.get("tcp") or {}, "connectionRate")
+    if connections is not None:
+        for chain in chains:
+            chain.filters.insert(0, ConnectionRateLimit(connections))
+    limit = rate_limit(local.get("http") or {})
+    for chain in chains if limit is not None else ():
+        if (manager := chain.http) is not None and not _limited(manager):
+            manager.before_router(HttpRateLimit())
+            for host in manager.route_config.virtual_hosts:
+                for route in host.routes:
+                    route.rate_limit = limit
 
 
 def _bucket(section: JsonObject, name: str) -> TokenBucket | None:
