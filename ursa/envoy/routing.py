@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ursa.envoy.headers import header_matcher, header_value
 from ursa.envoy.rate_limits import route_rate_limit
 from ursa.envoy.retry import retry_policy
-from ursa.envoy.values import Fields, optional_duration, present, wrapped
+from ursa.envoy.values import Fields, fractional, optional_duration, present, wrapped
 from ursa.ir import routes as ir
+
+_REDIRECTS: Mapping[int, str] = MappingProxyType(
+    {
+        301: "MOVED_PERMANENTLY",
+        302: "FOUND",
+        303: "SEE_OTHER",
+        307: "TEMPORARY_REDIRECT",
+        308: "PERMANENT_REDIRECT",
+    }
+)
 
 
 def route_config(of: ir.RouteConfig) -> Fields:
@@ -50,13 +63,16 @@ def _route(of: ir.Route) -> Fields:
     }
     if of.rate_limit is not None:
         fields["typed_per_filter_config"] = route_rate_limit(of.rate_limit)
-    if isinstance(of.action, ir.Forward):
-        fields["route"] = _forward(of.action)
-    else:
-        response: Fields = {"status": of.action.status}
-        if of.action.body:
-            response["body"] = {"inline_string": of.action.body}
-        fields["direct_response"] = response
+    match of.action:
+        case ir.Forward():
+            fields["route"] = _forward(of.action)
+        case ir.Redirect():
+            fields["redirect"] = _redirect(of.action)
+        case ir.DirectResponse():
+            response: Fields = {"status": of.action.status}
+            if of.action.body:
+                response["body"] = {"inline_string": of.action.body}
+            fields["direct_response"] = response
     return fields
 
 
@@ -70,7 +86,13 @@ def _match(of: ir.RouteMatch) -> Fields:
         case _:
             fields = {"prefix": of.path}
     fields["headers"] = [header_matcher(h) for h in of.headers]
+    fields["query_parameters"] = [_query(q) for q in of.query]
     return fields
+
+
+def _query(of: ir.QueryMatcher) -> Fields:
+    condition = {"safe_regex": {"regex": of.value}} if of.kind == ir.REGEX else {"exact": of.value}
+    return {"name": of.name, "string_match": condition}
 
 
 def _forward(of: ir.Forward) -> Fields:
@@ -86,7 +108,26 @@ def _forward(of: ir.Forward) -> Fields:
     )
     if of.auto_host_rewrite:
         fields["auto_host_rewrite"] = wrapped(True)
+    fields["request_mirror_policies"] = [_mirror(mirror) for mirror in of.mirrors]
     return fields
+
+
+def _mirror(of: ir.Mirror) -> Fields:
+    fields: Fields = {"cluster": of.cluster}
+    if of.share is not None:
+        fields["runtime_fraction"] = {"default_value": fractional(of.share)}
+    return fields
+
+
+def _redirect(of: ir.Redirect) -> Fields:
+    return present(
+        response_code=_REDIRECTS[of.status],
+        scheme_redirect=of.scheme or None,
+        host_redirect=of.host or None,
+        port_redirect=of.port or None,
+        prefix_rewrite=of.prefix_rewrite or None,
+        regex_rewrite=_regex(of.regex_rewrite),
+    )
 
 
 def _regex(of: ir.RegexRewrite | None) -> Fields | None:

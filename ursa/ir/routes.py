@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ursa.ir.fractions import Fraction
 from ursa.ir.rate_limits import TokenBucket
 
 EXACT, PREFIX, REGEX, PRESENT, ABSENT = "exact", "prefix", "regex", "present", "absent"
@@ -26,12 +27,22 @@ class HeaderMatcher:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryMatcher:
+    """A condition on a query parameter; `kind` is exact or regex."""
+
+    name: str
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class RouteMatch:
     """What requests a route is for; `path_kind` is exact, prefix or regex."""
 
     path: str = "/"
     path_kind: str = PREFIX
     headers: tuple[HeaderMatcher, ...] = ()
+    query: tuple[QueryMatcher, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,14 @@ class RetryPolicy:
     host_selection_attempts: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Sends a copy of some requests to a cluster, whose answers nobody waits for; of all without a share."""
+
+    cluster: str
+    share: Fraction | None = None
+
+
 @dataclass(slots=True)
 class Forward:
     """Sends requests on, to one cluster or to several by weight."""
@@ -115,6 +134,19 @@ class Forward:
     regex_rewrite: RegexRewrite | None = None
     host_rewrite: str = ""
     host_rewrite_path_regex: RegexRewrite | None = None
+    mirrors: tuple[Mirror, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Sends the client elsewhere; what is empty stays as it was asked for."""
+
+    status: int
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    prefix_rewrite: str = ""
+    regex_rewrite: RegexRewrite | None = None
 
 
 @dataclass(slots=True)
@@ -125,7 +157,7 @@ class DirectResponse:
     body: str = ""
 
 
-Action: TypeAlias = Forward | DirectResponse
+Action: TypeAlias = Forward | Redirect | DirectResponse
 
 
 @dataclass(slots=True)
@@ -146,6 +178,12 @@ class Route:
     response_headers_to_remove: tuple[str, ...] = ()
     matches_hash: str = ""
     resource_origin: str = ""
+
+    @property
+    def forwards(self) -> bool:
+        """Whether requests are sent on."""
+        return isinstance(self.action, Forward)
+
     rate_limit: RateLimit | None = None
 
 

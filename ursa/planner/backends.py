@@ -14,7 +14,7 @@ from ursa.model.labels import SERVICE_TAG
 from ursa.model.real_service import MESH_EXTERNAL_SERVICE, RealService, ServicePort
 from ursa.planner.blocks import mesh_client_tls, service_san
 from ursa.planner.external_outbounds import EGRESS_SERVICE, external_cluster, http_options
-from ursa.planner.inputs import ExternalOutbound, OutboundInputs, OutboundSpec
+from ursa.planner.inputs import ExternalOutbound, OutboundInputs
 from ursa.topology.destinations import cluster_name, sni_of_service, sni_of_tags, without_service
 
 
@@ -77,10 +77,10 @@ def backend_name(backend: Backend, *, unified: bool) -> str:
     return backend.kri if unified else backend.service.legacy_name(backend.port.number)
 
 
-def tag_backend(spec: OutboundSpec, tags: Mapping[str, str], inputs: OutboundInputs) -> TagBackend:
-    """The backend of an outbound, or of a share of it, with these tags."""
+def tag_backend(tags: Mapping[str, str], protocol: str, inputs: OutboundInputs, *, tls: bool) -> TagBackend:
+    """The instances with these tags."""
     outside = next((one for one in inputs.external if one.service == tags[SERVICE_TAG]), None)
-    return TagBackend(tags, spec.protocol, spec.tls, outside)
+    return TagBackend(tags, protocol, tls, outside)
 
 
 def backend_cluster(backend: Backend, inputs: OutboundInputs, balancer: LoadBalancer | None = None) -> Cluster:

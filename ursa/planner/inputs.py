@@ -170,6 +170,36 @@ class RealOutbound:
 
 
 @dataclass(frozen=True, slots=True)
+class TagService:
+    """What is known of a tag service that routes lead to; `tls` tells whether its instances accept mesh TLS."""
+
+    service: str
+    protocol: str
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeshRoutes:
+    """The routes that select a proxy, weakest first, and what they lead to.
+
+    Attributes:
+        http: MeshHTTPRoutes.
+        tcp: MeshTCPRoutes.
+    """
+
+    http: tuple[Policy, ...] = ()
+    tcp: tuple[Policy, ...] = ()
+    services: tuple[RealService, ...] = ()
+    tags: tuple[TagService, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.http or self.tcp)
+
+
+NO_ROUTES = MeshRoutes()
+
+
+@dataclass(frozen=True, slots=True)
 class DnsInputs:
     """How a proxy answers names: its DNS listener's port, or the socket at which its launcher asks for the table."""
 
@@ -186,9 +216,10 @@ class OutboundInputs:
     Attributes:
         outbounds: those to tag services.
         real: those to real services.
+        routes: where they lead.
         egress: whether the zone has an egress.
         unified: whether resources are named in the unified scheme.
-        legacy: whether the mesh routes by TrafficRoutes.
+        legacy: whether TrafficRoutes decide where the outbounds lead.
         policies: per plugin, in their order: the policies that speak about destinations.
         source_tags: value of the header that tells the source's tags, empty when it is not sent.
         bind: False when transparent proxying hands connections over.
@@ -202,6 +233,7 @@ class OutboundInputs:
     outbounds: tuple[OutboundSpec, ...]
     policies: tuple[tuple[Policy, ...], ...]
     real: tuple[RealOutbound, ...] = ()
+    routes: MeshRoutes = NO_ROUTES
     egress: bool = False
     unified: bool = False
     legacy: bool = False

@@ -36,7 +36,8 @@ from ursa.planner.backends import (
 )
 from ursa.planner.blocks import internal_cidrs
 from ursa.planner.inputs import OutboundInputs, OutboundSpec, RealOutbound
-from ursa.planner.routing import Routing, legacy_routing, plain_routing, weighted
+from ursa.planner.mesh_routes import RouteRules, mesh_routing
+from ursa.planner.routing import Routing, legacy_routing, weighted
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
 from ursa.topology.protocols import GRPC, KAFKA
 
@@ -66,7 +67,11 @@ class _Outbound:
 
 
 def plan_outbounds(
-    plan: ProxyPlan, inputs: OutboundInputs, plugins: Sequence[PolicyPlugin], rules: Sequence[DestinationRules]
+    plan: ProxyPlan,
+    inputs: OutboundInputs,
+    plugins: Sequence[PolicyPlugin],
+    rules: Sequence[DestinationRules],
+    route_rules: RouteRules,
 ) -> None:
     """Adds listeners and clusters of all outbounds and applies the policies for their destinations.
 
@@ -75,8 +80,10 @@ def plan_outbounds(
         inputs: the outbounds and what they depend on.
         plugins: the policies' effects, in order.
         rules: per plugin, the rules compiled from `inputs.policies`.
+        route_rules: those compiled from `inputs.routes`.
     """
-    for outbound, routing in _outbounds(inputs):
+    by_kri = {policy.kri: policy for policy in inputs.routes.http}
+    for outbound, routing in _outbounds(inputs, route_rules):
         backends = {backend_name(b, unified=inputs.unified): b for b in routing.backends}
         if not backends:
             continue
@@ -85,7 +92,7 @@ def plan_outbounds(
         target = _target(outbound, listener, clusters)
         ports = _ports(outbound.backend, *backends.values())
         for plugin, compiled in zip(plugins, rules, strict=True):
-            plugin.outbound(target, replace(compiled, ports=ports))
+            plugin.outbound(target, replace(compiled, ports=ports, routes=by_kri))
         plan.add(listener, *clusters)
         for cluster, backend in zip(clusters, backends.values(), strict=True):
             if cluster.type == EDS:
@@ -95,13 +102,14 @@ def plan_outbounds(
                 plan.authorities.add(inputs.mesh.name)
 
 
-def _outbounds(inputs: OutboundInputs) -> Iterator[tuple[_Outbound, Routing]]:
+def _outbounds(inputs: OutboundInputs, rules: RouteRules) -> Iterator[tuple[_Outbound, Routing]]:
     for spec in inputs.outbounds:
         of_tags = _of_tags(spec, inputs)
-        yield of_tags, legacy_routing(spec, inputs) if inputs.legacy else plain_routing(of_tags.backend, inputs)
+        routing = legacy_routing(spec, inputs) if inputs.legacy else mesh_routing(of_tags.backend, inputs, rules)
+        yield of_tags, routing
     for real in inputs.real:
         of_service = _of_service(real, inputs)
-        yield of_service, plain_routing(of_service.backend, inputs)
+        yield of_service, mesh_routing(of_service.backend, inputs, rules)
 
 
 def _of_tags(spec: OutboundSpec, inputs: OutboundInputs) -> _Outbound:
@@ -109,7 +117,7 @@ def _of_tags(spec: OutboundSpec, inputs: OutboundInputs) -> _Outbound:
     return _Outbound(
         spec.address,
         spec.port,
-        tag_backend(spec, dict(spec.tags), inputs),
+        tag_backend(dict(spec.tags), spec.protocol, inputs, tls=spec.tls),
         listener=names.outbound_listener(spec.address, spec.port),
         route_config=f"outbound:{service}",
         host=service,

@@ -87,5 +87,7 @@ def weighted(legs: Sequence[Leg], inputs: OutboundInputs) -> tuple[WeightedClust
 
 def _legs(shares: Sequence[Share], spec: OutboundSpec, inputs: OutboundInputs) -> tuple[Leg, ...]:
     return tuple(
-        Leg(tag_backend(spec, share.tags, inputs), share.weight) for share in shares if SERVICE_TAG in share.tags
+        Leg(tag_backend(share.tags, spec.protocol, inputs, tls=spec.tls), share.weight)
+        for share in shares
+        if SERVICE_TAG in share.tags
     )

@@ -12,9 +12,11 @@ from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
     FEATURE_EMBEDDED_DNS,
     FEATURE_UNIFIED_NAMING,
+    NO_ROUTES,
     DnsInputs,
     ExternalOutbound,
     InboundInputs,
+    MeshRoutes,
     OutboundInputs,
     OutboundSpec,
     ProxyFacts,
@@ -46,6 +48,7 @@ class Destinations:
         external: the services outside of the mesh that the proxy may use.
         real: the real services.
         egress: whether the zone has an egress.
+        routes: those that select the proxy.
     """
 
     services: Services
@@ -53,6 +56,7 @@ class Destinations:
     external: tuple[ExternalOutbound, ...] = ()
     real: tuple[RealService, ...] = ()
     egress: bool = False
+    routes: MeshRoutes = NO_ROUTES
 
 
 def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | None:
@@ -111,7 +115,8 @@ def outbound_inputs(
     """
     redirection = redirection_of(dataplane, facts)
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
-    routes = state.legacy.get(TRAFFIC_ROUTE, ())
+    # One MeshHTTPRoute or MeshTCPRoute for a proxy, and TrafficRoutes do not count for it any more.
+    routes = () if known.routes else state.legacy.get(TRAFFIC_ROUTE, ())
     pick = _route_picker(routes, dataplane)
     specs = _vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane)
     outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
@@ -124,7 +129,7 @@ def outbound_inputs(
     else:
         to_real = tuple(explicit_outbounds(dataplane, known.real))
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
-    named = {spec.service for spec in outbounds}
+    named = {spec.service for spec in outbounds} | {tag.service for tag in known.routes.tags}
     return OutboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -132,6 +137,7 @@ def outbound_inputs(
         outbounds=outbounds,
         policies=tuple(kind.outbound for kind in matched),
         real=to_real,
+        routes=known.routes,
         egress=known.egress,
         unified=unified,
         legacy=bool(routes),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ursa.ir.cluster import LoadAssignment
 from ursa.ir.listener import FilterChain
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
-from ursa.model.real_service import is_real
+from ursa.model.real_service import RealService, is_real
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
 from ursa.planner.direct_access import plan_direct_access
@@ -25,13 +26,16 @@ from ursa.planner.inbounds import plan_inbounds
 from ursa.planner.inputs import (
     AdminInputs,
     InboundInputs,
+    MeshRoutes,
     MeshShare,
     OutboundInputs,
     ProxyFacts,
     Settings,
+    TagService,
     ZoneProxyInputs,
 )
 from ursa.planner.memo import Memo
+from ursa.planner.mesh_routes import RouteRules, leads_to
 from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
@@ -47,8 +51,17 @@ from ursa.policies.core.matching import Matched, destination_rules, match_polici
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import compile_real
 from ursa.policies.core.subject import dataplane_subject
+from ursa.policies.core.target_ref import MESH_HTTP_ROUTE
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
 from ursa.view.view import Touched, View
+
+ROUTE_KINDS = (MESH_HTTP_ROUTE, "MeshTCPRoute")
+
+RuleKey: TypeAlias = tuple[tuple[Policy, ...], tuple[Policy, ...]]
+"""Policies of one kind, and the MeshHTTPRoutes that some of them are attached to."""
+
+RouteKey: TypeAlias = tuple[tuple[Policy, ...], tuple[RealService, ...]]
+"""Routes, and what they may lead to."""
 
 RULE_SETS = 1024
 """Compiled rule sets remembered; one that was dropped is compiled again, nothing worse."""
@@ -91,7 +104,7 @@ class ZonePlanner:
         check: compute everything remembered twice and compare, for tests.
         """
         self._zone, self._plugins, self._settings = zone, plugins, settings
-        self._meshes = MeshIndex(registry, [plugin.kind for plugin in plugins], settings)
+        self._meshes = MeshIndex(registry, [*(plugin.kind for plugin in plugins), *ROUTE_KINDS], settings)
         self._external = ExternalIndex(read_file)
         self._services = ServiceIndex(zone, self._external.of)
         self._real = RealServiceIndex(zone, self._services)
@@ -106,7 +119,10 @@ class ZonePlanner:
         )
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
-        self._rules: Memo[tuple[Policy, ...], DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
+        self._rules: Memo[RuleKey, DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
+        self._leads_to: Memo[RouteKey, tuple[set[RealService], set[str]]] = Memo(
+            lambda key: leads_to(*key), size=RULE_SETS, check=check
+        )
 
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
@@ -135,24 +151,34 @@ class ZonePlanner:
         state = self._meshes.all.get(resource.mesh)
         if state is None:
             return None
-        dataplane, mesh = parse_dataplane(resource), resource.mesh
-        matched = self._match(state, resource, shadow=shadow)
+        dataplane = parse_dataplane(resource)
+        matched = self._match(state, resource, [plugin.kind for plugin in self._plugins], shadow=shadow)
         own = inbound_inputs(state, dataplane, facts, self._settings, matched)
-        outbound = outbound_inputs(
-            state,
-            dataplane,
-            facts,
-            self._settings,
-            matched,
-            Destinations(
-                lambda service: self._services.of(mesh, service),
-                lambda service: self._readiness.ready(mesh, service),
-                external_outbounds(state, dataplane, self._external.of(mesh), self._zone),
-                self._real.services(mesh),
-                self._real.has_egress,
+        known = self._destinations(state, resource, shadow=shadow)
+        return own, outbound_inputs(state, dataplane, facts, self._settings, matched, known)
+
+    def _destinations(self, state: MeshState, resource: Resource, *, shadow: bool) -> Destinations:
+        """What is known of destinations for a Dataplane, with the routes that select it."""
+        mesh, real = resource.mesh, self._real.services(resource.mesh)
+        http, tcp = (matched.outbound for matched in self._match(state, resource, ROUTE_KINDS, shadow=shadow))
+        led_to, tags = self._leads_to(((*http, *tcp), real)) if http or tcp else (set(), set())
+        routes = MeshRoutes(
+            http,
+            tcp,
+            tuple(service for service in real if service in led_to),
+            tuple(
+                TagService(name, self._services.of(mesh, name).protocol, self._readiness.ready(mesh, name))
+                for name in sorted(tags)
             ),
         )
-        return own, outbound
+        return Destinations(
+            lambda service: self._services.of(mesh, service),
+            lambda service: self._readiness.ready(mesh, service),
+            external_outbounds(state, parse_dataplane(resource), self._external.of(mesh), self._zone),
+            real,
+            self._real.has_egress,
+            routes,
+        )
 
     def plan_own(self, inputs: InboundInputs, admin: AdminInputs) -> ProxyPlan:
         """The own half of a sidecar."""
@@ -165,8 +191,10 @@ class ZonePlanner:
     def plan_outbound(self, inputs: OutboundInputs) -> ProxyPlan:
         """The outbound half of a class of sidecars; worth remembering."""
         plan = ProxyPlan()
-        rules = [self._rules(policies) for policies in inputs.policies]
-        plan_outbounds(plan, inputs, self._plugins, rules)
+        routes = inputs.routes
+        rules = [self._rules((policies, routes.http if _attached(policies) else ())) for policies in inputs.policies]
+        route_rules = RouteRules(self._rules((routes.http, ())), self._rules((routes.tcp, ())))
+        plan_outbounds(plan, inputs, self._plugins, rules, route_rules)
         plan_direct_access(plan, inputs)
         plan_dns(plan, inputs)
         return plan
@@ -192,10 +220,16 @@ class ZonePlanner:
         service = index.of(reference.mesh, reference.service)
         return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
 
-    def _match(self, state: MeshState, resource: Resource, *, shadow: bool) -> list[Matched]:
-        subject = self._subject(resource)
-        return [match_policies(state.policies[plugin.kind], subject, shadow=shadow) for plugin in self._plugins]
+    def _match(self, state: MeshState, resource: Resource, kinds: Iterable[str], *, shadow: bool) -> list[Matched]:
+        subject, routes = self._subject(resource), state.policies[MESH_HTTP_ROUTE]
+        return [match_policies(state.policies[kind], subject, routes, shadow=shadow) for kind in kinds]
 
 
-def _destination_rules(policies: tuple[Policy, ...]) -> DestinationRules:
-    return DestinationRules(destination_rules(policies), compile_real(policies))
+def _destination_rules(key: RuleKey) -> DestinationRules:
+    policies, routes = key
+    return DestinationRules(destination_rules(policies, routes), compile_real(policies))
+
+
+def _attached(policies: Iterable[Policy]) -> bool:
+    """Whether one of the policies is attached to MeshHTTPRoutes."""
+    return any(policy.target.kind == MESH_HTTP_ROUTE for policy in policies)

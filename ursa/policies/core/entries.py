@@ -27,7 +27,8 @@ def client_entries(policies: Iterable[Policy]) -> tuple[Entry, ...]:
 def service_entries(policies: Iterable[Policy], routes: Iterable[Policy]) -> tuple[Entry, ...]:
     """The `to` items that can mean services known by tag.
 
-    A policy attached to a MeshHTTPRoute speaks about that route's destinations and matches only.
+    A policy attached to a MeshHTTPRoute speaks about that route's destinations and matches only. One with an item for
+    a route is, as in Kuma, about real services as a whole.
 
     Args:
         policies: in ascending strength.
@@ -35,6 +36,8 @@ def service_entries(policies: Iterable[Policy], routes: Iterable[Policy]) -> tup
     """
     entries: list[Entry] = []
     for policy in policies:
+        if any(item.target.kind == MESH_HTTP_ROUTE for item in policy.to_items):
+            continue
         if policy.target.kind == MESH_HTTP_ROUTE:
             entries.extend(entry for route in routes_meant(policy, routes) for entry in _on_route(policy, route))
         else:

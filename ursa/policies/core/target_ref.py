@@ -61,11 +61,11 @@ class TargetRef:
 
     @property
     def legacy_service(self) -> bool:
-        """Whether a MeshService reference can mean the services that share a `kuma.io/service` tag.
+        """Whether a reference can mean the services that share a `kuma.io/service` tag, which have no sections.
 
         One by labels has no name and so means the services without a name: none, but Kuma lists a rule for them.
         """
-        return self.kind == MESH_SERVICE and not self.section
+        return self.kind == MESH_SERVICE
 
 
 def parse_target_ref(document: JsonObject | None) -> TargetRef:

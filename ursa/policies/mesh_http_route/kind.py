@@ -35,7 +35,6 @@ def kind() -> Kind:
         traits=PolicyTraits(has_to=True, item_conf=ItemConf.ROUTES),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=target_warnings,
-        effect_built=False,
     )
 
 
