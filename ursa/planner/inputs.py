@@ -316,7 +316,13 @@ class MeshShare:
 
 @dataclass(frozen=True, slots=True)
 class ZoneProxyInputs:
-    """Inputs of an ingress' or egress' plan; `shares` of the meshes that have any, by name."""
+    """Inputs of an ingress' or egress' plan.
+
+    Attributes:
+        listener: name of its listener.
+        unified: whether resources are named in the unified scheme.
+        shares: of the meshes that have any, by name.
+    """
 
     facts: ProxyFacts
     address: str
@@ -324,4 +330,6 @@ class ZoneProxyInputs:
     zone: str
     name: str
     origin: str
+    listener: str
+    unified: bool
     shares: tuple[MeshShare, ...] = ()

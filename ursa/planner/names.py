@@ -45,6 +45,16 @@ def zone_proxy_cluster(mesh: str, service: str) -> str:
     return f"{mesh}:{service}"
 
 
+def ingress_listener(address: str, port: int, *, unified: bool) -> str:
+    """Listener of a zone ingress; in the unified scheme `self_inbound_zi_10001`."""
+    return f"self_inbound_zi_{port}" if unified else inbound_listener(address, port)
+
+
+def egress_listener(address: str, port: int, *, unified: bool) -> str:
+    """Listener of a zone egress; in the unified scheme `self_inbound_ze_10002`."""
+    return f"self_inbound_ze_{port}" if unified else inbound_listener(address, port)
+
+
 def identity_secret(mesh: str) -> str:
     """SDS name of a proxy's certificate."""
     return f"identity_cert:secret:{mesh}"

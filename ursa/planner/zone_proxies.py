@@ -17,7 +17,6 @@ from ursa.ir.cluster import EDS, Cluster
 from ursa.ir.listener import INBOUND, ChainMatch, DirectAnswer, FilterChain, Listener, TcpProxy
 from ursa.ir.naming import stat_safe
 from ursa.ir.plan import EdsReference, ProxyPlan
-from ursa.planner import names
 from ursa.planner.blocks import reuse_port, to
 from ursa.planner.external_chains import external_chains, external_cluster
 from ursa.planner.inputs import MeshShare, ZoneProxyInputs
@@ -76,13 +75,14 @@ def _pass_on(planned: SharePlan, share: MeshShare) -> None:
 
 def _listener(inputs: ZoneProxyInputs, chains: list[FilterChain]) -> Listener:
     return Listener(
-        names.inbound_listener(inputs.address, inputs.port),
+        inputs.listener,
         SocketAddress(inputs.address, inputs.port),
         inputs.origin,
         chains,
         direction=INBOUND,
         reuse_port=reuse_port(inputs.facts),
         tls_inspector=True,
+        stat_prefix=inputs.listener if inputs.unified else "",
     )
 
 

@@ -76,17 +76,40 @@ class ZoneProxyIndex:
 
     def inputs(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
         """Inputs of the plan of a ZoneIngress or ZoneEgress."""
-        unified = facts.has(FEATURE_UNIFIED_NAMING)
         if resource.kind == "ZoneIngress":
-            ingress = self._services.ingress(resource)
-            found = self._ingress_shares(ingress.available, meshes, unified=unified)
-            place, origin = (ingress.address, ingress.port), origins.INGRESS
-        else:
-            egress = self._services.egress(resource)
-            found = self._egress_shares(egress, facts, meshes, unified=unified)
-            place, origin = (egress.address, egress.port), origins.EGRESS
-        shares = tuple(share for share in found if share is not None)
-        return ZoneProxyInputs(facts, *place, self._zone, resource.name, origin, shares)
+            return self._ingress(resource, facts, meshes)
+        return self._egress(resource, facts, meshes)
+
+    def _ingress(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
+        ingress, unified = self._services.ingress(resource), facts.has(FEATURE_UNIFIED_NAMING)
+        shares = self._ingress_shares(ingress.available, meshes, unified=unified)
+        return ZoneProxyInputs(
+            facts,
+            ingress.address,
+            ingress.port,
+            self._zone,
+            resource.name,
+            origins.INGRESS,
+            names.ingress_listener(ingress.address, ingress.port, unified=unified),
+            unified,
+            tuple(share for share in shares if share is not None),
+        )
+
+    def _egress(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
+        egress, unified = self._services.egress(resource), facts.has(FEATURE_UNIFIED_NAMING)
+        listener = names.egress_listener(egress.address, egress.port, unified=unified)
+        shares = self._egress_shares(egress, listener, facts, meshes, unified=unified)
+        return ZoneProxyInputs(
+            facts,
+            egress.address,
+            egress.port,
+            self._zone,
+            resource.name,
+            origins.EGRESS,
+            listener,
+            unified,
+            tuple(share for share in shares if share is not None),
+        )
 
     def _ingress_shares(
         self, available: Iterable[AvailableService], meshes: Meshes, *, unified: bool
@@ -104,10 +127,9 @@ class ZoneProxyIndex:
             )
 
     def _egress_shares(
-        self, egress: ZoneEgress, facts: ProxyFacts, meshes: Meshes, *, unified: bool
+        self, egress: ZoneEgress, listener: str, facts: ProxyFacts, meshes: Meshes, *, unified: bool
     ) -> Iterable[MeshShare | None]:
         offered = by_mesh(self._offered_by_others())
-        listener = names.inbound_listener(egress.address, egress.port)
         for mesh, state in sorted(meshes.items()):
             if not state.mesh.mtls:
                 continue

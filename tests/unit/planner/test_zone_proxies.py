@@ -189,7 +189,17 @@ def test_real_services_are_named_by_identifiers_when_a_proxy_knows_them(zone: Zo
     zone.put(*web({"name": "main", "port": 8080, "targetPort": 8080}))
     planned = zone.planned(INGRESS, replace(FACTS, features=frozenset({FEATURE_UNIFIED_NAMING})))
     assert list(planned.plan.clusters) == ["kri_msvc_default_east__web_main"]
+    assert list(planned.plan.listeners) == ["self_inbound_zi_10001"]
     assert planned.snis == [WEB_SNI], "an SNI is the same in all schemes"
+
+
+def test_what_leaves_the_mesh_is_named_by_identifiers_when_a_proxy_knows_them(zone: Zone) -> None:
+    zone.put(outside(), external(), permission("TrafficPermission", "old", "out"))
+    planned = zone.planned(EGRESS, replace(FACTS, features=frozenset({FEATURE_UNIFIED_NAMING})))
+    assert set(planned.plan.clusters) == {"kri_extsvc_default___out_9000", "default:out"}
+    assert list(planned.plan.listeners) == ["self_inbound_ze_10002"]
+    assert [chain.name for chain in planned.chains] == ["kri_extsvc_default___out_9000", "default:out_default"]
+    assert policies_of(planned.chain(OUT_SNI)) == ["old"]
 
 
 def test_services_of_other_zones_are_not_behind_the_ingress(zone: Zone) -> None:
