@@ -162,3 +162,36 @@ async def test_what_others_write_there_harms_nothing(etcd_server: Etcd) -> None:
     assert names(await take(store, first.version, 1)) == ["better"]
     assert second.version == await store.revision()
     await store.close()
+
+
+class InstantClock(SystemClock):
+    """Sleeping takes no time, but the clock moves on by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept = 0.0
+
+    def monotonic(self) -> float:
+        return self.slept
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_a_cluster_that_is_gone_is_not_waited_for_longer_than_configured(tmp_path: Path, size: int) -> None:
+    cluster, clock = Etcd(tmp_path, size), InstantClock()
+    await cluster.start()
+    store = EtcdStore(EtcdAccess(cluster.endpoints, timeout=60, connect=1), clock)
+    await store.open()
+    try:
+        await create(store, timeout("before"))
+        await cluster.kill()
+        clock.slept = 0.0
+        with pytest.raises(Unavailable):
+            await create(store, timeout("after"))
+        assert 0.5 < clock.slept <= 1
+    finally:
+        await store.close()
+        await cluster.kill()

@@ -94,6 +94,7 @@ def _etcd(settings: StoreEtcd, clock: Clock) -> Store:
         user=settings.user,
         password=settings.password,
         timeout=settings.request_timeout,
+        connect=settings.connect_timeout,
     )
     return EtcdStore(access, clock, prefix=settings.prefix, compact=settings.compaction)
 

@@ -83,6 +83,7 @@ class EtcdAccess:
         user: empty = no authentication.
         password: of that user.
         timeout: seconds after which a call fails for good, all endpoints tried.
+        connect: seconds after which it does so when no endpoint can be connected to.
     """
 
     endpoints: Sequence[str]
@@ -93,6 +94,7 @@ class EtcdAccess:
     user: str = ""
     password: str = ""
     timeout: float = 5.0
+    connect: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class EtcdClient:
             Compacted: the revision asked for is gone, or yet to come.
         """
         deadline = self._clock.monotonic() + self._access.timeout
+        given_up = self._clock.monotonic() + min(self._access.connect, self._access.timeout)
+        gone: set[int] = set()
         attempt, again = 0, False
         while True:
             endpoint = self._current
@@ -145,7 +149,9 @@ class EtcdClient:
                 message: A = await call(request, timeout=patience, metadata=await self._metadata(endpoint))
                 return Answer(message, again)
             except grpc.aio.AioRpcError as error:
-                if not self._is_passing(error, endpoint) or self._clock.monotonic() + 0.2 > deadline:
+                gone = gone | {endpoint} if _is_unreachable(error) else gone - {endpoint}
+                until = given_up if len(gone) == len(self._access.endpoints) else deadline
+                if not self._is_passing(error, endpoint) or self._clock.monotonic() + 0.2 > until:
                     raise self._translated(error) from None
                 again = again or error.code() in _ELSEWHERE
             attempt += 1
@@ -223,6 +229,11 @@ class EtcdClient:
         if error.code() is grpc.StatusCode.OUT_OF_RANGE:
             return Compacted(f"etcd: {text}")
         return Unavailable(f"etcd at {', '.join(self._access.endpoints)}: {text}")
+
+
+def _is_unreachable(error: grpc.aio.AioRpcError) -> bool:
+    """Whether there is no connection. A member without a leader says so itself, and may soon have one."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and not (error.details() or "").startswith("etcdserver: ")
 
 
 def _serialize(message: Message) -> bytes:

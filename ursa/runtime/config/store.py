@@ -118,6 +118,11 @@ class StoreEtcd(Group):
     request_timeout: Duration = setting(
         5.0, env="STORE_ETCD_REQUEST_TIMEOUT", doc="ours; all members tried within this time"
     )
+    connect_timeout: Duration = setting(
+        1.0,
+        env="STORE_ETCD_CONNECT_TIMEOUT",
+        doc="ours; for so long members are tried that cannot be connected to; less than the time for a request",
+    )
     compaction: bool = setting(
         True, env="STORE_ETCD_COMPACTION", doc="ours; drop old history after many writes; off = somebody else does"
     )
