@@ -13,15 +13,24 @@ from typing import Any
 
 import aiohttp
 
-from tests.servers.process import free_port
+from tests.servers.process import HERE, Host, free_port
 
 Answer = tuple[int, Any]
 
 
 class Replica:
-    """One instance of a control plane; `store` are the variables that select the store."""
+    """One instance of a control plane."""
 
-    def __init__(self, folder: Path, store: Mapping[str, str], settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Mapping[str, str],
+        settings: Mapping[str, str] | None = None,
+        *,
+        host: Host = HERE,
+    ) -> None:
+        """Args: store: the variables that select the store; host: where it runs."""
+        self.host = host
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
         self.api, self.kds, self.diagnostics, self.dp, self.replicas = (free_port() for _ in range(5))
@@ -34,7 +43,7 @@ class Replica:
             "KUMA_DIAGNOSTICS_SERVER_PORT": str(self.diagnostics),
             "KUMA_DP_SERVER_PORT": str(self.dp),
             "KUMA_INTER_CP_SERVER_PORT": str(self.replicas),
-            "KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS": "127.0.0.1",
+            "KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS": host.address,
             "KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(self.kds),
             "KUMA_MULTIZONE_GLOBAL_KDS_TLS_ENABLED": "false",
             "PATH": os.environ["PATH"],
@@ -48,7 +57,9 @@ class Replica:
     async def start(self, *, ready: bool = True) -> None:
         program = str(Path(sys.executable).with_name("ursa-cp"))
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(program, "run", env=self._environment, stderr=log)
+            self.process = await asyncio.create_subprocess_exec(
+                *self.host.launcher, program, "run", env=self._environment, stderr=log
+            )
         self._session = self._session or aiohttp.ClientSession()
         if ready:
             await self.until_ready()
@@ -62,18 +73,18 @@ class Replica:
 
     async def ready(self) -> bool:
         try:
-            status, _ = await self._ask("GET", f"http://127.0.0.1:{self.diagnostics}/ready")
+            status, _ = await self._ask("GET", f"http://{self.host.address}:{self.diagnostics}/ready")
         except (aiohttp.ClientError, TimeoutError):
             return False
         return status == 200
 
     async def metrics(self) -> str:
-        _, text = await self._ask("GET", f"http://127.0.0.1:{self.diagnostics}/metrics")
+        _, text = await self._ask("GET", f"http://{self.host.address}:{self.diagnostics}/metrics")
         return str(text)
 
     async def call(self, method: str, path: str, body: object = None) -> Answer:
         """Status and body; raises aiohttp.ClientError when there is no answer."""
-        return await self._ask(method, f"http://127.0.0.1:{self.api}{path}", body)
+        return await self._ask(method, f"http://{self.host.address}:{self.api}{path}", body)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None and self.process.returncode is None:

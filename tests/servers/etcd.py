@@ -7,7 +7,7 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.servers.process import Server, free_port
+from tests.servers.process import HERE, Host, Server, free_port
 
 
 def binary(name: str) -> str:
@@ -31,20 +31,22 @@ class Etcd:
         flags: tuple[str, ...] = (),
         scheme: str = "http",
         sync: bool = False,
+        host: Host = HERE,
     ) -> None:
         self._flags = flags
         self._ports = [(free_port(), free_port()) for _ in range(size)]
-        self.endpoints = tuple(f"127.0.0.1:{client}" for client, _ in self._ports)
-        peers = ",".join(f"m{i}=http://127.0.0.1:{peer}" for i, (_, peer) in enumerate(self._ports))
+        self.endpoints = tuple(f"{host.address}:{client}" for client, _ in self._ports)
+        peers = ",".join(f"m{i}=http://{host.address}:{peer}" for i, (_, peer) in enumerate(self._ports))
         self.members = [
             Server(
                 [
+                    *host.launcher,
                     binary("etcd"),
                     *("--name", f"m{i}", "--data-dir", str(folder / f"m{i}")),
-                    *("--listen-client-urls", f"{scheme}://127.0.0.1:{client}"),
-                    *("--advertise-client-urls", f"{scheme}://127.0.0.1:{client}"),
-                    *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
-                    *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
+                    *("--listen-client-urls", f"{scheme}://{host.address}:{client}"),
+                    *("--advertise-client-urls", f"{scheme}://{host.address}:{client}"),
+                    *("--listen-peer-urls", f"http://{host.address}:{peer}"),
+                    *("--initial-advertise-peer-urls", f"http://{host.address}:{peer}"),
                     *("--initial-cluster", peers, "--log-level", "error"),
                     *(() if sync else ("--unsafe-no-fsync",)),
                     *extra,

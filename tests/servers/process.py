@@ -10,10 +10,22 @@ import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 PORTS = range(16_000, 32_000)
 """Below those that the system gives to outgoing connections: one of these could take a port before its server does."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A place where processes run: its address, and what to put before a command so that it runs there."""
+
+    address: str
+    launcher: tuple[str, ...] = ()
+
+
+HERE = Host("127.0.0.1")
 
 
 def free_port() -> int:
