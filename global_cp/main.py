@@ -20,7 +20,7 @@ from global_cp.zone_tokens import zone_authenticator
 from global_cp.zones import Zones
 from kds.admin_api import LiveProxies
 from kds.downward import Downward, has_identity
-from kds.metrics import SyncCollector
+from kds.metrics import StreamsCollector, SyncMetrics
 from kds.publisher import Publisher
 from kds.replicas.replicas import Replicas
 from kds.server import KdsServer, Parts
@@ -68,7 +68,13 @@ async def serve(settings: Settings) -> None:
     # What zones get, who they are, and how their proxies are asked.
     skipped = settings.multizone.global_.kds.labels.skip_prefixes
     anonymous = settings.defaults.skip_tenant_resources
-    publisher = Publisher(live, Downward(registry, skipped), complete=lambda view: anonymous or has_identity(view))
+    observer = SyncMetrics(metrics, clock)
+    publisher = Publisher(
+        live,
+        Downward(registry, skipped),
+        complete=lambda view: anonymous or has_identity(view),
+        observer=observer,
+    )
     authenticate = zone_authenticator(settings, live, clock)
     replicas = Replicas(settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None)
     zones = Zones(
@@ -83,7 +89,7 @@ async def serve(settings: Settings) -> None:
     )
     tunnel = AdminTunnel(clock, timeout=settings.multizone.global_.kds.admin_timeout)
     server = KdsServer(
-        Parts(store, live, registry, clock, publisher, zones, tunnel),
+        Parts(store, live, registry, clock, publisher, zones, tunnel, observer),
         instance=instance,
         tuning=global_tuning(settings),
     )
@@ -91,7 +97,7 @@ async def serve(settings: Settings) -> None:
     # What users see.
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
-    metrics.register(SyncCollector(zones.sent, lambda: len(zones.connections)))
+    metrics.register(StreamsCollector(zones.versions))
     sync = ZoneSync(zones, live, publisher, clock, instance, stalled=settings.multizone.global_.zone_stalled_after)
     metrics.register(ZonesCollector(zones, sync, live))
     limits = settings.multizone.global_.rollouts

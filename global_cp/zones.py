@@ -154,7 +154,6 @@ class Zones:
         self._connections: dict[str, Connection] = {}
         self._memories: dict[str, Memory] = {}
         self._progress: list[Callable[[str], None]] = []
-        self._finished: dict[str, Sent] = {}
         self._arrivals = asyncio.Event()
         self._endings: set[asyncio.Task[None]] = set()
         self._late: set[asyncio.Task[None]] = set()
@@ -170,10 +169,9 @@ class Zones:
         """What is known of every zone that was connected to this replica."""
         return MappingProxyType(self._memories)
 
-    def sent(self) -> Iterator[Mapping[str, Sent]]:
-        """Watermarks of all streams downwards: those that are open, and the sum of those that were."""
-        yield from (connection.sender.marks for connection in self._connections.values())
-        yield self._finished
+    def versions(self) -> Iterator[str]:
+        """The version of every connected zone."""
+        return (str(connection.session.version.get("version", "")) for connection in self._connections.values())
 
     async def authenticate(self, caller: Caller) -> None:
         """See `ZoneDirectory`."""
@@ -268,8 +266,6 @@ class Zones:
             self._memories[connection.caller.zone].seen = self._clock.now_ns()
         if self._connections.get(connection.caller.zone) is connection:
             del self._connections[connection.caller.zone]
-            for kind, mark in connection.sender.marks.items():
-                self._finished.setdefault(kind, Sent()).add(mark)
             log.info("zone disconnected", extra={"zone": connection.caller.zone})
         if connection.held is not None:
             self._holdings.discard(connection.held)

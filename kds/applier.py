@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from kds.metrics import SyncObserver
 from kds.ownership import Ownership
 from kds.reconcile import Plan, reconcile
 from kds.refusals import Pace
@@ -54,6 +55,7 @@ class Applier:
         on_stored: Callable[[str, int], None] = lambda _stamp, _revision: None,
         admit: Callable[[Delivery], Delivery] = lambda delivery: delivery,
         attempts: int = 10,
+        observer: SyncObserver | None = None,
     ) -> None:
         """Args:
         store: to write to.
@@ -65,10 +67,11 @@ class Applier:
         on_stored: told the stamp of a delivery and the revision at which it was stored.
         admit: what of a delivery is to be believed.
         attempts: how often a plan is made anew, because other writers won, before its writes are tried one by one.
+        observer: is told how long writes take.
         """
         self._store, self._live, self._registry, self._clock = store, live, registry, clock
         self._ownership, self._pace, self._on_stored = ownership, pace or Pace(), on_stored
-        self._admit, self._attempts = admit, attempts
+        self._admit, self._attempts, self._observer = admit, attempts, observer or SyncObserver()
         self._marks: dict[str, Received] = {}
         self._aside: dict[ResourceKey, Aside] = {}
         self._writing = asyncio.Lock()
@@ -89,7 +92,9 @@ class Applier:
         problems = {self._ownership.rename(key): reason for key, reason in delivery.quarantined.items()}
         async with self._writing:
             if delivery.kind in self._registry and (delivery.resources or delivery.removed or delivery.complete):
+                began = self._clock.monotonic()
                 plan = await self._write(delivery)
+                self._observer.applied(self._clock.monotonic() - began)
                 problems |= plan.conflicts
                 self._remember(delivery, plan)
         if delivery.kind in self._registry:

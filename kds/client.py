@@ -22,6 +22,7 @@ from kds.downward import CLUSTER_ID
 from kds.held import held_versions
 from kds.insight import History, Session
 from kds.liveness import Silent
+from kds.metrics import SyncObserver
 from kds.new_global import NewGlobal
 from kds.offer import Everyone
 from kds.ownership import FromGlobal
@@ -102,6 +103,7 @@ class KdsClient:
         instance: str,
         admin: AdminHandler = no_proxies,
         on_stored: Callable[[int, int], None] = lambda _revision, _stored: None,
+        observer: SyncObserver | None = None,
     ) -> None:
         """Args:
         settings: of the process.
@@ -112,6 +114,7 @@ class KdsClient:
         instance: id of this replica.
         admin: asks a proxy of this zone what the global wants to know.
         on_stored: told which revision of the global is stored as which revision of the zone.
+        observer: is told what happens on the sync streams.
         """
         self._settings, self._store, self._live, self._registry, self._clock = settings, store, live, registry, clock
         self._zone = settings.multizone.zone
@@ -123,7 +126,9 @@ class KdsClient:
         self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
         self._tuning = zone_tuning(settings)
         self._new_global = NewGlobal(self._zone.kds.new_global_grace, clock)
-        self._publisher = Publisher(live, Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes))
+        self._observer = observer or SyncObserver()
+        upward = Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes)
+        self._publisher = Publisher(live, upward, observer=self._observer)
         self._status = ClientStatus()
 
     @property
@@ -214,6 +219,7 @@ class KdsClient:
             on_stored=lambda stamp, stored: self._on_stored(revision_of(stamp), stored),
             admit=self._new_global.admit,
             attempts=self._tuning.attempts,
+            observer=self._observer,
         )
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
@@ -232,7 +238,7 @@ class KdsClient:
         speaker = Speaker(
             self._zone.name, tuning.max_message, lambda: self._instance, tuning.pace, tuning.chunk, tuning.remembered
         )
-        sender = Sender(self._publisher, lambda _: Everyone(), speaker, now=self._clock.now_ns)
+        sender = Sender(self._publisher, lambda _: Everyone(), speaker, now=self._clock.now_ns, observer=self._observer)
         self._status.up = sender.marks
         asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         stream = connection.stream(SYNC_SERVICE, UP)

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from kds.absence import read_absences
 from kds.envelope import version_of
 from kds.index import OfferIndex
+from kds.metrics import SyncObserver
 from kds.offer import Catalogue, Offer, OfferMaker
 from kds.wire import frame
 from ursa.errors import ProtocolError
@@ -37,12 +38,21 @@ fairness within the process."""
 class Publisher:
     """The one writer of the catalogue; `run` must be running for it to follow the view."""
 
-    def __init__(self, live: LiveView, rules: OfferMaker, *, complete: Callable[[View], bool] = lambda _: True) -> None:
+    def __init__(
+        self,
+        live: LiveView,
+        rules: OfferMaker,
+        *,
+        complete: Callable[[View], bool] = lambda _: True,
+        observer: SyncObserver | None = None,
+    ) -> None:
         """Args:
         live: what is offered.
         rules: in which form.
         complete: whether a view has all that it must have before any peer is answered.
+        observer: is told how long it takes.
         """
+        self._observer = observer or SyncObserver()
         self._live, self._rules, self._complete = live, rules, complete
         self._index = OfferIndex()
         self._catalogue = Catalogue()
@@ -107,6 +117,7 @@ class Publisher:
             subscription.close()
 
     async def _take_in(self, view: View, keys: Iterable[ResourceKey]) -> None:
+        began = self._observer.now()
         keys = {*keys, *self._rules.observe(view)}
         # Sorted, so that of two resources with the same synced name the same one wins after every start.
         for count, key in enumerate(sorted(keys), 1):
@@ -121,15 +132,18 @@ class Publisher:
         ejected = read_absences(view).ejected
         for zone in (withheld ^ self._catalogue.withheld) | (ejected ^ self._catalogue.ejected):
             self._index.touch_origin(zone)
-        self._show(Catalogue(view.revision, self._index.kinds, withheld, ejected))
+        changed = self._show(Catalogue(view.revision, self._index.kinds, withheld, ejected))
+        self._observer.offered(self._observer.now() - began, first=not self.ready.is_set(), changed=changed)
 
-    def _show(self, catalogue: Catalogue) -> None:
+    def _show(self, catalogue: Catalogue) -> bool:
+        """Shows peers a catalogue; returns whether there is anything new in it."""
         self._catalogue = catalogue
         if touched := self._index.take_touched():
             for listener in self._listeners:
                 listener(touched)
         for follower in self._followers:
             follower()
+        return bool(touched)
 
     def _offer(self, key: ResourceKey, view: View) -> Offer | None:
         self.unsendable.pop(key, None)
@@ -141,5 +155,6 @@ class Publisher:
         except (ProtocolError, LookupError, TypeError, ValueError, AttributeError) as error:
             # Rules expect specs that passed the API. One that came another way must not stop all others.
             self.unsendable[key] = str(error)
+            self._observer.unsendable()
             log.warning("resource cannot be synced", extra={"resource": str(key), "error": str(error)})
             return None

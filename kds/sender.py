@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from kds import features
+from kds.metrics import SyncObserver
 from kds.offer import Audience, Catalogue, Offer
 from kds.refusals import Pace, Refusals
 from kds.watermarks import Sent
@@ -90,13 +91,16 @@ class Sender:
         speaker: Speaker,
         *,
         now: Callable[[], int],
+        observer: SyncObserver | None = None,
     ) -> None:
         """Args:
         offered: what there is to send.
         audience: makes the audience from the peer's node metadata.
         speaker: who sends.
         now: wall clock in nanoseconds.
+        observer: is told what is sent and answered.
         """
+        self._observer = observer or SyncObserver()
         self._offered, self._make_audience, self._speaker, self._now = offered, audience, speaker, now
         self._largest = speaker.max_message - MARGIN
         self._chunk = min(speaker.chunk, self._largest)
@@ -172,6 +176,7 @@ class Sender:
         state.in_flight = None
 
     def _note_answer(self, state: _TypeState, names: frozenset[str], error: str | None) -> None:
+        self._observer.answered(state.kind, error, (self._now() - state.mark.sent_at) / 1e9)
         state.mark.note_answer(error, self._now())
         if error is None:
             state.refusals.accepted(names)
@@ -207,7 +212,9 @@ class Sender:
             state.revisions.append(revision)
         state.owed, state.in_flight = False, frozenset(offer.name for offer in chosen)
         state.mark.note_sent(revision, self._now())
-        return self._join(state.kind, chosen, removed, revision)
+        message = self._join(state.kind, chosen, removed, revision)
+        self._observer.sent(state.kind, len(message))
+        return message
 
     def _differences(self, state: _TypeState) -> tuple[list[Offer], list[str]]:
         """What the peer lacks and what it has too much of, as far as one message can tell."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -22,6 +22,7 @@ from kds.applier import Applier
 from kds.byte_stream import read_message
 from kds.downward import CLUSTER_ID
 from kds.held import held_versions
+from kds.metrics import SyncObserver
 from kds.offer import Audience, OneZone
 from kds.ownership import FromZone
 from kds.publisher import Publisher
@@ -131,6 +132,7 @@ class Parts:
     publisher: Publisher
     directory: ZoneDirectory
     tunnel: AdminTunnel
+    observer: SyncObserver = field(default_factory=SyncObserver)
 
 
 class KdsServer:
@@ -205,7 +207,7 @@ class KdsServer:
         parts = self._parts
         tuning = self._tuning
         speaker = Speaker("global", tuning.max_message, self._epoch, tuning.pace, tuning.chunk, tuning.remembered)
-        sender = Sender(parts.publisher, audience, speaker, now=parts.clock.now_ns)
+        sender = Sender(parts.publisher, audience, speaker, now=parts.clock.now_ns, observer=parts.observer)
         first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         connection: ZoneConnection | None = None
 
@@ -243,6 +245,7 @@ class KdsServer:
             ownership,
             self._tuning.pace,
             attempts=self._tuning.attempts,
+            observer=parts.observer,
         )
         parts.directory.received(caller.zone, applier.marks)
         reports = {}

@@ -47,12 +47,6 @@ class Sent:
         else:
             self.rejected += 1
 
-    def add(self, other: Sent) -> None:
-        """Adds the counters of another stream."""
-        self.sent += other.sent
-        self.acknowledged += other.acknowledged
-        self.rejected += other.rejected
-
 
 @dataclass(slots=True)
 class Received:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from kds.admin_api import LiveProxies
 from kds.client import KdsClient
+from kds.metrics import StreamsCollector, SyncMetrics
 from kds.replicas.replicas import Replicas
 from ursa.admission.manager import ResourceManager
 from ursa.admission.place import place_of
@@ -151,10 +152,12 @@ async def serve(settings: Settings) -> None:
             instance=instance,
             admin=admin.answer,
             on_stored=rollouts.stored,
+            observer=SyncMetrics(metrics, clock),
         )
         sync = SyncStatus(client, live, zone)
         endpoints.append(sync.endpoint())
         metrics.register(sync)
+        metrics.register(StreamsCollector())
     api = ApiServer(
         ApiContext(
             settings,

@@ -68,8 +68,9 @@ async def test_damaged_objects_are_named_and_can_be_replaced(tmp_path: Path) -> 
         assert told.keys() == DAMAGE.keys() | {name for _, _, name, _ in MISSHAPEN}
         assert all(told[name]["type"] == "MeshTimeout" and told[name]["mesh"] == "default" for name in DAMAGE)
         assert all(one["reason"] for one in told.values())
-        assert f'ursa_store_unreadable_resources{{resource_type="MeshTimeout"}} {len(DAMAGE)}.0' in await metrics(
-            centre
+        assert (
+            f'ursa_store_unreadable_resources{{resource_type="MeshTimeout",zone="Global"}} {len(DAMAGE)}.0'
+            in await metrics(centre)
         )
         for name in DAMAGE:
             status, problem, _ = await ask(centre, "GET", f"{path}/{name}")

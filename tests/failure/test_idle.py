@@ -24,8 +24,8 @@ REST = 12.0
 """Seconds without a read after which nothing is left to be recorded: status is written every ten seconds at most."""
 
 READS = frozenset({"get", "list", "contents", "revision", "watch"})
-STORE_CALLS = re.compile(r'^store_count\{operation="(\w+)",resource_type="(\w*)"\} (\S+)$', re.MULTILINE)
-PUSHES = re.compile(r"^ursa_xds_responses_total (\S+)$", re.MULTILINE)
+STORE_CALLS = re.compile(r'^store_count\{operation="(\w+)",resource_type="(\w*)",zone="\w+"\} (\S+)$', re.MULTILINE)
+PUSHES = re.compile(r'^ursa_xds_responses_total\{zone="\w+"\} (\S+)$', re.MULTILINE)
 
 
 async def test_nothing_is_read_and_nothing_sent_while_nothing_happens(tmp_path: Path) -> None:

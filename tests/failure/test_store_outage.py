@@ -36,14 +36,14 @@ async def test_reads_go_on_writes_are_refused_and_everything_comes_back(backend:
         _, told = await replica.call("GET", "/store-status")
         assert told["available"] is False and told["unavailableSince"] and told["outages"] == 1
         metrics = await replica.metrics()
-        assert re.search(r'ursa_store_up\{engine="\w+"\} 0\.0', metrics)
-        assert not re.search(r"ursa_store_unavailable_since_seconds 0\.0", metrics)
+        assert re.search(r'ursa_store_up\{engine="\w+",zone="Global"\} 0\.0', metrics)
+        assert not re.search(r"ursa_store_unavailable_since_seconds\{[^}]*\} 0\.0", metrics)
         await backend.start()
         await until_stored(replica, "after")
         assert (await replica.call("GET", "/meshes/default/meshtimeouts/before"))[0] == 200
         assert (await replica.call("GET", "/meshes/default/meshtimeouts/during"))[0] == 404
         assert (await replica.call("GET", "/store-status"))[1]["available"] is True
-        assert re.search(r'ursa_store_up\{engine="\w+"\} 1\.0', await replica.metrics())
+        assert re.search(r'ursa_store_up\{engine="\w+",zone="Global"\} 1\.0', await replica.metrics())
         assert replica.process is not None and replica.process.returncode is None
     finally:
         await replica.close()

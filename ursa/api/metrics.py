@@ -7,9 +7,9 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from ursa.runtime.clock import Clock
+from ursa.runtime.telemetry import SECONDS, SIZES
 
 SERVICE = "api"
-_SIZES = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
 
 
 class RequestMetrics:
@@ -19,10 +19,14 @@ class RequestMetrics:
         self._clock = clock
         labels = ("code", "handler", "method", "service")
         self._seconds = Histogram(
-            "api_server_http_request_duration_seconds", "Latency of API requests", labels, registry=registry
+            "api_server_http_request_duration_seconds",
+            "Latency of API requests",
+            labels,
+            buckets=SECONDS,
+            registry=registry,
         )
         self._bytes = Histogram(
-            "api_server_http_response_size_bytes", "Size of API answers", labels, buckets=_SIZES, registry=registry
+            "api_server_http_response_size_bytes", "Size of API answers", labels, buckets=SIZES, registry=registry
         )
         self._inflight = Gauge(
             "api_server_http_requests_inflight",

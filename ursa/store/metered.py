@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 
 from ursa.errors import Conflict
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
+from ursa.runtime.telemetry import SECONDS, Count
 from ursa.store.contract import Batch, Contents, Create, Delete, Lease, Page, Store, Update, Write
 from ursa.store.wrapper import Wrapper
 
@@ -21,7 +22,6 @@ ALL = ""
 """Resource type of operations on everything."""
 
 _OPERATIONS = {Create: "create", Update: "update", Delete: "delete"}
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class MeteredStore(Wrapper):
@@ -31,8 +31,8 @@ class MeteredStore(Wrapper):
         super().__init__(inner)
         self._clock = clock
         labels = ("operation", "resource_type")
-        self._seconds = Histogram("store", "Duration of store operations", labels, buckets=_BUCKETS, registry=registry)
-        self._conflicts = Counter(
+        self._seconds = Histogram("store", "Duration of store operations", labels, buckets=SECONDS, registry=registry)
+        self._conflicts = Count(
             "store_conflicts", "Writes refused because of another one", ("resource_type",), registry=registry
         )
 
@@ -56,7 +56,7 @@ class MeteredStore(Wrapper):
                 return await super().write(writes, fence=fence)
             except Conflict:
                 for kind in {_key(write).kind for write in writes}:
-                    self._conflicts.labels(kind).inc()
+                    self._conflicts.add(kind)
                 raise
 
     def watch(self, revision: int) -> AsyncIterator[Batch]:

@@ -26,7 +26,7 @@ class Metered:
         return {(s.labels["operation"], s.labels["resource_type"]): s.value for s in samples}
 
     def conflicts(self, kind: str) -> float | None:
-        return self._registry.get_sample_value("store_conflicts_total", {"resource_type": kind})
+        return self._registry.get_sample_value("store_conflicts", {"resource_type": kind})
 
 
 async def test_counts_every_operation_by_kind() -> None:
