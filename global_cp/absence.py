@@ -14,6 +14,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from global_cp.proxies import ForwardedProxies
 from global_cp.zones import newest_subscription
 from kds.absence import EJECTED, LAPSED, absences_config, read_absences
@@ -26,6 +28,7 @@ from ursa.model.timestamps import parse_timestamp
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
+from ursa.runtime.telemetry import component
 from ursa.store.contract import Store
 from ursa.view.live import LiveView, Step
 from ursa.view.view import View
@@ -57,8 +60,16 @@ class ZoneAbsence:
     """Run by the leader."""
 
     def __init__(
-        self, settings: Settings, store: Store, live: LiveView, proxies: ForwardedProxies, clock: Clock
+        self,
+        settings: Settings,
+        store: Store,
+        live: LiveView,
+        proxies: ForwardedProxies,
+        clock: Clock,
+        *,
+        metrics: CollectorRegistry | None = None,
     ) -> None:
+        self._rounds = component("zone_watch", clock, metrics)
         self._settings, self._store, self._live = settings.multizone.global_.absence, store, live
         self._proxies, self._clock = proxies, clock
         # Zones that lost the global try again within this time.
@@ -74,9 +85,10 @@ class ZoneAbsence:
         subscription = self._live.subscribe("absent zones")
         try:
             while True:
-                self._look(self._live.current, began)
-                await self._search()
-                await self._write()
+                with self._rounds.timed():
+                    self._look(self._live.current, began)
+                    await self._search()
+                    await self._write()
                 due = min((one.look_at for one in self._absent.values()), default=None)
                 wait = None if due is None else (due - self._clock.now_ns()) / SECOND
                 await within(self._relevant(subscription.next), wait, self._clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from global_cp.absence import ZoneAbsence
 from global_cp.drain_api import DrainApi
@@ -28,6 +28,7 @@ from kds.tuning import global_tuning
 from kds.tunnel import AdminTunnel
 from ursa.admission.manager import ResourceManager
 from ursa.api.context import ApiContext
+from ursa.api.plane_metrics import PlaneCollector
 from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
@@ -76,7 +77,9 @@ async def serve(settings: Settings) -> None:
         observer=observer,
     )
     authenticate = zone_authenticator(settings, live, clock)
-    replicas = Replicas(settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None)
+    replicas = Replicas(
+        settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
+    )
     zones = Zones(
         settings,
         store,
@@ -97,6 +100,9 @@ async def serve(settings: Settings) -> None:
     # What users see.
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
+    counted = settings.metrics.control_plane.report_resources_count
+    metrics.register(PlaneCollector(live, registry, instance, lambda: led.lease is not None, count=counted))
+    ProcessCollector(registry=metrics)
     metrics.register(StreamsCollector(zones.versions))
     sync = ZoneSync(zones, live, publisher, clock, instance, stalled=settings.multizone.global_.zone_stalled_after)
     metrics.register(ZonesCollector(zones, sync, live))
@@ -131,8 +137,10 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    presence = Presence(led, live, clock, registry["ZoneInsight"], instance, ttl=settings.inter_cp.lease.presence)
-    absence = ZoneAbsence(settings, led, live, forwarded, clock)
+    presence = Presence(
+        led, live, clock, registry["ZoneInsight"], instance, ttl=settings.inter_cp.lease.presence, metrics=metrics
+    )
+    absence = ZoneAbsence(settings, led, live, forwarded, clock, metrics=metrics)
     draining = ZoneDraining(settings, led, live, clock)
     duties = [absence.run, draining.run, replicas.lead]
     leadership = Leadership(settings, led, clock, presence, instance, duties)

@@ -11,12 +11,15 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from prometheus_client import CollectorRegistry
+
 from kds.insight import closed
 from ursa.errors import Conflict, NotFound
 from ursa.model.kind import Kind
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
+from ursa.runtime.telemetry import component
 from ursa.store.contract import Lease, Store, Update
 from ursa.view.live import LiveView
 
@@ -32,9 +35,18 @@ class Presence:
     """The life of this replica, and its eye on the others."""
 
     def __init__(
-        self, store: Store, live: LiveView, clock: Clock, zone_insight: Kind, instance: str, *, ttl: float
+        self,
+        store: Store,
+        live: LiveView,
+        clock: Clock,
+        zone_insight: Kind,
+        instance: str,
+        *,
+        ttl: float,
+        metrics: CollectorRegistry | None = None,
     ) -> None:
         """Args: `ttl` are the seconds after which a dead replica's lease is free."""
+        self._rounds = component("sub_finalizer", clock, metrics)
         self._store, self._live, self._clock, self._kind = store, live, clock, zone_insight
         self._instance, self._ttl = instance, ttl
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -69,10 +81,11 @@ class Presence:
     async def _outlive(self, instance: str) -> None:
         lease = await self._store.acquire(lease_name(instance), self._instance, self._ttl)
         try:
-            await self._live.wait_for(await self._store.revision())
-            for insight in self._live.current.list("ZoneInsight"):
-                if instance in holders(insight):
-                    await self._close(insight, instance)
+            with self._rounds.timed():
+                await self._live.wait_for(await self._store.revision())
+                for insight in self._live.current.list("ZoneInsight"):
+                    if instance in holders(insight):
+                        await self._close(insight, instance)
         finally:
             self._watches.pop(instance, None)
             await lease.release()

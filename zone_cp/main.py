@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from kds.admin_api import LiveProxies
 from kds.client import KdsClient
@@ -14,6 +14,7 @@ from kds.replicas.replicas import Replicas
 from ursa.admission.manager import ResourceManager
 from ursa.admission.place import place_of
 from ursa.api.context import ApiContext
+from ursa.api.plane_metrics import PlaneCollector
 from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
@@ -105,7 +106,9 @@ async def serve(settings: Settings) -> None:
     dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
     dp_pair = ReloadedPair(dp_tls)
     hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
-    replicas = Replicas(settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None)
+    replicas = Replicas(
+        settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
+    )
     connections = Connections()
     ads = AdsServer(
         lifecycle.attach,
@@ -133,6 +136,9 @@ async def serve(settings: Settings) -> None:
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
+    counted = settings.metrics.control_plane.report_resources_count
+    metrics.register(PlaneCollector(live, registry, instance, lambda: led.lease is not None, count=counted))
+    ProcessCollector(registry=metrics)
     metrics.register(replicas)
     endpoints = [
         store_status.endpoint(),
@@ -174,7 +180,7 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    singletons = _singletons(settings, led, live, clock, client, rollouts)
+    singletons = _singletons(settings, led, live, clock, client, rollouts, metrics)
     singletons["catalogue of replicas"] = replicas.lead
     leadership = Leadership(settings, led, clock, supervisor, instance, singletons)
 
@@ -208,16 +214,18 @@ def _singletons(
     clock: Clock,
     client: KdsClient | None,
     rollouts: RolloutLedger,
+    metrics: CollectorRegistry,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """What runs once per zone."""
     zone = settings.multizone.zone.name
     filters = settings.experimental.ingress_tag_filters
     singletons: dict[str, Callable[[], Awaitable[None]]] = {
-        "offered services": Offers(store, live, clock, zone, filters).run,
-        "real services": Services(store, live, clock, settings).run,
+        "offered services": Offers(store, live, clock, zone, filters, metrics=metrics).run,
+        "real services": Services(store, live, clock, settings, metrics=metrics).run,
     }
     if settings.dns_server.service_vip_enabled:
-        singletons["virtual addresses"] = VipAllocator(store, live, clock, zone, settings.dns_server.cidr).run
+        allocator = VipAllocator(store, live, clock, zone, settings.dns_server.cidr, metrics=metrics)
+        singletons["virtual addresses"] = allocator.run
     if client is not None:
         singletons["kds client"] = client.run
         singletons["rollout reports"] = partial(rollouts.run, client.report)

@@ -10,12 +10,15 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from prometheus_client import CollectorRegistry
+
 from ursa.errors import Conflict, NotFound
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.mesh import Mesh, parse_mesh
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.runtime.clock import Clock
+from ursa.runtime.telemetry import component
 from ursa.store.contract import Store, Update
 from ursa.topology.available import Group, available_services, external_services, groups_of
 from ursa.view.live import LiveView
@@ -33,7 +36,17 @@ No setting: nobody sees the difference, and a longer one would keep traffic away
 class Offers:
     """Keeps `availableServices` of this zone's ingresses in step with its Dataplanes and ExternalServices."""
 
-    def __init__(self, store: Store, live: LiveView, clock: Clock, zone: str, tag_filters: Sequence[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: LiveView,
+        clock: Clock,
+        zone: str,
+        tag_filters: Sequence[str],
+        *,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        self._rounds = component("zone_available_services", clock, metrics)
         self._store, self._live, self._clock = store, live, clock
         self._zone, self._tag_filters = zone, tag_filters
         self._groups: Counter[Group] = Counter()
@@ -68,6 +81,11 @@ class Offers:
         return groups_of(parse_dataplane(resource), self._tag_filters)
 
     async def _write(self, view: View) -> None:
+        with self._rounds.timed():
+            await self._bring(view)
+
+    async def _bring(self, view: View) -> None:
+        """Makes all of this zone's ingresses offer what there is."""
         meshes = [parse_mesh(resource) for resource in view.list("Mesh")]
         egress = {mesh.name for mesh in meshes if mesh.zone_egress and not mesh.exclusive}
         external = external_services(view.list("ExternalService"), egress, self._zone)

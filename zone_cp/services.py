@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from prometheus_client import CollectorRegistry
+
 from ursa.errors import AlreadyExists, Conflict, NotFound
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import parse_mesh
@@ -20,6 +22,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import SECOND
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
+from ursa.runtime.telemetry import component
 from ursa.store.contract import Delete, Store, Write
 from ursa.topology.services.addresses import AddressPool, with_address
 from ursa.topology.services.generated import Generator, is_local
@@ -58,7 +61,19 @@ class Concern:
 class Services:
     """A supervised component."""
 
-    def __init__(self, store: Store, live: LiveView, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: LiveView,
+        clock: Clock,
+        settings: Settings,
+        *,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        self._generating = component("meshservice_generator", clock, metrics)
+        self._checking = component("ms_status_updater", clock, metrics)
+        self._matching = component("mzms_status_updater", clock, metrics)
+        self._naming = component("hostname_generator", clock, metrics)
         self._store, self._live, self._clock = store, live, clock
         self._zone = settings.multizone.zone.name
         self._generates = settings.environment == "universal"
@@ -109,18 +124,22 @@ class Services:
 
     def _wanted(self, view: View, mesh: str, tag_services: set[str] | None) -> Mapping[ResourceKey, Resource]:
         """All services of a mesh as they should be."""
-        local = self._generated(view, mesh, tag_services)
-        services = {key: self._checked(view, service, tag_services) for key, service in local.items()}
-        for service in view.list("MeshMultiZoneService", mesh):
-            services[service.key] = with_matches(
-                service, (s for s in services.values() if s.kind == "MeshService"), self._zone
-            )
+        with self._generating.timed():
+            local = self._generated(view, mesh, tag_services)
+        with self._checking.timed():
+            services = {key: self._checked(view, service, tag_services) for key, service in local.items()}
+        with self._matching.timed():
+            for service in view.list("MeshMultiZoneService", mesh):
+                services[service.key] = with_matches(
+                    service, (s for s in services.values() if s.kind == "MeshService"), self._zone
+                )
         services |= {service.key: service for service in view.list("MeshExternalService", mesh)}
         generators = in_order(view.list("HostnameGenerator"))
         named: dict[ResourceKey, Resource] = {}
-        for kind in SELECTORS:
-            ours = [self._addressed(s) for s in services.values() if s.kind == kind]
-            named |= {service.key: service for service in with_hostnames(ours, generators, self._zone)}
+        with self._naming.timed():
+            for kind in SELECTORS:
+                ours = [self._addressed(s) for s in services.values() if s.kind == kind]
+                named |= {service.key: service for service in with_hostnames(ours, generators, self._zone)}
         return named
 
     def _generated(self, view: View, mesh: str, tag_services: set[str] | None) -> dict[ResourceKey, Resource]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from prometheus_client import CollectorRegistry
+
 from ursa.errors import AlreadyExists, Conflict, NotFound
 from ursa.model.dataplane import SERVICELESS_PORT, parse_dataplane
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.runtime.clock import Clock
+from ursa.runtime.telemetry import component
 from ursa.store.contract import Create, Store, Update
 from ursa.topology.ingresses import remote_services
 from ursa.topology.vips import allocate, config_name, entries, parse_table, serialise_table
@@ -31,7 +34,17 @@ setting: nobody sees the difference."""
 class VipAllocator:
     """Keeps the tables of all meshes in step with their services."""
 
-    def __init__(self, store: Store, live: LiveView, clock: Clock, zone: str, cidr: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: LiveView,
+        clock: Clock,
+        zone: str,
+        cidr: str,
+        *,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        self._rounds = component("vip_allocator", clock, metrics)
         self._store, self._live, self._clock, self._zone, self._cidr = store, live, clock, zone, cidr
         self._local: dict[str, set[str]] = {}
         """Services of this zone's Dataplanes that have an address, by mesh."""
@@ -44,13 +57,15 @@ class VipAllocator:
         try:
             view = self._live.current
             self._note(view, view.everything())
-            await self._allocate(view, view.meshes())
+            with self._rounds.timed():
+                await self._allocate(view, view.meshes())
             while True:
                 step = await subscription.next()
                 if not step.touched.kinds & CAUSES:
                     continue
                 changed = self._note(step.after, step.touched)
-                await self._allocate(step.after, self._concerned(step, changed))
+                with self._rounds.timed():
+                    await self._allocate(step.after, self._concerned(step, changed))
                 await self._clock.sleep(PACE)
         finally:
             subscription.close()

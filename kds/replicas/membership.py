@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
+from prometheus_client import CollectorRegistry
+
 from kds.replicas.catalogue import CONFIG, Replica, catalogue_config, read_catalogue
 from kds.replicas.holdings import Holdings
 from kds.replicas.peers import Peers
@@ -24,6 +26,7 @@ from ursa.errors import Conflict, NotFound, Unavailable
 from ursa.runtime.addresses import own_address
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
+from ursa.runtime.telemetry import Count, component
 from ursa.store.contract import Create, Store, Update
 from ursa.view.live import LiveView, Subscription
 
@@ -51,8 +54,14 @@ class Membership:
         peers: Peers,
         clock: Clock,
         holdings: Holdings,
+        *,
+        metrics: CollectorRegistry | None = None,
     ) -> None:
         """Args: store: takes writes only while this replica leads."""
+        self._beats, self._writes = component("heartbeat", clock, metrics), component("catalog_writer", clock, metrics)
+        self._missed = Count(
+            "component_heartbeat_failures", "Heartbeats that failed", registry=metrics or CollectorRegistry()
+        )
         self._holdings = holdings
         self._own, self._store, self._live, self._peers, self._clock = own, store, live, peers, clock
         self._heartbeat = settings.inter_cp.catalog.heartbeat_interval
@@ -145,8 +154,10 @@ class Membership:
     async def _ping(self, leader: Replica) -> bool:
         """Whether the leader took notice."""
         try:
-            await self._peers.ping(leader, replace(self._own, streams=self._holdings.count), ready=True)
+            with self._beats.timed():
+                await self._peers.ping(leader, replace(self._own, streams=self._holdings.count), ready=True)
         except Unavailable as error:
+            self._missed.add()
             log.debug("leader does not answer", extra={"leader": leader.id, "error": str(error)})
             return False
         return True
@@ -165,6 +176,11 @@ class Membership:
         return next((one for one in self._others() if one.leader), None)
 
     async def _write(self, replicas: Iterable[Replica]) -> None:
+        with self._writes.timed():
+            await self._bring(replicas)
+
+    async def _bring(self, replicas: Iterable[Replica]) -> None:
+        """Makes the stored catalogue this one."""
         wanted = catalogue_config(replicas)
         while (config := self._live.current.get("Config", "", CONFIG)) is None or config.spec != wanted.spec:
             write = Create(wanted) if config is None else Update(config.with_spec(wanted.spec), config.version)

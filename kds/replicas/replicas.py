@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -36,6 +37,7 @@ class Replicas(Collector):
         clock: Clock,
         *,
         is_cut_off: Callable[[], bool],
+        metrics: CollectorRegistry | None = None,
     ) -> None:
         """Args: `is_cut_off` tells whether the store cannot be reached."""
         self._own, self._live, self._clock = own_replica(settings, instance), live, clock
@@ -43,7 +45,9 @@ class Replicas(Collector):
         self._rules = server_rules(settings.inter_cp.server, settings.general, alpn=("h2",))
         self.holdings = Holdings()
         self.peers = Peers(clock, settings.inter_cp.client)
-        self._membership = Membership(settings, self._own, store, live, self.peers, clock, self.holdings)
+        self._membership = Membership(
+            settings, self._own, store, live, self.peers, clock, self.holdings, metrics=metrics
+        )
         around = Surroundings(live, self.holdings, is_cut_off)
         self._balance = Balance(settings.inter_cp.balance, self._own, around, clock)
 

@@ -103,6 +103,13 @@ class Summary(Collector):
         yield metric
 
 
+def component(name: str, clock: Clock, registry: CollectorRegistry | None) -> Summary:
+    """How long the rounds of a component take that works in the background; without a registry nobody sees it."""
+    return Summary(
+        f"component_{name}", "Rounds of a background component", clock, registry=registry or CollectorRegistry()
+    )
+
+
 def exposition(metrics: Iterable[Metric], zone: str) -> bytes:
     """The text format, with the zone of this control plane on every series that is not about another one."""
     lines: list[str] = []
