@@ -24,6 +24,7 @@ from deploy.demo.layout import BACKEND, EGRESS, FIRST_PORT, INGRESS, WEB, ZONES,
 from deploy.demo.ports import check_free
 from deploy.demo.processes import Processes
 from deploy.demo.waiting import fetch
+from ursa.catalog import default_registry
 from ursa.errors import ConfigError
 
 STRANGER, SPARE = 12, 13
@@ -216,17 +217,7 @@ class Lab:
             pass
 
 
-PATHS = {
-    "Mesh": "meshes",
-    "FaultInjection": "fault-injections",
-    "MeshFaultInjection": "meshfaultinjections",
-    "MeshRateLimit": "meshratelimits",
-    "ExternalService": "external-services",
-    "MeshExternalService": "meshexternalservices",
-    "MeshTrafficPermission": "meshtrafficpermissions",
-    "RateLimit": "rate-limits",
-    "TrafficPermission": "traffic-permissions",
-}
+PATHS = {kind.name: kind.path for kind in default_registry()}
 
 
 @asynccontextmanager

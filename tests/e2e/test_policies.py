@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 PATIENCE = 20.0
 SIDECARS = {"kind": "Mesh", "proxyTypes": ["Sidecar"]}
+ANY = [{"match": {"kuma.io/service": "*"}}]
 TO_BACKEND = [{"match": {"kuma.io/service": "backend", "kuma.io/protocol": "http"}}]
 
 
@@ -61,6 +62,38 @@ async def test_connections_beyond_a_rate_are_closed(lab: Lab) -> None:
         await until("connections are closed", closed, PATIENCE)
 
 
+async def test_endpoints_are_asked_for_their_health(lab: Lab) -> None:
+    conf = {"interval": "0.2s", "timeout": "1s", "http": {"path": "/health"}}
+    to = [{"targetRef": {"kind": "Mesh"}, "default": conf}]
+    async with _applied(lab, _policy("MeshHealthCheck", {"to": to})):
+        await until("endpoints answer", lambda: _asked(lab), PATIENCE)
+        await _answers(lab, 200)
+
+
+async def test_policies_of_the_older_sort_reach_outbounds_that_follow_routes(lab: Lab) -> None:
+    route = _connection_policy("TrafficRoute", {"destination": {"kuma.io/service": "*"}}, ANY)
+    check = {"interval": "0.2s", "timeout": "1s", "unhealthyThreshold": 3, "healthyThreshold": 1, "http": {"path": "/"}}
+    others = [
+        _connection_policy("HealthCheck", check, ANY),
+        _connection_policy("CircuitBreaker", {"thresholds": {"maxConnections": 7}}, ANY),
+        _connection_policy("Retry", {"http": {"numRetries": 2}}, ANY),
+        _connection_policy("Timeout", {"http": {"requestTimeout": "5s"}}, ANY),
+    ]
+    for document in others:
+        await lab.put(document)
+    try:
+        async with _applied(lab, route):
+            await until("endpoints answer", lambda: _asked(lab), PATIENCE)
+            await _answers(lab, 200)
+    finally:
+        for document in others:
+            await lab.delete(document)
+
+
+async def _asked(lab: Lab) -> bool:
+    return sum((await lab.stats("web", "cluster.backend.health_check.success")).values()) > 0
+
+
 @asynccontextmanager
 async def _applied(lab: Lab, document: dict[str, Any]) -> AsyncIterator[None]:
     """A policy that counts while the context is open."""
@@ -88,14 +121,16 @@ def _policy(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind, "mesh": "default", "name": "tried", "spec": spec}
 
 
-def _connection_policy(kind: str, conf: dict[str, Any]) -> dict[str, Any]:
+def _connection_policy(
+    kind: str, conf: dict[str, Any], destinations: list[dict[str, Any]] = TO_BACKEND
+) -> dict[str, Any]:
     sources = [{"match": {"kuma.io/service": "web"}}]
     return {
         "type": kind,
         "mesh": "default",
         "name": "tried",
         "sources": sources,
-        "destinations": TO_BACKEND,
+        "destinations": destinations,
         "conf": conf,
     }
 

@@ -7,6 +7,7 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 
 from ursa.envoy.addresses import endpoint
 from ursa.envoy.endpoints import assignment
+from ursa.envoy.health_checks import health_check
 from ursa.envoy.outliers import outlier_detection
 from ursa.envoy.transport import upstream
 from ursa.envoy.values import (
@@ -49,8 +50,9 @@ def cluster_bytes(of: ir.Cluster) -> bytes:
         fields["circuit_breakers"] = {"thresholds": [_thresholds(of.thresholds)]}
     if of.outliers is not None:
         fields["outlier_detection"] = outlier_detection(of.outliers)
-    if of.panic_threshold is not None:
-        fields["common_lb_config"] = {"healthy_panic_threshold": {"value": of.panic_threshold}}
+    if common := _common_balancing(of):
+        fields["common_lb_config"] = common
+    fields["health_checks"] = [health_check(check) for check in of.health_checks]
     return serialised(ClusterMessage(**fields))
 
 
@@ -98,6 +100,15 @@ def _balancing(of: ir.Cluster) -> Fields:
     if of.subset_keys:
         selectors = [{"keys": list(keys), "fallback_policy": "NO_FALLBACK"} for keys in of.subset_keys]
         fields["lb_subset_config"] = {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": selectors}
+    return fields
+
+
+def _common_balancing(of: ir.Cluster) -> Fields:
+    fields: Fields = {}
+    if of.panic_threshold is not None:
+        fields["healthy_panic_threshold"] = {"value": of.panic_threshold}
+    if of.fail_traffic_on_panic is not None:
+        fields["zone_aware_lb_config"] = {"fail_traffic_on_panic": of.fail_traffic_on_panic}
     return fields
 
 

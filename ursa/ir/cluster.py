@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ursa.ir.address import Address
+from ursa.ir.health_checks import HealthCheck
 from ursa.ir.tls import TlsMatch, UpstreamTls
 
 STATIC, STRICT_DNS, EDS, ORIGINAL_DST = "STATIC", "STRICT_DNS", "EDS", "ORIGINAL_DST"
@@ -56,17 +57,29 @@ class Thresholds:
 
 @dataclass(slots=True)
 class OutlierDetection:
-    """When an endpoint is taken out for a while; a detector that is None is switched off."""
+    """When an endpoint is taken out for a while; a detector that is None is switched off.
+
+    `local_origin_off` says whether that includes what detectors make of failures on this side; older policies leave it
+    to Envoy, for which it matters only with `split_errors`.
+    """
 
     interval: int | None = None
     base_ejection_time: int | None = None
     max_ejection_percent: int | None = None
     split_errors: bool | None = None
-    consecutive_5xx: int | None = None
-    consecutive_gateway_failure: int | None = None
-    consecutive_local_origin_failure: int | None = None
+    consecutive_5xx: Consecutive | None = None
+    consecutive_gateway_failure: Consecutive | None = None
+    consecutive_local_origin_failure: Consecutive | None = None
     success_rate: SuccessRate | None = None
     failure_percentage: FailurePercentage | None = None
+    local_origin_off: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Consecutive:
+    """Ejects endpoints that fail so often in a row; None for Envoy's own number."""
+
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,7 @@ class Cluster:
         subset_keys: sets of tag keys by which a subset can be asked for.
         tags: of the destination behind an outbound cluster.
         ipv4_only: whether a name is resolved to IPv4 addresses only.
+        fail_traffic_on_panic: whether requests fail, instead of going to ill endpoints, when too few are well.
         alt_stat_name: whether the name for statistics is given even where it equals the name.
         external: whether it leads out of the mesh by an egress.
     """
@@ -147,6 +161,8 @@ class Cluster:
     thresholds: Thresholds | None = None
     outliers: OutlierDetection | None = None
     panic_threshold: float | None = None
+    fail_traffic_on_panic: bool | None = None
+    health_checks: list[HealthCheck] = field(default_factory=list)
     subset_keys: tuple[tuple[str, ...], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     protocol: str = ""

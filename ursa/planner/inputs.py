@@ -17,7 +17,7 @@ from ursa.model.mesh import Mesh
 from ursa.model.real_service import RealService, ServicePort
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.inbounds import InboundPolicies
-from ursa.policies.legacy.matching import ConnectionPolicy
+from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies
 from ursa.topology.external_services import ExternalService
 
 Pairs = tuple[tuple[str, str], ...]
@@ -122,7 +122,7 @@ class OutboundSpec:
         protocol: of the service.
         tls: whether the service's instances accept mesh TLS.
         hostnames: names that lead to it by DNS.
-        route: the TrafficRoute that counts, in a mesh that has any.
+        legacy: the source/destination policies that count, in a mesh that routes by TrafficRoutes.
     """
 
     address: str
@@ -131,7 +131,7 @@ class OutboundSpec:
     protocol: str
     tls: bool
     hostnames: tuple[str, ...] = ()
-    route: ConnectionPolicy | None = None
+    legacy: OutboundPolicies = NO_POLICIES
 
     @property
     def service(self) -> str:
@@ -221,7 +221,8 @@ class OutboundInputs:
         unified: whether resources are named in the unified scheme.
         legacy: whether TrafficRoutes decide where the outbounds lead.
         policies: per plugin, in their order: the policies that speak about destinations.
-        source_tags: value of the header that tells the source's tags, empty when it is not sent.
+        source_tags: value of the header that tells the source's tags, empty when nothing says them.
+        tell_source: whether requests carry that header.
         bind: False when transparent proxying hands connections over.
         direct: addresses that may be reached directly, (address, port).
         external: services outside of the mesh that the outbounds may lead to.
@@ -238,6 +239,7 @@ class OutboundInputs:
     unified: bool = False
     legacy: bool = False
     source_tags: str = ""
+    tell_source: bool = False
     bind: bool = True
     dns: DnsInputs | None = None
     direct: tuple[tuple[str, int], ...] = ()

@@ -29,6 +29,7 @@ from ursa.planner import names
 from ursa.planner.backends import (
     Backend,
     RealBackend,
+    TagBackend,
     backend_cluster,
     backend_endpoints,
     backend_name,
@@ -38,6 +39,7 @@ from ursa.planner.blocks import internal_cidrs
 from ursa.planner.inputs import OutboundInputs, OutboundSpec, RealOutbound
 from ursa.planner.mesh_routes import RouteRules, mesh_routing
 from ursa.planner.routing import Routing, legacy_routing, weighted
+from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies, adjust_outbound
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
 from ursa.topology.protocols import GRPC, KAFKA
 
@@ -54,6 +56,7 @@ class _Outbound:
         listener, route_config, host: names; `host` is also that of the statistics.
         tags: metadata of the listener.
         stat_prefix: of the listener, only in the unified scheme.
+        legacy: the source/destination policies that count.
     """
 
     address: str
@@ -64,6 +67,7 @@ class _Outbound:
     host: str
     tags: dict[str, str]
     stat_prefix: str = ""
+    legacy: OutboundPolicies = NO_POLICIES
 
 
 def plan_outbounds(
@@ -89,7 +93,8 @@ def plan_outbounds(
             continue
         clusters = tuple(backend_cluster(backend, inputs, routing.balancer) for backend in backends.values())
         listener = _listener(outbound, routing, inputs)
-        target = _target(outbound, listener, clusters)
+        target = _target(outbound, listener, clusters, inputs.source_tags)
+        adjust_outbound(target, outbound.legacy, outside=_outside(outbound.backend))
         ports = _ports(outbound.backend, *backends.values())
         for plugin, compiled in zip(plugins, rules, strict=True):
             plugin.outbound(target, replace(compiled, ports=ports, routes=by_kri))
@@ -122,6 +127,7 @@ def _of_tags(spec: OutboundSpec, inputs: OutboundInputs) -> _Outbound:
         route_config=f"outbound:{service}",
         host=service,
         tags={key: value for key, value in spec.tags if key != MESH_TAG},
+        legacy=spec.legacy,
     )
 
 
@@ -140,11 +146,17 @@ def _of_service(real: RealOutbound, inputs: OutboundInputs) -> _Outbound:
     )
 
 
-def _target(outbound: _Outbound, listener: Listener, clusters: tuple[Cluster, ...]) -> OutboundTarget:
+def _target(outbound: _Outbound, listener: Listener, clusters: tuple[Cluster, ...], source_tags: str) -> OutboundTarget:
     backend = outbound.backend
     if isinstance(backend, RealBackend):
-        return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri)
-    return OutboundTarget(listener, clusters, backend.protocol, {SERVICE_TAG: backend.tags[SERVICE_TAG]})
+        return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri, source_tags)
+    tags = {SERVICE_TAG: backend.tags[SERVICE_TAG]}
+    return OutboundTarget(listener, clusters, backend.protocol, tags, source_tags=source_tags)
+
+
+def _outside(backend: Backend) -> bool:
+    """Whether a destination is outside of the mesh and reached without an egress."""
+    return isinstance(backend, TagBackend) and backend.outside is not None and bool(backend.outside.instances)
 
 
 def _ports(*backends: Backend) -> dict[str, tuple[RealService, str]]:
@@ -177,7 +189,7 @@ def _listener(outbound: _Outbound, routing: Routing, inputs: OutboundInputs) -> 
 def _http(outbound: _Outbound, routing: Routing, inputs: OutboundInputs) -> HttpConnectionManager:
     filters: list[HttpFilter] = [GrpcStats(), Router()] if outbound.backend.protocol == GRPC else [Router()]
     # TrafficRoutes were never told the tags of gRPC clients.
-    tagged = inputs.source_tags and not (inputs.legacy and outbound.backend.protocol == GRPC)
+    tagged = inputs.tell_source and not (inputs.legacy and outbound.backend.protocol == GRPC)
     headers = (HeaderValue(TAGS_HEADER, inputs.source_tags),) if tagged else ()
     hosts = [VirtualHost(outbound.host, list(routing.routes))]
     return HttpConnectionManager(

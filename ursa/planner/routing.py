@@ -52,7 +52,7 @@ def plain_routing(backend: Backend, inputs: OutboundInputs) -> Routing:
 
 def legacy_routing(spec: OutboundSpec, inputs: OutboundInputs) -> Routing:
     """Everything goes where the TrafficRoute that counts says."""
-    conf = route_conf(spec.route, dict(spec.tags))
+    conf = route_conf(spec.legacy.route, dict(spec.tags))
     legs = _legs(conf.shares, spec, inputs)
     routes = []
     backends = []

@@ -29,8 +29,9 @@ from ursa.planner.real_outbounds import explicit_outbounds, vip_outbounds
 from ursa.policies.core.matching import Matched
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.inbounds import inbound_policies
-from ursa.policies.legacy.matching import ConnectionPolicy, for_destination
+from ursa.policies.legacy.outbounds import OutboundPolicies, outbound_policies
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
+from ursa.policies.mesh_health_check.effect import KIND as HEALTH_CHECK
 from ursa.topology.endpoints import ServiceEndpoints
 from ursa.topology.protocols import HTTP_LIKE
 
@@ -117,8 +118,9 @@ def outbound_inputs(
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
     # One MeshHTTPRoute or MeshTCPRoute for a proxy, and TrafficRoutes do not count for it any more.
     routes = () if known.routes else state.legacy.get(TRAFFIC_ROUTE, ())
-    pick = _route_picker(routes, dataplane)
-    specs = _vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane)
+    specs = tuple(_vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane))
+    named = {service for _, _, service, _, _ in specs}
+    pick = outbound_policies(state.legacy if routes else {}, dataplane.tag_sets, named)
     outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
     unified = facts.has(FEATURE_UNIFIED_NAMING) and state.mesh.exclusive
     if routes:
@@ -129,7 +131,8 @@ def outbound_inputs(
     else:
         to_real = tuple(explicit_outbounds(dataplane, known.real))
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
-    named = {spec.service for spec in outbounds} | {tag.service for tag in known.routes.tags}
+    tell_source = http and bool(routes or state.tags_header)
+    named |= {tag.service for tag in known.routes.tags}
     return OutboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -141,7 +144,8 @@ def outbound_inputs(
         egress=known.egress,
         unified=unified,
         legacy=bool(routes),
-        source_tags=_source_tags(dataplane) if http and (routes or state.tags_header) else "",
+        source_tags=_source_tags(dataplane) if tell_source or _asks_health(matched) else "",
+        tell_source=tell_source,
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
         direct=_direct(dataplane, outbounds, state, known.services) if redirection is not None else (),
@@ -153,10 +157,10 @@ def outbound_inputs(
 _Spec = tuple[str, int, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 
 
-def _outbound(spec: _Spec, known: Destinations, route: Callable[[str], ConnectionPolicy | None]) -> OutboundSpec:
+def _outbound(spec: _Spec, known: Destinations, legacy: Callable[[str], OutboundPolicies]) -> OutboundSpec:
     address, port, service, tags, hostnames = spec
     protocol, tls = known.services(service).protocol, known.tls_ready(service)
-    return OutboundSpec(address, port, tags, protocol, tls, hostnames, route(service))
+    return OutboundSpec(address, port, tags, protocol, tls, hostnames, legacy(service))
 
 
 def _explicit_specs(dataplane: Dataplane) -> Iterator[_Spec]:
@@ -176,11 +180,9 @@ def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[_Spec]:
             yield vip.address, vip.port, vip.service, ((SERVICE_TAG, vip.service),), vip.hostnames
 
 
-def _route_picker(routes: Sequence[ConnectionPolicy], dataplane: Dataplane) -> Callable[[str], ConnectionPolicy | None]:
-    if not routes:
-        return lambda service: None
-    source = dataplane.tag_sets
-    return lambda service: for_destination(routes, source, service)
+def _asks_health(matched: Iterable[Matched]) -> bool:
+    """Whether the proxy asks its destinations for their health, in which it says who it is."""
+    return any(policy.kind == HEALTH_CHECK for kind in matched for policy in kind.outbound)
 
 
 def _source_tags(dataplane: Dataplane) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
 from ursa.policies.mesh_fault_injection.effect import MeshFaultInjectionPlugin
+from ursa.policies.mesh_health_check.effect import MeshHealthCheckPlugin
 from ursa.policies.mesh_rate_limit.effect import MeshRateLimitPlugin
 from ursa.policies.mesh_retry.effect import MeshRetryPlugin
 from ursa.policies.mesh_timeout.effect import MeshTimeoutPlugin
@@ -18,6 +19,7 @@ def policy_plugins() -> tuple[PolicyPlugin, ...]:
         MeshRateLimitPlugin(),
         MeshTimeoutPlugin(),
         MeshTrafficPermissionPlugin(),
+        MeshHealthCheckPlugin(),
         MeshCircuitBreakerPlugin(),
         MeshRetryPlugin(),
     )

@@ -38,6 +38,7 @@ class OutboundTarget:
     Attributes:
         tags: the destination's, empty for a real service.
         resource_origin: KRI of the real service with the port's section, empty for a tag service.
+        source_tags: how the proxy tells its own tags.
     """
 
     listener: Listener
@@ -45,6 +46,7 @@ class OutboundTarget:
     protocol: str
     tags: Mapping[str, str]
     resource_origin: str = ""
+    source_tags: str = ""
 
 
 class Destination(Protocol):

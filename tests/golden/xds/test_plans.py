@@ -21,14 +21,27 @@ XDS = (
 )
 
 POLICIES = (
+    "circuitbreaker-blog",
+    "circuitbreaker-detectors",
     "egress-default",
     "egress-mes-default",
     "egress-mes-forbidden-by-mesh",
     "egress-meshtrafficpermission",
+    "externalservice-http",
+    "externalservice-skipverify",
+    "externalservice-tls",
     "faultinjection-all",
+    "faultinjection-blog",
+    "healthcheck-http",
+    "mesh-mtls-off",
     "meshfaultinjection-from-mesh",
     "meshfaultinjection-rules",
+    "meshhealthcheck-http",
     "meshratelimit-merge",
+    "ratelimit-blog",
+    "retry-grpc-tcp",
+    "trafficroute-http",
+    "trafficroute-split",
 )
 
 

@@ -7,13 +7,15 @@ from typing import Any
 from ursa.catalog import default_registry
 from ursa.ir import origins
 from ursa.ir.address import SocketAddress
-from ursa.ir.cluster import STATIC, Cluster, HttpOptions
+from ursa.ir.cluster import EDS, STATIC, Cluster, HttpOptions
 from ursa.ir.listener import FilterChain, HttpConnectionManager, HttpFilter, Listener, Router, TcpProxy
 from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost, WeightedCluster
 from ursa.model.forms import from_rest
+from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.policy import Policy, parse_policy
+from ursa.policies.core.real_rules import RealRules
 from ursa.policies.legacy.matching import ConnectionPolicy, parse_connection_policy
-from ursa.policies.plugin import InboundTarget
+from ursa.policies.plugin import DestinationRules, InboundTarget, OutboundTarget
 
 REGISTRY = default_registry()
 _TO = (WeightedCluster("localhost:8080", 1),)
@@ -72,3 +74,24 @@ def filters_of(target: InboundTarget) -> list[HttpFilter]:
 def routes_of(target: InboundTarget) -> list[Route]:
     """The routes of an inbound, in order."""
     return http_of(target).route_config.virtual_hosts[0].routes
+
+
+def cluster(protocol: str = "http") -> Cluster:
+    """The cluster of the service `backend`."""
+    tags = {"kuma.io/service": "backend"}
+    return Cluster("backend", EDS, origins.OUTBOUND, http=HttpOptions(2), tags=tags, protocol=protocol)
+
+
+def outbound(protocol: str = "http") -> OutboundTarget:
+    """An outbound to the service `backend` as the generators leave it."""
+    http = protocol in ("http", "http2", "grpc")
+    chain = FilterChain([manager()] if http else [TcpProxy("backend", _TO)])
+    address = SocketAddress("10.0.0.1", 10001)
+    listener = Listener("outbound:10.0.0.1:10001", address, origins.OUTBOUND, [chain], protocol=protocol)
+    tags = {"kuma.io/service": "backend"}
+    return OutboundTarget(listener, (cluster(protocol),), protocol, tags, source_tags="&kuma.io/service=web&")
+
+
+def rules_of(*policies: Policy) -> DestinationRules:
+    """The rules of policies, given in ascending strength, for tag services."""
+    return DestinationRules(destination_rules(policies), RealRules())

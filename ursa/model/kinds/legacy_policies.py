@@ -65,19 +65,22 @@ _SERVICES = connection_policy(source_service=True, destination_only_service=True
 KINDS = (
     _legacy(
         "CircuitBreaker", "circuit-breakers", ("circuit-breaker", "circuit-breakers"), "Circuit Breaker",
-        circuit_breaker_violations,
+        circuit_breaker_violations, effect_built=True,
     ),
     _legacy(
         "FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), "Fault Injection",
         fault_injection_violations, warnings=fault_injection_warnings, effect_built=True,
     ),
-    _legacy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check", health_check_violations),
+    _legacy(
+        "HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check",
+        health_check_violations, effect_built=True,
+    ),
     _legacy(
         "RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit",
         rate_limit_violations, warnings=rate_limit_warnings, effect_built=True,
     ),
-    _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries"),
-    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations),
+    _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries", effect_built=True),
+    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations, effect_built=True),
     _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES),
     _legacy(
         "TrafficPermission", "traffic-permissions", ("traffic-permission", "traffic-permissions"),

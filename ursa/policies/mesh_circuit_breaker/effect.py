@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from ursa.ir.cluster import Cluster, FailurePercentage, OutlierDetection, SuccessRate, Thresholds
+from ursa.ir.cluster import Cluster, Consecutive, FailurePercentage, OutlierDetection, SuccessRate, Thresholds
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf, mesh_conf
 from ursa.policies.core.policy import Policy
+from ursa.policies.core.thousandths import thousandths
 from ursa.policies.plugin import DestinationRules, EgressTarget, InboundTarget, OutboundTarget, PolicyPlugin
 
 
@@ -67,9 +66,9 @@ def _outliers(conf: JsonObject) -> OutlierDetection:
     )
 
 
-def _consecutive(detectors: JsonObject, name: str) -> int | None:
+def _consecutive(detectors: JsonObject, name: str) -> Consecutive | None:
     detector = detectors.get(name)
-    return None if detector is None else detector.get("consecutive")
+    return None if detector is None else Consecutive(detector.get("consecutive"))
 
 
 def _success_rate(detector: JsonObject | None) -> SuccessRate | None:
@@ -79,8 +78,7 @@ def _success_rate(detector: JsonObject | None) -> SuccessRate | None:
     return SuccessRate(
         minimum_hosts=detector.get("minimumHosts"),
         request_volume=detector.get("requestVolume"),
-        # Envoy counts in thousandths, and Kuma cuts what is left.
-        stdev_factor=None if factor is None else int(Decimal(str(factor)) * 1000),
+        stdev_factor=None if factor is None else thousandths(factor),
     )
 
 

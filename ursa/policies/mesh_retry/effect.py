@@ -8,11 +8,10 @@ from types import MappingProxyType
 from ursa.ir import routes as ir
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
+from ursa.policies.core.retries import GRPC_DEFAULT, HTTP_DEFAULT, RETRIABLE_STATUS_CODES
 from ursa.policies.mesh_retry.conditions import GRPC_CONDITIONS, HTTP_CONDITIONS, METHODS, status_code
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
 
-HTTP_DEFAULT = "gateway-error,connect-failure,refused-stream"
-GRPC_DEFAULT = "cancelled,connect-failure,gateway-error,refused-stream,reset,resource-exhausted,unavailable"
 GRPC_BASE_INTERVAL = 25_000_000
 """Given to Envoy when only the maximum interval of a gRPC back-off is set, because it needs both."""
 
@@ -80,7 +79,7 @@ def _http_conditions(policy: ir.RetryPolicy, section: JsonObject) -> None:
     methods = tuple(ir.HeaderMatcher(":method", ir.EXACT, METHODS[one]) for one in conditions if one in METHODS)
     policy.retry_on = ",".join(names) or HTTP_DEFAULT
     if codes:
-        policy.retry_on += ",retriable-status-codes"
+        policy.retry_on += f",{RETRIABLE_STATUS_CODES}"
     policy.status_codes = codes
     policy.request_headers = (*methods, *map(_header, section.get("retriableRequestHeaders") or ()))
     policy.response_headers = tuple(map(_header, section.get("retriableResponseHeaders") or ()))
