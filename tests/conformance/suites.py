@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 TOOLS = Path(sys.executable).parent
-JOBS = max(1, min(4, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,16 @@ class Suite:
     Attributes:
         name: what the list of pending cases calls it.
         script: the runner, below the folder of recorded cases.
-        arguments: what it is told beside the command of the control plane and where to write.
+        arguments: from where the summary is to be written to what the runner is told.
         read: makes an outcome of the summary it wrote.
+        alone: whether it wants a network of its own, for ports that are not to be chosen.
     """
 
     name: str
     script: str
-    arguments: Sequence[str]
+    arguments: Callable[[Path], Sequence[str]]
     read: Callable[[Any], Outcome]
+    alone: bool = False
 
     def run(self, folder: Path, *, verbose: bool) -> Outcome:
         """Runs it; a failing case is an outcome, a runner that dies without a summary is an error.
@@ -53,15 +55,50 @@ class Suite:
         """
         with tempfile.TemporaryDirectory(prefix="ursa-conformance-") as scratch:
             summary = Path(scratch) / "summary.json"
-            command = [
-                *(sys.executable, str(folder / self.script), "--cp", str(TOOLS / "ursa-cp"), "--summary", str(summary)),
-                *self.arguments,
-            ]
+            network = own_network() if self.alone else []
+            command = [*network, sys.executable, str(folder / self.script), *self.arguments(summary)]
             output = None if verbose else subprocess.DEVNULL
             done = subprocess.run(command, cwd=folder, stdout=output, check=False)
             if not summary.exists():
                 raise RuntimeError(f"{self.script} ended with status {done.returncode} and no summary")
             return self.read(json.loads(summary.read_text()))
+
+
+def own_network() -> list[str]:
+    """How to run a command in a network of its own; nothing where that is not allowed."""
+    launcher = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"']
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        return []
+    return launcher if subprocess.run([*launcher, "true"], capture_output=True, check=False).returncode == 0 else []
+
+
+def _cases(kind: str) -> Callable[[Path], Sequence[str]]:
+    jobs = max(1, min(4, os.cpu_count() or 1))
+
+    def arguments(summary: Path) -> Sequence[str]:
+        cp = str(TOOLS / "ursa-cp")
+        return ("--cp", cp, "--cases", kind, "--jobs", str(jobs), "--summary", str(summary))
+
+    return arguments
+
+
+def _all_ours(summary: Path) -> Sequence[str]:
+    """Global and both zones are ours, and so is what stands for the original's tools beside them."""
+    ours = ",".join(str(TOOLS / tool) for tool in ("ursa-cp", "ursactl", "ursa-dp"))
+    stores = ("--ours-store", "sqlite", "--kuma-store", "memory")
+    return (
+        "--ours",
+        ours,
+        "--kuma",
+        ours,
+        *stores,
+        "--envoy",
+        str(TOOLS / "envoy"),
+        "--pairing",
+        "d",
+        "--json",
+        str(summary),
+    )
 
 
 def _configuration(summary: Any) -> Outcome:
@@ -75,9 +112,16 @@ def _answers(summary: Any) -> Outcome:
     return Outcome(passed, "every answer compared whole")
 
 
+def _checks(summary: Any) -> Outcome:
+    passed = {name: check["verdict"] == "ok" for name, check in summary["checks"].items()}
+    slowest = max((zone["p50"] for zones in summary["latency_seconds"].values() for zone in zones.values()), default=0)
+    return Outcome(passed, f"a policy is in a zone after {slowest:.3f} s (median)")
+
+
 SUITES = (
-    Suite("api", "api_suite.py", ("--cases", "api", "--jobs", str(JOBS)), _answers),
-    Suite("xds", "xds_suite.py", ("--cases", "xds", "--jobs", str(JOBS)), _configuration),
-    Suite("policies", "xds_suite.py", ("--cases", "policies", "--jobs", str(JOBS)), _configuration),
+    Suite("api", "api_suite.py", _cases("api"), _answers),
+    Suite("xds", "xds_suite.py", _cases("xds"), _configuration),
+    Suite("policies", "xds_suite.py", _cases("policies"), _configuration),
+    Suite("interop", "interop/interop.py", _all_ours, _checks, alone=True),
 )
 """Everything that is run on a change. A wrong answer is waited for as long as the runners think right."""
