@@ -134,6 +134,52 @@ async def test_tls_modes(folder: Path) -> None:
         await server.kill()
 
 
+def sessions(server: Postgres, database: str) -> int:
+    """Connections that the server sees, without the one that listens and the one that asks."""
+    return int(server.ask(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'", "postgres")) - 1
+
+
+async def storm(store: PostgresStore, server: Postgres, database: str) -> int:
+    """Reads fifty times at once; the most connections that the server saw meanwhile."""
+    reading = asyncio.gather(*(store.list("MeshTimeout") for _ in range(50)))
+    most = 0
+    while not reading.done():
+        most = max(most, await asyncio.to_thread(sessions, server, database))
+    await reading
+    return most
+
+
+@pytest.mark.parametrize(
+    ("settings", "at_most", "at_rest"),
+    [
+        ({"max_connections": 3}, 3, range(2, 4)),
+        ({"min_connections": 4, "max_connections": 6}, 6, range(4, 7)),
+        ({"max_connections": 8, "max_idle": 2}, 8, range(1, 3)),
+        ({"max_connections": 8, "max_idle": 0}, 8, range(1, 3)),
+        ({"max_connections": 8, "max_idle": -1}, 8, range(1)),
+        ({"max_connections": 8, "max_idle": -1, "min_connections": 2}, 8, range(1, 3)),
+        ({"max_connections": 5, "idle": 0.5}, 5, range(1)),
+        ({"max_connections": 5, "lifetime": 0.0, "lifetime_jitter": 0.0}, 5, range(1)),
+        ({"max_connections": 0}, 50, range(10, 51)),
+    ],
+)
+async def test_the_pool_keeps_its_bounds(
+    postgres_server: Postgres, settings: dict[str, float], at_most: int, at_rest: range
+) -> None:
+    database = f"pool-{SystemClock().new_id()}"
+    where = replace(access(postgres_server, database), connection_timeout=20, **settings)  # type: ignore[arg-type]
+    store = PostgresStore(where, SystemClock())
+    await store.open()
+    try:
+        await create(store, timeout("x"))
+        assert sessions(postgres_server, database) >= where.min_connections
+        assert await storm(store, postgres_server, database) <= at_most
+        await reached(lambda: sessions(postgres_server, database) in at_rest)
+        assert len((await store.list("MeshTimeout")).items) == 1
+    finally:
+        await store.close()
+
+
 async def test_many_processes_may_migrate_at_once_and_none_downwards(postgres_server: Postgres) -> None:
     where = access(postgres_server, "migrated")
     stores = [PostgresStore(where, SystemClock()) for _ in range(5)]

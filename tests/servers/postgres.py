@@ -84,16 +84,20 @@ class Postgres:
         self.psql(f'CREATE DATABASE "{name}"')
 
     def psql(self, statement: str, database: str = "postgres") -> None:
-        self._run(
+        self.ask(statement, database)
+
+    def ask(self, statement: str, database: str = "postgres") -> str:
+        """What a statement answers, unadorned."""
+        return self._run(
             program("psql"),
-            *("-h", "127.0.0.1", "-p", str(self.port), "-U", "ursa", "-q", "-d", database, "-c", statement),
+            *("-h", "127.0.0.1", "-p", str(self.port), "-U", "ursa", "-qAt", "-d", database, "-c", statement),
         )
 
     def _answers(self, port: int = 0) -> bool:
         ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port or self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
-    def _run(self, *command: str) -> None:
+    def _run(self, *command: str) -> str:
         done = subprocess.run(
             command,
             env={**os.environ, "PGPASSWORD": "ursa"},
@@ -104,3 +108,4 @@ class Postgres:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        return done.stdout

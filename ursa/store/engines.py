@@ -121,6 +121,7 @@ def _postgres(settings: StorePostgres, clock: Clock) -> Store:
         connection_timeout=settings.connection_timeout,
         min_connections=settings.min_open_connections,
         max_connections=settings.max_open_connections,
+        max_idle=settings.max_idle_connections,
         idle=settings.max_connection_idle_time,
         lifetime=settings.max_connection_lifetime,
         lifetime_jitter=settings.max_connection_lifetime_jitter,

@@ -21,6 +21,9 @@ GONE = "PostgreSQL holds another store than before, its contents were lost or re
     "restart this control plane if that was intended"
 )
 
+UNLIMITED = 200
+"""Connections of a pool that has no maximum: more than servers take unless told to."""
+
 _ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
@@ -38,7 +41,8 @@ class PostgresAccess:
         ca, cert, key: files; empty = none.
         sni: whether the server is told the name it is called by.
         connection_timeout: seconds for a connection, and half of those for a statement.
-        min_connections, max_connections: of the pool.
+        min_connections, max_connections: of the pool; no maximum = 0.
+        max_idle: connections kept while nobody uses them; negative = none, 0 = 2 as in Kuma's older driver.
         idle: seconds after which an unused connection is closed.
         lifetime, lifetime_jitter: seconds after which any is.
         health_check: seconds between looks whether the listening connection is alive.
@@ -59,6 +63,7 @@ class PostgresAccess:
     connection_timeout: float = 5.0
     min_connections: int = 0
     max_connections: int = 50
+    max_idle: int = 50
     idle: float = 1800.0
     lifetime: float = 3600.0
     lifetime_jitter: float = 60.0
@@ -97,20 +102,23 @@ class Pool:
         self._access, self._clock = access, clock
         self._where = {"host": host, "port": port}
         self._pool: Any = None
+        self._staying = 0
 
     async def open(self) -> None:
         """Makes the pool; connections come when they are needed. A second call does nothing."""
         if self._pool is not None:
             return
         access = self._access
-        largest = access.max_connections or 100
+        largest = access.max_connections or UNLIMITED
         async with unavailable():
             self._pool = await asyncpg.create_pool(
                 **self._options(),
+                connection_class=_Connection,
                 min_size=min(access.min_connections, largest),
                 max_size=largest,
                 max_inactive_connection_lifetime=access.idle,
                 init=self._note,
+                connect=self._connect,
             )
 
     async def close(self) -> None:
@@ -122,19 +130,39 @@ class Pool:
     async def connect(self) -> Any:
         """A connection of its own, beside the pool."""
         async with unavailable():
-            return await asyncpg.connect(**self._options())
+            return await self._connect(**self._options(), connection_class=_Connection)
 
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Any]:
         """A connection inside a transaction; `snapshot` = one that only reads, everything at the same moment."""
         if self._pool is None:
             raise Unavailable("the store is not open")
-        async with unavailable(), self._pool.acquire(timeout=self._access.connection_timeout) as connection:
-            isolation = "repeatable_read" if snapshot else None
-            async with connection.transaction(isolation=isolation, readonly=snapshot):
-                yield connection
-            if connection.is_over(self._clock.monotonic()):
-                await connection.close()
+        stays = False
+        try:
+            async with unavailable(), self._pool.acquire(timeout=self._access.connection_timeout) as connection:
+                isolation = "repeatable_read" if snapshot else None
+                async with connection.transaction(isolation=isolation, readonly=snapshot):
+                    yield connection
+                stays = not connection.is_over(self._clock.monotonic()) and self._has_room()
+                self._staying += stays
+                if not stays:
+                    await connection.close()
+        finally:
+            self._staying -= stays
+
+    def _has_room(self) -> bool:
+        """Whether one more connection may be unused, beside those that are or are about to be."""
+        most = max(self._access.max_idle or 2, self._access.min_connections)
+        return bool(self._pool.get_idle_size() + self._staying < most)
+
+    async def _connect(self, *_: Any, **options: Any) -> Any:
+        """A connection for the pool, with the certificates that are there now."""
+        try:
+            tls = _tls(self._access)
+        except ConfigError as error:
+            # They were good at the start; whoever exchanges them may be about to put the rest in place.
+            raise asyncpg.InterfaceError(str(error)) from None
+        return await asyncpg.connect(**{**options, "ssl": tls})
 
     async def _note(self, connection: Any) -> None:
         jitter = self._clock.uniform(0, self._access.lifetime_jitter)
@@ -151,7 +179,6 @@ class Pool:
             "timeout": access.connection_timeout,
             "command_timeout": access.connection_timeout * 2,
             "statement_cache_size": 0,
-            "connection_class": _Connection,
         }
 
 

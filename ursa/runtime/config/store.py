@@ -9,6 +9,8 @@ from typing import Literal
 
 from ursa.runtime.config.setting import Duration, Group, Secret, StrList, group, setting
 
+VIEWED = "reads are answered from a view that follows the store, so nothing of it expires"
+
 
 class StorePostgresTls(Group):
     """Settings below `store.postgres.tls`."""
@@ -32,7 +34,9 @@ class StorePostgresReadReplica(Group):
     host: str = setting("", env="STORE_POSTGRES_READ_REPLICA_HOST", doc="empty = no replica")
     port: int = setting(5432, env="STORE_POSTGRES_READ_REPLICA_PORT")
     ratio: int = setting(
-        100, env="STORE_POSTGRES_READ_REPLICA_RATIO", doc="0–100, share of SELECTs sent to the replica"
+        100,
+        env="STORE_POSTGRES_READ_REPLICA_RATIO",
+        doc="0–100, share of listings sent to the replica; what writes and views are made of comes from the primary",
     )
 
 
@@ -44,24 +48,38 @@ class StorePostgres(Group):
     user: str = setting("kuma", env="STORE_POSTGRES_USER")
     password: Secret = setting("kuma", env="STORE_POSTGRES_PASSWORD", doc="shown as ***** by /config")
     db_name: str = setting("kuma", env="STORE_POSTGRES_DB_NAME")
-    driver_name: str = setting("pgx", env="STORE_POSTGRES_DRIVER_NAME", doc="pgx or postgres (lib/pq, deprecated)")
-    connection_timeout: int = setting(5, env="STORE_POSTGRES_CONNECTION_TIMEOUT", doc="seconds (plain integer)")
-    max_connection_idle_time: Duration = setting(1800.0, env="STORE_POSTGRES_MAX_CONNECTION_IDLE_TIME", doc="pgx only")
-    max_connection_lifetime: Duration = setting(3600.0, env="STORE_POSTGRES_MAX_CONNECTION_LIFETIME", doc="pgx only")
-    max_connection_lifetime_jitter: Duration = setting(
-        60.0, env="STORE_POSTGRES_MAX_CONNECTION_LIFETIME_JITTER", doc="pgx only"
+    driver_name: str = setting(
+        "pgx",
+        env="STORE_POSTGRES_DRIVER_NAME",
+        inert="there is one driver here, asyncpg, and all settings of either driver of Kuma's apply to it",
     )
-    health_check_interval: Duration = setting(30.0, env="STORE_POSTGRES_HEALTH_CHECK_INTERVAL", doc="pgx only")
-    min_open_connections: int = setting(0, env="STORE_POSTGRES_MIN_OPEN_CONNECTIONS", doc="pgx only")
+    connection_timeout: int = setting(5, env="STORE_POSTGRES_CONNECTION_TIMEOUT", doc="seconds (plain integer)")
+    max_connection_idle_time: Duration = setting(
+        1800.0, env="STORE_POSTGRES_MAX_CONNECTION_IDLE_TIME", doc="after which an unused connection is closed"
+    )
+    max_connection_lifetime: Duration = setting(
+        3600.0, env="STORE_POSTGRES_MAX_CONNECTION_LIFETIME", doc="after which a connection is closed once it is unused"
+    )
+    max_connection_lifetime_jitter: Duration = setting(
+        60.0, env="STORE_POSTGRES_MAX_CONNECTION_LIFETIME_JITTER", doc="at most this much is added, at random"
+    )
+    health_check_interval: Duration = setting(
+        30.0,
+        env="STORE_POSTGRES_HEALTH_CHECK_INTERVAL",
+        doc="between looks whether the connection that listens for changes is alive",
+    )
+    min_open_connections: int = setting(
+        0, env="STORE_POSTGRES_MIN_OPEN_CONNECTIONS", doc="connections made at the start"
+    )
     max_open_connections: int = setting(50, env="STORE_POSTGRES_MAX_OPEN_CONNECTIONS", doc="0 = no limit")
     max_idle_connections: int = setting(
-        50, env="STORE_POSTGRES_MAX_IDLE_CONNECTIONS", doc="negative = none, 0 = driver default (pq only)"
+        50, env="STORE_POSTGRES_MAX_IDLE_CONNECTIONS", doc="kept when they are unused; negative = none, 0 = 2"
     )
     tls: StorePostgresTls = group(StorePostgresTls)
     max_list_query_elements: int = setting(
         0,
         env="STORE_POSTGRES_MAX_LIST_QUERY_ELEMENTS",
-        doc="above this many changed elements fall back to listing everything",
+        inert="what changed is read from the change table, in portions, however much it is",
     )
     read_replica: StorePostgresReadReplica = group(StorePostgresReadReplica)
 
@@ -77,8 +95,8 @@ class StoreKubernetes(Group):
 class StoreCache(Group):
     """Settings below `store.cache`."""
 
-    enabled: bool = setting(True, env="STORE_CACHE_ENABLED", doc="per-process read cache")
-    expiration_time: Duration = setting(1.0, env="STORE_CACHE_EXPIRATION_TIME")
+    enabled: bool = setting(True, env="STORE_CACHE_ENABLED", inert=VIEWED)
+    expiration_time: Duration = setting(1.0, env="STORE_CACHE_EXPIRATION_TIME", inert=VIEWED)
 
 
 class StoreUpsert(Group):
