@@ -14,7 +14,7 @@ from ursa.errors import Conflict, NotFound
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import WHOLE
-from ursa.store.contract import Create, Store, Update
+from ursa.store.contract import Store
 from ursa.view.view import View
 
 CONFIG = "ursa-draining-zones"
@@ -65,9 +65,8 @@ def drains_config(drains: Mapping[str, Drain]) -> Resource:
 
 async def write_drains(store: Store, view: View, drains: Mapping[str, Drain]) -> int:
     """Replaces the drains that the view shows; returns the revision. Raises Conflict: somebody else was faster."""
-    wanted, config = drains_config(drains), view.get("Config", "", CONFIG)
     try:
-        revision, _ = await store.write([Create(wanted) if config is None else Update(wanted, config.version)])
+        revision, _ = await store.write([view.replacing(drains_config(drains))])
     except NotFound as error:
         raise Conflict(str(error)) from None
     return revision

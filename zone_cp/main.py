@@ -32,6 +32,7 @@ from ursa.store.engines import open_guarded_store
 from ursa.store.led import LedStore
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
+from zone_cp.addresses import ResolvedView
 from zone_cp.dp_server.ads import AdsServer
 from zone_cp.dp_server.bootstrap import bootstrap_application
 from zone_cp.dp_server.connections import Connections
@@ -85,7 +86,8 @@ async def serve(settings: Settings) -> None:
     planner = ZonePlanner(zone, registry, policy_plugins(), planner_settings(settings), read_file=read_file)
     kds = settings.multizone.zone.kds
     rollouts = RolloutLedger(clock, kept=kds.reports_kept, pause=kds.report_interval)
-    reconciler = Reconciler(live, planner, clock, on_step=rollouts.stepped)
+    resolved = ResolvedView(live, clock, ttl=general.dns_cache_ttl)
+    reconciler = Reconciler(resolved, planner, clock, on_step=rollouts.stepped)
 
     # Proxies: who they are, their resources, what is known about them; and the port at which they connect.
     authenticator = Authenticator(settings, live, clock)
@@ -190,6 +192,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("live view", live.run)
         supervisor.start("keyed changes", changes.run)
         supervisor.start("leadership", leadership.run)
+        supervisor.start("addresses of proxies", resolved.run)
         supervisor.start("reconciler", reconciler.run)
         supervisor.start("certificate renewal", reconciler.run_renewals)
         supervisor.start("proxy status", insights.run)

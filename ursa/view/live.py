@@ -30,7 +30,7 @@ class Step:
 class Subscription:
     """One consumer's place in the sequence of views."""
 
-    def __init__(self, live: LiveView, name: str) -> None:
+    def __init__(self, live: MovingView, name: str) -> None:
         self.name = name
         self._live = live
         self._seen = live.current
@@ -56,17 +56,16 @@ class Subscription:
         self._news.set()
 
 
-class LiveView:
-    """The current view of a store. `run` must be running for it to move."""
+class MovingView:
+    """A view that is replaced by later ones, and who wants to know."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self._current = View()
         self._subscriptions: list[Subscription] = []
         self._followers: list[Callable[[Step], None]] = []
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.ready = asyncio.Event()
-        """Set once the whole store was read for the first time."""
+        """Set once there is a whole view."""
 
     @property
     def current(self) -> View:
@@ -103,6 +102,28 @@ class LiveView:
             self._waiting.append((revision, reached))
             await reached
 
+    def _move(self, view: View, touched: Touched) -> None:
+        step, self._current = Step(self._current, view, touched), view
+        if touched:
+            for follower in self._followers:
+                follower(step)
+            for subscription in self._subscriptions:
+                subscription.note(touched)
+        waiting, self._waiting = self._waiting, []
+        for revision, reached in waiting:
+            if revision > view.revision:
+                self._waiting.append((revision, reached))
+            elif not reached.done():
+                reached.set_result(None)
+
+
+class LiveView(MovingView):
+    """The current view of a store. `run` must be running for it to move."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
     async def load(self) -> None:
         """Reads the whole store; called by `run`, and by processes that need just one look."""
         self._move(*self._current.catch_up(await self._store.contents()))
@@ -122,15 +143,4 @@ class LiveView:
         for key, damaged in view.damaged.items():
             if self._current.damaged.get(key) != damaged:
                 log.error("what the store holds cannot be read", extra={"resource": str(key), "reason": damaged.reason})
-        step, self._current = Step(self._current, view, touched), view
-        if touched:
-            for follower in self._followers:
-                follower(step)
-            for subscription in self._subscriptions:
-                subscription.note(touched)
-        waiting, self._waiting = self._waiting, []
-        for revision, reached in waiting:
-            if revision > view.revision:
-                self._waiting.append((revision, reached))
-            elif not reached.done():
-                reached.set_result(None)
+        super()._move(view, touched)

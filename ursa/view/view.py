@@ -23,6 +23,7 @@ ServiceKey: TypeAlias = tuple[str, str]
 """(mesh, value of `kuma.io/service`)."""
 
 _EMPTY: Bucket = Map()
+_NOTHING: Map[str, Bucket] = Map()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,10 @@ class View:
             key, after = change.key, change.after
             if key in damaged and (after is None or after.version > damaged[key].version):
                 damaged = damaged.delete(key)
-            meshes = kinds.get(key.kind, Map())
-            bucket = meshes.get(key.mesh, _EMPTY)
-            before = bucket.get(key.name)
+            before = kinds.get(key.kind, _NOTHING).get(key.mesh, _EMPTY).get(key.name)
             if (after is None and before is None) or (after and before and after.version <= before.version):
                 continue
-            bucket = bucket.delete(key.name) if after is None else bucket.set(key.name, after)
-            meshes = meshes.set(key.mesh, bucket) if bucket else meshes.delete(key.mesh)
-            kinds = kinds.set(key.kind, meshes)
+            kinds = _put(kinds, key, after)
             if key.kind == "Dataplane":
                 serving = _reindex(serving, before, after)
             first = touched.get(key)
@@ -151,6 +148,18 @@ class View:
         for one in batch.damaged:
             damaged = damaged.set(one.key, one)
         return View(max(self.revision, batch.revision), kinds, serving, damaged), Touched(touched)
+
+    def showing(self, forms: Mapping[ResourceKey, Resource | None]) -> View:
+        """This view with other forms of some of its resources, or without them."""
+        kinds, serving = self._kinds, self._serving
+        for key, form in forms.items():
+            before = self.get(*key)
+            if before is None or before is form:
+                continue
+            kinds = _put(kinds, key, form)
+            if key.kind == "Dataplane":
+                serving = _reindex(serving, before, form)
+        return View(self.revision, kinds, serving, self.damaged)
 
     def everything(self) -> Touched:
         """The step from an empty view to this one."""
@@ -175,6 +184,14 @@ def services_of(dataplane: Resource) -> frozenset[str]:
     networking = dataplane.spec.get("networking") or {}
     parts = [*(networking.get("inbound") or ()), networking.get("gateway") or {}]
     return frozenset(tags[SERVICE_TAG] for part in parts if SERVICE_TAG in (tags := part.get("tags") or {}))
+
+
+def _put(kinds: Map[str, Map[str, Bucket]], key: ResourceKey, after: Resource | None) -> Map[str, Map[str, Bucket]]:
+    """The index with a resource in it that may be there, or without one that is."""
+    meshes = kinds.get(key.kind, _NOTHING)
+    bucket = meshes.get(key.mesh, _EMPTY)
+    bucket = bucket.delete(key.name) if after is None else bucket.set(key.name, after)
+    return kinds.set(key.kind, meshes.set(key.mesh, bucket) if bucket else meshes.delete(key.mesh))
 
 
 def _reindex(

@@ -17,7 +17,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.planner.inputs import ProxyFacts
 from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
-from ursa.view.live import LiveView, Step
+from ursa.view.live import MovingView, Step
 from ursa.view.view import Touched, View
 from zone_cp.reconciler.planning import Planning
 from zone_cp.reconciler.proxy import Proxy
@@ -48,7 +48,7 @@ class Reconciler:
 
     def __init__(
         self,
-        live: LiveView,
+        live: MovingView,
         planner: ZonePlanner,
         clock: Clock,
         *,
