@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 
+from deploy.demo.layout import BACKEND
 from deploy.demo.waiting import until
-from tests.e2e.lab import Lab
+from tests.e2e.lab import PORTS, TIMEOUT, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -88,6 +90,44 @@ async def test_policies_of_the_older_sort_reach_outbounds_that_follow_routes(lab
     finally:
         for document in others:
             await lab.delete(document)
+
+
+async def test_inbounds_may_take_clients_without_mesh_tls(lab: Lab) -> None:
+    assert await _plainly(lab) == 0
+    async with _applied(
+        lab, _policy("MeshTLS", {"targetRef": SIDECARS, "rules": [{"default": {"mode": "Permissive"}}]})
+    ):
+
+        async def let_in() -> bool:
+            return await _plainly(lab) == 200
+
+        await until("a stranger to the mesh is let in", let_in, PATIENCE)
+        await _answers(lab, 200)
+
+
+async def test_both_ends_agree_on_a_version_of_tls(lab: Lab) -> None:
+    def handshakes(stats: dict[str, int]) -> int:
+        return sum(count for name, count in stats.items() if "TLSv1.3" in name)
+
+    before = handshakes(await lab.stats("backend-east", "ssl.versions"))
+    conf = {"tlsVersion": {"min": "TLS13", "max": "TLS13"}}
+    async with _applied(lab, _policy("MeshTLS", {"targetRef": {"kind": "Mesh"}, "rules": [{"default": conf}]})):
+
+        async def agreed() -> bool:
+            answered = (await lab.get("backend")).status == 200
+            return answered and handshakes(await lab.stats("backend-east", "ssl.versions")) > before
+
+        await until("version 1.3 is spoken", agreed, PATIENCE)
+
+
+async def _plainly(lab: Lab) -> int:
+    """What an inbound answers to somebody outside of the mesh, 0 when it closes the connection."""
+    url = f"http://{lab.east.address(BACKEND)}:{PORTS['backend']}/"
+    try:
+        async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(url) as answer:
+            return answer.status
+    except aiohttp.ClientError:
+        return 0
 
 
 async def _asked(lab: Lab) -> bool:

@@ -13,6 +13,7 @@ from ursa.ir.tls import (
     InlineValidation,
     SanMatcher,
     SdsValidation,
+    TlsParams,
     UpstreamTls,
 )
 
@@ -56,7 +57,7 @@ def certificate(of: str | InlineCertificate) -> Fields:
 def downstream(of: DownstreamTls) -> Fields:
     """Server side."""
     context = DownstreamTlsContext(
-        common_tls_context={**certificate(of.certificate), **validation(of.validation)},
+        common_tls_context={**certificate(of.certificate), **validation(of.validation), **_params(of.params)},
         require_client_certificate=wrapped(of.require_client_certificate),
     )
     return {"name": TRANSPORT_SOCKET, "typed_config": packed(context)}
@@ -70,7 +71,19 @@ def upstream(of: UpstreamTls | ExternalTls) -> Fields:
 
 def _in_mesh(of: UpstreamTls) -> Fields:
     common = {"alpn_protocols": list(of.alpn), **certificate(of.certificate), **validation(of.validation)}
+    common |= _params(of.params)
     return {"sni": of.sni, "common_tls_context": common}
+
+
+def _params(of: TlsParams | None) -> Fields:
+    if of is None:
+        return {}
+    params: Fields = {
+        "tls_minimum_protocol_version": of.min_version,
+        "tls_maximum_protocol_version": of.max_version,
+        "cipher_suites": list(of.ciphers),
+    }
+    return {"tls_params": params}
 
 
 def _outside(of: ExternalTls) -> Fields:

@@ -149,6 +149,14 @@ class FilterChain:
         return next((f for f in self.filters if isinstance(f, TcpProxy)), None)
 
 
+def permissive_chains(plain: FilterChain, foreign_tls: FilterChain, mesh_tls: FilterChain) -> list[FilterChain]:
+    """Chains of an inbound that takes clients of all sorts: without TLS, with the workload's own, with the mesh's."""
+    plain.match = ChainMatch(transport_protocol="raw_buffer")
+    foreign_tls.match = ChainMatch(transport_protocol="tls")
+    mesh_tls.match = ChainMatch("tls", application_protocols=("kuma",))
+    return [plain, foreign_tls, mesh_tls]
+
+
 @dataclass(frozen=True, slots=True)
 class DnsTable:
     """Host names and addresses that a DNS filter answers with, sorted by name; `ttl` in seconds."""

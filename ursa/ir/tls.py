@@ -53,12 +53,22 @@ class InlineCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsParams:
+    """Oldest and newest version, in Envoy's terms, and the ciphers; none stands for Envoy's own choice."""
+
+    min_version: str = "TLS_AUTO"
+    max_version: str = "TLS_AUTO"
+    ciphers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DownstreamTls:
     """Server side. `certificate` is the name of an SDS secret, or the pair itself."""
 
     certificate: str | InlineCertificate
     validation: SdsValidation | InlineValidation | None = None
     require_client_certificate: bool = True
+    params: TlsParams | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class UpstreamTls:
     certificate: str
     validation: SdsValidation
     alpn: tuple[str, ...] = ("kuma",)
+    params: TlsParams | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from ursa.ir.address import SocketAddress
 from ursa.ir.cluster import STATIC, STRICT_DNS, Cluster
 from ursa.ir.listener import (
     INBOUND,
-    ChainMatch,
     FilterChain,
     GrpcStats,
     HttpConnectionManager,
@@ -19,6 +18,7 @@ from ursa.ir.listener import (
     NetworkFilter,
     Router,
     TcpProxy,
+    permissive_chains,
 )
 from ursa.ir.naming import TAGS_HEADER, is_ip, stat_safe
 from ursa.ir.plan import ProxyPlan
@@ -102,11 +102,7 @@ def _chains(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs
     tls = mesh_server_tls(inputs.mesh.name)
     if not backend.permissive:
         return [FilterChain(filters(), tls=tls)]
-    return [
-        FilterChain(filters(), match=ChainMatch(transport_protocol="raw_buffer")),
-        FilterChain(filters(), match=ChainMatch(transport_protocol="tls")),
-        FilterChain(filters(), match=ChainMatch("tls", application_protocols=("kuma",)), tls=tls),
-    ]
+    return permissive_chains(FilterChain(filters()), FilterChain(filters()), FilterChain(filters(), tls=tls))
 
 
 def _filters(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) -> list[NetworkFilter]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ursa.ir.cluster import Endpoint
 from ursa.ir.plan import Reach
-from ursa.ir.tls import DownstreamTls, TlsMatch
+from ursa.ir.tls import DownstreamTls, TlsMatch, TlsParams
 from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
@@ -223,6 +223,7 @@ class OutboundInputs:
         policies: per plugin, in their order: the policies that speak about destinations.
         source_tags: value of the header that tells the source's tags, empty when nothing says them.
         tell_source: whether requests carry that header.
+        tls_params: versions and ciphers of mesh TLS.
         bind: False when transparent proxying hands connections over.
         direct: addresses that may be reached directly, (address, port).
         external: services outside of the mesh that the outbounds may lead to.
@@ -240,6 +241,7 @@ class OutboundInputs:
     legacy: bool = False
     source_tags: str = ""
     tell_source: bool = False
+    tls_params: TlsParams | None = None
     bind: bool = True
     dns: DnsInputs | None = None
     direct: tuple[tuple[str, int], ...] = ()

@@ -32,6 +32,8 @@ from ursa.policies.legacy.inbounds import inbound_policies
 from ursa.policies.legacy.outbounds import OutboundPolicies, outbound_policies
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.policies.mesh_health_check.effect import KIND as HEALTH_CHECK
+from ursa.policies.mesh_tls.effect import KIND as MESH_TLS
+from ursa.policies.mesh_tls.effect import tls_params
 from ursa.topology.endpoints import ServiceEndpoints
 from ursa.topology.protocols import HTTP_LIKE
 
@@ -146,6 +148,7 @@ def outbound_inputs(
         legacy=bool(routes),
         source_tags=_source_tags(dataplane) if tell_source or _asks_health(matched) else "",
         tell_source=tell_source,
+        tls_params=tls_params(_selecting(matched, MESH_TLS)),
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
         direct=_direct(dataplane, outbounds, state, known.services) if redirection is not None else (),
@@ -182,7 +185,12 @@ def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[_Spec]:
 
 def _asks_health(matched: Iterable[Matched]) -> bool:
     """Whether the proxy asks its destinations for their health, in which it says who it is."""
-    return any(policy.kind == HEALTH_CHECK for kind in matched for policy in kind.outbound)
+    return any(policy.to_items for policy in _selecting(matched, HEALTH_CHECK))
+
+
+def _selecting(matched: Iterable[Matched], kind: str) -> list[Policy]:
+    """The policies of a kind that select the proxy, in ascending strength."""
+    return [policy for of_kind in matched for policy, _ in of_kind.entries if policy.kind == kind]
 
 
 def _source_tags(dataplane: Dataplane) -> str:

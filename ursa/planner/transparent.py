@@ -13,6 +13,9 @@ from ursa.planner import names
 from ursa.planner.blocks import reuse_port, tcp_chain, to
 from ursa.planner.inbounds import LOOPBACK_SOURCE
 from ursa.planner.inputs import FEATURE_BIND_OUTBOUNDS, FEATURE_STRICT_INBOUND_PORTS, InboundInputs, Redirection
+from ursa.policies.core.policy import Policy
+from ursa.policies.mesh_tls.effect import KIND as MESH_TLS
+from ursa.policies.mesh_tls.effect import is_permissive
 
 _ANY = {False: "0.0.0.0", True: "::"}
 
@@ -59,8 +62,14 @@ def _inbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, i
 def _strict(inputs: InboundInputs) -> bool:
     """Whether only the ports of inbounds may be reached: otherwise a port without inbound would bypass mTLS."""
     backend = inputs.mesh.backend
-    strict = backend is not None and not backend.permissive
-    return strict and inputs.facts.has(FEATURE_STRICT_INBOUND_PORTS) and bool(inputs.dataplane.inbounds)
+    if backend is None or not inputs.facts.has(FEATURE_STRICT_INBOUND_PORTS):
+        return False
+    positions = range(len(inputs.dataplane.inbounds))
+    return not all(is_permissive(_tls_policies(inputs, p), by_default=backend.permissive) for p in positions)
+
+
+def _tls_policies(inputs: InboundInputs, position: int) -> list[Policy]:
+    return [policy for kind in inputs.policies for policy in kind[position] if policy.kind == MESH_TLS]
 
 
 def _port_chains(inputs: InboundInputs, cluster: str) -> list[FilterChain]:

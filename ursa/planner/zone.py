@@ -52,6 +52,7 @@ from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import compile_real
 from ursa.policies.core.subject import dataplane_subject
 from ursa.policies.core.target_ref import MESH_HTTP_ROUTE
+from ursa.policies.mesh_tls.effect import restrict_clients
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
 from ursa.view.view import Touched, View
 
@@ -196,6 +197,7 @@ class ZonePlanner:
         route_rules = RouteRules(self._rules((routes.http, ())), self._rules((routes.tcp, ())))
         plan_outbounds(plan, inputs, self._plugins, rules, route_rules)
         plan_direct_access(plan, inputs)
+        restrict_clients(plan.clusters.values(), inputs.tls_params)
         plan_dns(plan, inputs)
         return plan
 

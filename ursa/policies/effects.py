@@ -8,6 +8,7 @@ from ursa.policies.mesh_health_check.effect import MeshHealthCheckPlugin
 from ursa.policies.mesh_rate_limit.effect import MeshRateLimitPlugin
 from ursa.policies.mesh_retry.effect import MeshRetryPlugin
 from ursa.policies.mesh_timeout.effect import MeshTimeoutPlugin
+from ursa.policies.mesh_tls.effect import MeshTLSPlugin
 from ursa.policies.mesh_traffic_permission.effect import MeshTrafficPermissionPlugin
 from ursa.policies.plugin import PolicyPlugin
 
@@ -15,6 +16,7 @@ from ursa.policies.plugin import PolicyPlugin
 def policy_plugins() -> tuple[PolicyPlugin, ...]:
     """The effects that are built, in the order in which they are applied (`spec/xds.md` §1.2)."""
     return (
+        MeshTLSPlugin(),
         MeshFaultInjectionPlugin(),
         MeshRateLimitPlugin(),
         MeshTimeoutPlugin(),
