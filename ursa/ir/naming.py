@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
+UNIFIED_NAME = "kuma.io/unified-name"
+"""Key of a listener's metadata under which policies and patches find what has no tags."""
+
 TAGS_HEADER = "x-kuma-tags"
 """Tells the source's tags to the proxy at the other end; a workload never sees it."""
 

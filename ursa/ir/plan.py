@@ -40,6 +40,7 @@ class ProxyPlan:
         endpoints: for every EDS cluster, whose endpoints it has.
         identities: meshes of which the proxy needs a certificate.
         authorities: meshes whose CA it needs.
+        unified: whether those are asked for by names of the unified scheme.
     """
 
     listeners: dict[str, Listener] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class ProxyPlan:
     endpoints: dict[str, EdsReference] = field(default_factory=dict)
     identities: set[str] = field(default_factory=set)
     authorities: set[str] = field(default_factory=set)
+    unified: bool = False
 
     def add(self, *parts: Listener | Cluster) -> None:
         """Adds or replaces parts."""

@@ -7,6 +7,7 @@ from ursa.ir import origins
 from ursa.ir.address import Address, Pipe, SocketAddress
 from ursa.ir.cluster import STATIC, Cluster
 from ursa.ir.listener import INBOUND, ChainMatch, FilterChain, Listener
+from ursa.ir.naming import stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import Forward, Route, RouteMatch, VirtualHost
 from ursa.planner import names
@@ -14,7 +15,6 @@ from ursa.planner.blocks import reuse_port, technical_http, to
 from ursa.planner.inputs import FEATURE_READINESS_UNIX_SOCKET, AdminInputs, ProxyFacts
 
 _LOOPBACK = {"": "127.0.0.1", "127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "::1", "::": "::1"}
-STAT_PREFIX = "kuma_envoy_admin"
 
 
 def plan_admin(plan: ProxyPlan, inputs: AdminInputs) -> None:
@@ -31,8 +31,8 @@ def plan_admin(plan: ProxyPlan, inputs: AdminInputs) -> None:
         raise BadRequest(f"envoy admin cluster is not allowed to have addresses other than {', '.join(_LOOPBACK)[2:]}")
     admin = SocketAddress(address, facts.admin_port)
     plan.add(
-        Cluster(names.ADMIN, STATIC, origins.ADMIN, addresses=(admin,)),
-        Cluster(names.READINESS, STATIC, origins.ADMIN, addresses=(_readiness(facts, address),)),
+        Cluster(inputs.scheme.admin, STATIC, origins.ADMIN, addresses=(admin,)),
+        Cluster(inputs.scheme.readiness, STATIC, origins.ADMIN, addresses=(_readiness(facts, address),)),
     )
     if inputs.address != address and inputs.tls is not None:
         plan.add(_listener(inputs))
@@ -45,16 +45,17 @@ def _readiness(facts: ProxyFacts, address: str) -> Address:
 
 
 def _listener(inputs: AdminInputs) -> Listener:
-    ready = Route(RouteMatch("/ready"), Forward(to(names.READINESS), prefix_rewrite="/ready"))
-    rest = Route(RouteMatch("/"), Forward(to(names.ADMIN), prefix_rewrite="/"))
-    open_chain = FilterChain([technical_http(STAT_PREFIX, VirtualHost(names.ADMIN, [ready]))])
+    stat_prefix = stat_safe(inputs.scheme.admin)
+    ready = Route(RouteMatch("/ready"), Forward(to(inputs.scheme.readiness), prefix_rewrite="/ready"))
+    rest = Route(RouteMatch("/"), Forward(to(inputs.scheme.admin), prefix_rewrite="/"))
+    open_chain = FilterChain([technical_http(stat_prefix, VirtualHost(inputs.scheme.admin, [ready]))])
     secured = FilterChain(
-        [technical_http(STAT_PREFIX, VirtualHost(names.ADMIN, [ready, rest]))],
+        [technical_http(stat_prefix, VirtualHost(inputs.scheme.admin, [ready, rest]))],
         match=ChainMatch(transport_protocol="tls"),
         tls=inputs.tls,
     )
     return Listener(
-        names.ADMIN,
+        inputs.scheme.admin,
         SocketAddress(inputs.address, inputs.facts.admin_port),
         origins.ADMIN,
         [open_chain, secured],

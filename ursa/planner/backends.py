@@ -100,12 +100,12 @@ def backend_endpoints(backend: Backend, mesh: str) -> EdsReference:
 def _tag_cluster(backend: TagBackend, inputs: OutboundInputs) -> Cluster:
     mesh, tags = inputs.mesh, backend.tags
     if backend.outside is not None:
-        cluster = external_cluster(backend.outside, tags, mesh.name, backend.protocol)
+        cluster = external_cluster(backend.outside, tags, mesh.name, backend.protocol, inputs.scheme)
     else:
         cluster = Cluster(cluster_name(tags), EDS, origins.OUTBOUND, http=HttpOptions(2))
         if mesh.mtls and backend.tls:
             sans = (service_san(mesh.name, tags[SERVICE_TAG]),)
-            cluster.tls = mesh_client_tls(mesh.name, sni_of_tags(tags, mesh.name), sans)
+            cluster.tls = mesh_client_tls(mesh.name, sni_of_tags(tags, mesh.name), sans, inputs.scheme)
     cluster.tags, cluster.protocol = tags, backend.protocol
     return cluster
 
@@ -114,12 +114,12 @@ def _real_cluster(backend: RealBackend, inputs: OutboundInputs) -> Cluster:
     # Proxies speak HTTP/2 with each other; an egress hands on what it gets, so there it is what the server speaks.
     by_egress = backend.external and inputs.egress
     return Cluster(
-        backend_name(backend, unified=inputs.unified),
+        backend_name(backend, unified=inputs.scheme.unified),
         EDS,
         origins.OUTBOUND,
         http=http_options(backend.protocol) if by_egress else HttpOptions(2),
         tls=_real_tls(backend, inputs),
-        protocol=backend.protocol if inputs.unified else backend.carried,
+        protocol=backend.protocol if inputs.scheme.unified else backend.carried,
         resource_origin=backend.kri,
         external=backend.external,
     )
@@ -138,4 +138,4 @@ def _real_tls(backend: RealBackend, inputs: OutboundInputs) -> UpstreamTls | Non
         known = tuple(SanMatcher(identity) for identity in service.identities)
         sans = known or (SanMatcher(f"spiffe://{mesh.name}/", prefix=True),)
     sni = sni_of_service(service, backend.port.number, system_namespace=inputs.settings.system_namespace)
-    return mesh_client_tls(mesh.name, sni, sans)
+    return mesh_client_tls(mesh.name, sni, sans, inputs.scheme)

@@ -8,8 +8,8 @@ from ursa.ir import cluster as ir
 from ursa.ir.listener import FilterChain, HttpConnectionManager, Router, TcpProxy
 from ursa.ir.routes import RouteConfig, VirtualHost, WeightedCluster
 from ursa.ir.tls import DownstreamTls, SanMatcher, SdsValidation, UpstreamTls
-from ursa.planner import names
 from ursa.planner.inputs import FEATURE_REUSE_PORT, ProxyFacts, Settings
+from ursa.planner.names import OLD, Scheme
 
 SECOND = 10**9
 HOUR = 3600 * SECOND
@@ -44,16 +44,16 @@ def reuse_port(facts: ProxyFacts) -> bool:
     return facts.has(FEATURE_REUSE_PORT)
 
 
-def mesh_server_tls(mesh: str) -> DownstreamTls:
+def mesh_server_tls(mesh: str, scheme: Scheme = OLD) -> DownstreamTls:
     """Server side of mesh TLS: any client with a certificate of the mesh."""
     sans = (SanMatcher(f"spiffe://{mesh}/", prefix=True),)
-    return DownstreamTls(names.identity_secret(mesh), SdsValidation(names.authority_secret(mesh), sans))
+    return DownstreamTls(scheme.identity_secret(mesh), SdsValidation(scheme.authority_secret(mesh), sans))
 
 
-def mesh_client_tls(mesh: str, sni: str, sans: Iterable[SanMatcher]) -> UpstreamTls:
+def mesh_client_tls(mesh: str, sni: str, sans: Iterable[SanMatcher], scheme: Scheme = OLD) -> UpstreamTls:
     """Client side of mesh TLS."""
-    validation = SdsValidation(names.authority_secret(mesh), tuple(sans))
-    return UpstreamTls(sni, names.identity_secret(mesh), validation)
+    validation = SdsValidation(scheme.authority_secret(mesh), tuple(sans))
+    return UpstreamTls(sni, scheme.identity_secret(mesh), validation)
 
 
 def service_san(mesh: str, service: str) -> SanMatcher:

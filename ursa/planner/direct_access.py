@@ -21,7 +21,9 @@ def plan_direct_access(plan: ProxyPlan, inputs: OutboundInputs) -> None:
     mesh = inputs.mesh
     cluster = Cluster(names.DIRECT_ACCESS, ORIGINAL_DST, origins.DIRECT_ACCESS, cluster_provided=True)
     if mesh.mtls:
-        cluster.tls = mesh_client_tls(mesh.name, "", (SanMatcher(f"spiffe://{mesh.name}/", prefix=True),))
+        cluster.tls = mesh_client_tls(
+            mesh.name, "", (SanMatcher(f"spiffe://{mesh.name}/", prefix=True),), inputs.scheme
+        )
         plan.identities.add(mesh.name)
         plan.authorities.add(mesh.name)
     plan.add(cluster)

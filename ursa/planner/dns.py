@@ -15,6 +15,7 @@ from ursa.ir.routes import EXACT, DirectResponse, HeaderMatcher, HeaderValue, Ro
 from ursa.planner import names
 from ursa.planner.blocks import technical_http
 from ursa.planner.inputs import DnsInputs, OutboundInputs
+from ursa.planner.names import Scheme
 from ursa.topology.vips import mapped_ipv6
 
 TTL = 30
@@ -30,11 +31,11 @@ def plan_dns(plan: ProxyPlan, inputs: OutboundInputs) -> None:
         return
     records = _records(inputs, dns)
     if dns.embedded:
-        plan.add(_dynamic_config(dns, records))
+        plan.add(_dynamic_config(dns, records, inputs.scheme))
         return
     plan.add(
         Listener(
-            names.DNS,
+            inputs.scheme.dns,
             SocketAddress("127.0.0.1", dns.port, udp=True),
             origins.DNS,
             direction=INBOUND,
@@ -60,19 +61,20 @@ def _addresses(address: str, dns: DnsInputs) -> tuple[str, ...]:
     return (address, mapped_ipv6(address)) if dns.ipv6 else (address,)
 
 
-def _dynamic_config(dns: DnsInputs, records: tuple[tuple[str, tuple[str, ...]], ...]) -> Listener:
+def _dynamic_config(dns: DnsInputs, records: tuple[tuple[str, tuple[str, ...]], ...], scheme: Scheme) -> Listener:
     """A listener on a socket that serves the table, and says so when it has not changed."""
     table = {"records": [{"name": name, "ips": list(ips)} for name, ips in records], "ttl": TTL}
     body = orjson.dumps(table).decode()
     etag = hashlib.sha256(body.encode()).hexdigest()
-    unchanged = Route(RouteMatch(PATH, EXACT, (HeaderMatcher("If-None-Match", EXACT, etag),)), DirectResponse(304))
+    match = RouteMatch(PATH, EXACT, (HeaderMatcher("If-None-Match", EXACT, etag),))
+    unchanged = Route(match, DirectResponse(304), name=scheme.dynamic_route_unchanged(PATH))
     full = Route(
         RouteMatch(PATH, EXACT),
         DirectResponse(200, body),
-        name=f"{names.DYNAMIC_CONFIG}:{PATH}",
+        name=scheme.dynamic_route(PATH),
         response_headers_to_add=(HeaderValue("Etag", etag),),
     )
-    host = VirtualHost(names.DYNAMIC_CONFIG, [unchanged, full])
-    manager = technical_http(stat_safe(names.DYNAMIC_CONFIG), host, max_body=len(body))
+    host = VirtualHost(scheme.dynamic_config, [unchanged, full])
+    manager = technical_http(stat_safe(scheme.dynamic_config), host, max_body=len(body))
     socket = Pipe(names.dynamic_config_socket(dns.workdir))
-    return Listener(names.DYNAMIC_CONFIG, socket, origins.DYNAMIC_CONFIG, [FilterChain([manager])])
+    return Listener(scheme.dynamic_config, socket, origins.DYNAMIC_CONFIG, [FilterChain([manager])])

@@ -11,6 +11,7 @@ from ursa.model.dataplane import Dataplane
 from ursa.planner.blocks import mesh_client_tls, service_san
 from ursa.planner.inputs import ExternalOutbound
 from ursa.planner.meshes import MeshState
+from ursa.planner.names import Scheme
 from ursa.policies.legacy.matching import best_rank, for_inbound
 from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
 from ursa.topology.destinations import cluster_name, sni_of_tags, without_service
@@ -43,7 +44,9 @@ def external_outbounds(
     return tuple(found)
 
 
-def external_cluster(outbound: ExternalOutbound, tags: Mapping[str, str], mesh: str, protocol: str) -> Cluster:
+def external_cluster(
+    outbound: ExternalOutbound, tags: Mapping[str, str], mesh: str, protocol: str, scheme: Scheme
+) -> Cluster:
     """The cluster of those servers that have all the tags."""
     cluster = Cluster(cluster_name(tags), EDS, origins.OUTBOUND, http=http_options(protocol))
     if outbound.instances:
@@ -51,7 +54,7 @@ def external_cluster(outbound: ExternalOutbound, tags: Mapping[str, str], mesh: 
         chosen = [(server, endpoint) for server, endpoint in outbound.instances if wanted <= endpoint.tags.items()]
         lead_outside(cluster, chosen, ipv6=outbound.ipv6)
     else:
-        cluster.tls = mesh_client_tls(mesh, sni_of_tags(tags, mesh), (service_san(mesh, EGRESS_SERVICE),))
+        cluster.tls = mesh_client_tls(mesh, sni_of_tags(tags, mesh), (service_san(mesh, EGRESS_SERVICE),), scheme)
     return cluster
 
 

@@ -20,7 +20,7 @@ from ursa.ir.listener import (
     TcpProxy,
     permissive_chains,
 )
-from ursa.ir.naming import TAGS_HEADER, is_ip, stat_safe
+from ursa.ir.naming import TAGS_HEADER, UNIFIED_NAME, is_ip, stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost
 from ursa.model.dataplane import SERVICELESS_PORT, Inbound
@@ -60,7 +60,7 @@ def _cluster(inbound: Inbound, protocol: str, inputs: InboundInputs) -> Cluster:
     workload = SocketAddress(inbound.workload_address, inbound.workload_port)
     named = not is_ip(inbound.workload_address)
     cluster = Cluster(
-        names.workload_cluster(inbound.workload_port),
+        inputs.scheme.workload(inbound),
         STRICT_DNS if named else STATIC,
         origins.INBOUND,
         connect_timeout=CONNECT_TIMEOUT,
@@ -77,7 +77,7 @@ def _cluster(inbound: Inbound, protocol: str, inputs: InboundInputs) -> Cluster:
 def _listener(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) -> Listener:
     chains = _chains(inbound, protocol, cluster, inputs)
     return Listener(
-        names.inbound_listener(inbound.address, inbound.port),
+        inputs.scheme.inbound(inbound),
         SocketAddress(inbound.address, inbound.port),
         origins.INBOUND,
         chains,
@@ -85,7 +85,8 @@ def _listener(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInpu
         reuse_port=reuse_port(inputs.facts),
         bind=inputs.redirection is None,
         tls_inspector=len(chains) > 1,
-        tags=dict(inbound.tags),
+        tags=dict(inbound.tags) or {UNIFIED_NAME: names.own_inbound(inbound)},
+        stat_prefix=names.own_inbound(inbound) if inputs.scheme.unified else "",
         protocol=protocol,
     )
 
@@ -99,7 +100,7 @@ def _chains(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs
     backend = inputs.mesh.backend
     if backend is None:
         return [FilterChain(filters())]
-    tls = mesh_server_tls(inputs.mesh.name)
+    tls = mesh_server_tls(inputs.mesh.name, inputs.scheme)
     if not backend.permissive:
         return [FilterChain(filters(), tls=tls)]
     return permissive_chains(FilterChain(filters()), FilterChain(filters()), FilterChain(filters(), tls=tls))
@@ -117,8 +118,8 @@ def _http(inbound: Inbound, protocol: str, cluster: str, inputs: InboundInputs) 
     filters: list[HttpFilter] = [GrpcStats(), Router()] if protocol == GRPC else [Router()]
     route = Route(RouteMatch("/"), Forward(to(cluster), timeout=0))
     routes = RouteConfig(
-        f"inbound:{inbound.service}",
-        [VirtualHost(inbound.service, [route])],
+        inputs.scheme.inbound_routes(inbound),
+        [VirtualHost(inputs.scheme.inbound_host(inbound), [route])],
         request_headers_to_remove=(TAGS_HEADER,),
     )
     return HttpConnectionManager(

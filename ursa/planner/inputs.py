@@ -15,6 +15,7 @@ from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.real_service import RealService, ServicePort
+from ursa.planner.names import OLD, Scheme
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.inbounds import InboundPolicies
 from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies
@@ -94,6 +95,7 @@ class AdminInputs:
     facts: ProxyFacts
     address: str
     tls: DownstreamTls | None
+    scheme: Scheme = OLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class InboundInputs:
     redirection: Redirection | None
     policies: tuple[tuple[tuple[Policy, ...], ...], ...]
     legacy: tuple[InboundPolicies, ...]
+    scheme: Scheme = OLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,7 @@ class OutboundInputs:
         real: those to real services.
         routes: where they lead.
         egress: whether the zone has an egress.
-        unified: whether resources are named in the unified scheme.
+        scheme: of the names of resources.
         legacy: whether TrafficRoutes decide where the outbounds lead.
         policies: per plugin, in their order: the policies that speak about destinations.
         source_tags: value of the header that tells the source's tags, empty when nothing says them.
@@ -237,7 +240,7 @@ class OutboundInputs:
     real: tuple[RealOutbound, ...] = ()
     routes: MeshRoutes = NO_ROUTES
     egress: bool = False
-    unified: bool = False
+    scheme: Scheme = OLD
     legacy: bool = False
     source_tags: str = ""
     tell_source: bool = False

@@ -99,7 +99,7 @@ class _Maker:
         if backend is None:
             return ""
         self.backends.append(backend)
-        return backend_name(backend, unified=self.inputs.unified)
+        return backend_name(backend, unified=self.inputs.scheme.unified)
 
 
 def _http_routing(maker: _Maker) -> Routing | None:
@@ -133,8 +133,9 @@ def _routes(entry: Entry, maker: _Maker) -> Iterator[Route]:
             route.action = UNUSABLE
         route.name = entry.digest
         if isinstance(maker.backend, RealBackend):
-            route.resource_origin = origin.kri
-            route.name = origin.kri + (f"rule_{_index(entry.digest, maker.effective)}" if maker.inputs.unified else "")
+            route.resource_origin = route.name = origin.kri
+            if maker.inputs.scheme.unified:
+                route.name += f"rule_{_index(entry.digest, maker.effective)}"
         yield route
 
 

@@ -1,13 +1,15 @@
-"""Names of resources in the legacy scheme (`spec/xds.md` §1.4): contracts with tools, dashboards and launchers."""
+"""Names of resources (`spec/xds.md` §1.4, §1.5): contracts with tools, dashboards and launchers.
+
+There is an old scheme and a unified one, in which names say whose something is; a proxy has all of its names in one.
+"""
 
 from __future__ import annotations
 
-from ursa.ir.naming import bracketed
+from dataclasses import dataclass
 
-ADMIN = "kuma:envoy:admin"
-READINESS = "kuma:readiness"
-DNS = "kuma:dns"
-DYNAMIC_CONFIG = "_kuma:dynamicconfig"
+from ursa.ir.naming import bracketed
+from ursa.model.dataplane import Inbound
+
 DIRECT_ACCESS = "direct_access"
 NO_DESTINATION = "self_transparentproxy_no_destination_inbound"
 
@@ -25,14 +27,9 @@ def outbound_listener(address: str, port: int) -> str:
     return f"outbound:{bracketed(address)}:{port}"
 
 
-def workload_cluster(port: int) -> str:
-    """Cluster of the workload behind an inbound."""
-    return f"localhost:{port}"
-
-
-def passthrough(direction: str, family: str) -> str:
-    """`inbound:passthrough:ipv4`."""
-    return f"{direction}:passthrough:{family}"
+def own_inbound(inbound: Inbound) -> str:
+    """Everything of an inbound in the unified scheme."""
+    return f"self_inbound_dp_{inbound.section}"
 
 
 def direct_access_listener(address: str, port: int) -> str:
@@ -55,16 +52,6 @@ def egress_listener(address: str, port: int, *, unified: bool) -> str:
     return f"self_inbound_ze_{port}" if unified else inbound_listener(address, port)
 
 
-def identity_secret(mesh: str) -> str:
-    """SDS name of a proxy's certificate."""
-    return f"identity_cert:secret:{mesh}"
-
-
-def authority_secret(mesh: str) -> str:
-    """SDS name of a mesh's CA."""
-    return f"mesh_ca:secret:{mesh}"
-
-
 def socket_path(workdir: str, name: str) -> str:
     """Path of a Unix socket that proxy and launcher share; both compute it alike."""
     return f"{workdir}/{name}"[:SOCKET_LIMIT] + ".sock"
@@ -78,3 +65,71 @@ def readiness_socket(workdir: str) -> str:
 def dynamic_config_socket(workdir: str) -> str:
     """Where the launcher asks for DNS records and the like."""
     return socket_path(workdir, "kuma-mesh-metric-config")
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """The names that differ between the schemes."""
+
+    unified: bool = False
+
+    @property
+    def admin(self) -> str:
+        """Cluster and listener of the admin interface."""
+        return "system_envoy_admin" if self.unified else "kuma:envoy:admin"
+
+    @property
+    def readiness(self) -> str:
+        """Cluster of what tells whether the proxy may get traffic."""
+        return "system_probe_readiness" if self.unified else "kuma:readiness"
+
+    @property
+    def dns(self) -> str:
+        """Listener that answers names."""
+        return "system_dns" if self.unified else "kuma:dns"
+
+    @property
+    def dynamic_config(self) -> str:
+        """Listener by which the launcher asks for DNS records and the like."""
+        return "system_dynamicconfig" if self.unified else "_kuma:dynamicconfig"
+
+    def dynamic_route(self, path: str) -> str:
+        """Route of what is asked for there."""
+        return f"{self.dynamic_config}{path.replace('/', '_')}" if self.unified else f"{self.dynamic_config}:{path}"
+
+    def dynamic_route_unchanged(self, path: str) -> str:
+        """Route that says that it has not changed."""
+        return f"{self.dynamic_route(path)}_not_modified" if self.unified else ""
+
+    def passthrough(self, direction: str, family: str) -> str:
+        """Listener and cluster of what no other listener takes: `inbound:passthrough:ipv4`."""
+        if self.unified:
+            return f"self_transparentproxy_passthrough_{direction}_{family}"
+        return f"{direction}:passthrough:{family}"
+
+    def inbound(self, inbound: Inbound) -> str:
+        """Listener of an inbound."""
+        return own_inbound(inbound) if self.unified else inbound_listener(inbound.address, inbound.port)
+
+    def workload(self, inbound: Inbound) -> str:
+        """Cluster of the workload behind an inbound."""
+        return own_inbound(inbound) if self.unified else f"localhost:{inbound.workload_port}"
+
+    def inbound_host(self, inbound: Inbound) -> str:
+        """Virtual host of an inbound."""
+        return own_inbound(inbound) if self.unified else inbound.service
+
+    def inbound_routes(self, inbound: Inbound) -> str:
+        """Route configuration of an inbound."""
+        return own_inbound(inbound) if self.unified else f"inbound:{inbound.service}"
+
+    def identity_secret(self, mesh: str) -> str:
+        """SDS name of a proxy's certificate."""
+        return f"system_mtls_identity_{mesh}" if self.unified else f"identity_cert:secret:{mesh}"
+
+    def authority_secret(self, mesh: str) -> str:
+        """SDS name of a mesh's CA."""
+        return f"system_mtls_ca_{mesh}" if self.unified else f"mesh_ca:secret:{mesh}"
+
+
+SCHEMES = OLD, UNIFIED = Scheme(), Scheme(unified=True)

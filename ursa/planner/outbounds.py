@@ -20,7 +20,7 @@ from ursa.ir.listener import (
     Router,
     TcpProxy,
 )
-from ursa.ir.naming import TAGS_HEADER, stat_safe
+from ursa.ir.naming import TAGS_HEADER, UNIFIED_NAME, stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import HeaderValue, RouteConfig, VirtualHost
 from ursa.model.labels import MESH_TAG, SERVICE_TAG
@@ -42,9 +42,6 @@ from ursa.planner.routing import Routing, legacy_routing, weighted
 from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies, adjust_outbound
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
 from ursa.topology.protocols import GRPC, KAFKA
-
-UNIFIED_NAME = "kuma.io/unified-name"
-"""Key of a listener's metadata under which policies and patches find the destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def plan_outbounds(
     """
     by_kri = {policy.kri: policy for policy in inputs.routes.http}
     for outbound, routing in _outbounds(inputs, route_rules):
-        backends = {backend_name(b, unified=inputs.unified): b for b in routing.backends}
+        backends = {backend_name(b, unified=inputs.scheme.unified): b for b in routing.backends}
         if not backends:
             continue
         clusters = tuple(backend_cluster(backend, inputs, routing.balancer) for backend in backends.values())
@@ -138,11 +135,11 @@ def _of_service(real: RealOutbound, inputs: OutboundInputs) -> _Outbound:
         real.address,
         real.port,
         backend,
-        listener=kri if inputs.unified else names.outbound_listener(real.address, real.port),
+        listener=kri if inputs.scheme.unified else names.outbound_listener(real.address, real.port),
         route_config=kri,
-        host=backend_name(backend, unified=inputs.unified),
+        host=backend_name(backend, unified=inputs.scheme.unified),
         tags={UNIFIED_NAME: kri},
-        stat_prefix=kri if inputs.unified else "",
+        stat_prefix=kri if inputs.scheme.unified else "",
     )
 
 

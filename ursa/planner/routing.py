@@ -82,7 +82,7 @@ def forward(legs: Sequence[Leg], inputs: OutboundInputs) -> Forward:
 
 def weighted(legs: Sequence[Leg], inputs: OutboundInputs) -> tuple[WeightedCluster, ...]:
     """The clusters of these backends with their weights."""
-    return tuple(WeightedCluster(backend_name(leg.backend, unified=inputs.unified), leg.weight) for leg in legs)
+    return tuple(WeightedCluster(backend_name(leg.backend, unified=inputs.scheme.unified), leg.weight) for leg in legs)
 
 
 def _legs(shares: Sequence[Share], spec: OutboundSpec, inputs: OutboundInputs) -> tuple[Leg, ...]:

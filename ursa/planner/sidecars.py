@@ -25,6 +25,7 @@ from ursa.planner.inputs import (
     Settings,
 )
 from ursa.planner.meshes import MeshState
+from ursa.planner.names import OLD, UNIFIED, Scheme
 from ursa.planner.real_outbounds import explicit_outbounds, vip_outbounds
 from ursa.policies.core.matching import Matched
 from ursa.policies.core.policy import Policy
@@ -77,6 +78,11 @@ def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | Non
     )
 
 
+def scheme_of(state: MeshState, facts: ProxyFacts) -> Scheme:
+    """How a sidecar's resources are named: where there are tag services, always as of old."""
+    return UNIFIED if facts.has(FEATURE_UNIFIED_NAMING) and state.mesh.exclusive else OLD
+
+
 def inbound_inputs(
     state: MeshState, dataplane: Dataplane, facts: ProxyFacts, settings: Settings, matched: Sequence[Matched]
 ) -> InboundInputs:
@@ -90,6 +96,7 @@ def inbound_inputs(
         redirection=redirection_of(dataplane, facts),
         policies=tuple(tuple(_for_inbound(kind, position) for position in positions) for kind in matched),
         legacy=tuple(inbound_policies(state.legacy, inbound.tags) for inbound in dataplane.inbounds),
+        scheme=scheme_of(state, facts),
     )
 
 
@@ -124,12 +131,12 @@ def outbound_inputs(
     named = {service for _, _, service, _, _ in specs}
     pick = outbound_policies(state.legacy if routes else {}, dataplane.tag_sets, named)
     outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
-    unified = facts.has(FEATURE_UNIFIED_NAMING) and state.mesh.exclusive
+    scheme = scheme_of(state, facts)
     if routes:
         # TrafficRoutes know tag services only, and as in Kuma there are no others where they rule.
         to_real: tuple[RealOutbound, ...] = ()
     elif by_vip:
-        to_real = tuple(vip_outbounds(state.mesh, dataplane, known.real, unified=unified))
+        to_real = tuple(vip_outbounds(state.mesh, dataplane, known.real, unified=scheme.unified))
     else:
         to_real = tuple(explicit_outbounds(dataplane, known.real))
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
@@ -144,7 +151,7 @@ def outbound_inputs(
         real=to_real,
         routes=known.routes,
         egress=known.egress,
-        unified=unified,
+        scheme=scheme,
         legacy=bool(routes),
         source_tags=_source_tags(dataplane) if tell_source or _asks_health(matched) else "",
         tell_source=tell_source,

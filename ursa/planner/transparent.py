@@ -32,7 +32,7 @@ def plan_passthrough(plan: ProxyPlan, inputs: InboundInputs) -> None:
 
 
 def _outbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, ipv6: bool) -> None:
-    name = names.passthrough("outbound", _family(ipv6))
+    name = inputs.scheme.passthrough("outbound", _family(ipv6))
     if inputs.mesh.passthrough:
         plan.add(Cluster(name, ORIGINAL_DST, origins.TRANSPARENT, cluster_provided=True))
     # Without passthrough the listener leads to a cluster that does not exist, which closes every connection.
@@ -42,7 +42,7 @@ def _outbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, 
 
 
 def _inbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, ipv6: bool) -> None:
-    name = names.passthrough("inbound", _family(ipv6))
+    name = inputs.scheme.passthrough("inbound", _family(ipv6))
     source = LOOPBACK_SOURCE[ipv6]
     plan.add(Cluster(name, ORIGINAL_DST, origins.TRANSPARENT, cluster_provided=True, bind_source=source))
     chains = _port_chains(inputs, name) if _strict(inputs) else [tcp_chain(stat_safe(name), name)]

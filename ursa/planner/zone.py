@@ -183,7 +183,7 @@ class ZonePlanner:
 
     def plan_own(self, inputs: InboundInputs, admin: AdminInputs) -> ProxyPlan:
         """The own half of a sidecar."""
-        plan = ProxyPlan()
+        plan = ProxyPlan(unified=inputs.scheme.unified)
         plan_admin(plan, admin)
         plan_passthrough(plan, inputs)
         plan_inbounds(plan, inputs, self._plugins)
@@ -191,7 +191,7 @@ class ZonePlanner:
 
     def plan_outbound(self, inputs: OutboundInputs) -> ProxyPlan:
         """The outbound half of a class of sidecars; worth remembering."""
-        plan = ProxyPlan()
+        plan = ProxyPlan(unified=inputs.scheme.unified)
         routes = inputs.routes
         rules = [self._rules((policies, routes.http if _attached(policies) else ())) for policies in inputs.policies]
         route_rules = RouteRules(self._rules((routes.http, ())), self._rules((routes.tcp, ())))

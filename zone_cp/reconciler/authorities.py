@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,14 +19,14 @@ from ursa.identity.signing_keys import secret_data
 from ursa.ir.tls import CertificateSecret, ValidationSecret
 from ursa.model.json import JsonObject
 from ursa.model.mesh import CaBackend, Mesh
-from ursa.planner import names
+from ursa.planner.names import SCHEMES, Scheme
 from ursa.runtime.clock import Clock
 from ursa.view.view import View
 
 log = logging.getLogger(__name__)
 
-IdentityKey: TypeAlias = tuple[str, LeafRequest]
-"""Mesh and names of a certificate."""
+IdentityKey: TypeAlias = tuple[str, LeafRequest, Scheme]
+"""Mesh and names of a certificate, and how the Secret with it is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class MeshAuthority:
     mesh: str
     backend: CaBackend
     issuer: LeafIssuer
-    validation: ResourceSet
-    """The SDS secret by which proxies of the mesh validate each other."""
+    validation: Mapping[Scheme, ResourceSet]
+    """The SDS secret by which proxies of the mesh validate each other, by how it is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,15 @@ class Authorities:
             self._current[mesh.name] = self._find(mesh)
         return self._current[mesh.name]
 
-    def acquire(self, authority: MeshAuthority, request: LeafRequest) -> Identity:
+    def acquire(self, authority: MeshAuthority, request: LeafRequest, scheme: Scheme) -> Identity:
         """The certificate of a proxy; proxies with equal names share it. Give it back with `release`."""
-        self._users[authority.mesh, request] += 1
+        key = (authority.mesh, request, scheme)
+        self._users[key] += 1
         leaf = authority.issuer.issue(request, self._clock.now_ns())
-        key = (authority.mesh, request)
         known = self._identities.get(key)
         if known is not None and known.leaf is leaf:
             return known
-        name = names.identity_secret(authority.mesh)
+        name = scheme.identity_secret(authority.mesh)
         body = secret_bytes(CertificateSecret(name, leaf.certificate_pem, leaf.key_pem))
         resources = ResourceSet.of([entry(types.SECRET, name, body)])
         self._identities[key] = Identity(leaf, authority.backend.name, resources, key)
@@ -104,13 +105,14 @@ class Authorities:
 
     def release(self, identity: Identity) -> None:
         """Ends one use; what nobody uses is dropped, since the same one is made again when it is needed again."""
-        mesh, request = identity.key
+        mesh, request, _ = identity.key
         self._users[identity.key] -= 1
         if self._users[identity.key]:
             return
         del self._users[identity.key], self._identities[identity.key]
         loaded = self._loaded.get(mesh)
-        if loaded is not None and loaded.authority is not None:
+        used = any((mesh, request, scheme) in self._users for scheme in SCHEMES)
+        if loaded is not None and loaded.authority is not None and not used:
             loaded.authority.issuer.forget(request)
 
     def _find(self, mesh: Mesh) -> MeshAuthority | None:
@@ -152,6 +154,9 @@ def _load(mesh: str, backend: CaBackend, certificate: bytes, key: bytes) -> Mesh
     except UrsaError as error:
         log.error("certificate authority cannot be used", extra={"mesh": mesh, "error": str(error)})
         return None
-    name = names.authority_secret(mesh)
-    body = secret_bytes(ValidationSecret(name, authority.bundle_pem))
-    return MeshAuthority(mesh, backend, LeafIssuer(authority), ResourceSet.of([entry(types.SECRET, name, body)]))
+    validation = {}
+    for scheme in SCHEMES:
+        name = scheme.authority_secret(mesh)
+        body = secret_bytes(ValidationSecret(name, authority.bundle_pem))
+        validation[scheme] = ResourceSet.of([entry(types.SECRET, name, body)])
+    return MeshAuthority(mesh, backend, LeafIssuer(authority), validation)

@@ -12,8 +12,16 @@ from ursa.model.dataplane import parse_dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource
 from ursa.planner.external_outbounds import EGRESS_SERVICE
-from ursa.planner.inputs import AdminInputs, InboundInputs, MeshShare, OutboundInputs, ZoneProxyInputs
+from ursa.planner.inputs import (
+    FEATURE_UNIFIED_NAMING,
+    AdminInputs,
+    InboundInputs,
+    MeshShare,
+    OutboundInputs,
+    ZoneProxyInputs,
+)
 from ursa.planner.memo import Memo
+from ursa.planner.names import OLD, UNIFIED
 from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
 from ursa.view.view import View
@@ -124,8 +132,11 @@ class Planning:
         return _Share(tuple(planned.chains), render(planned.plan))
 
     def _admin_inputs(self, proxy: Proxy, own: InboundInputs | ZoneProxyInputs, view: View) -> AdminInputs:
-        address = own.dataplane.address if isinstance(own, InboundInputs) else own.address
-        return AdminInputs(proxy.facts, address, self._admin.server(view, _addresses(own)))
+        if isinstance(own, InboundInputs):
+            address, scheme = own.dataplane.address, own.scheme
+        else:
+            address, scheme = own.address, UNIFIED if proxy.facts.has(FEATURE_UNIFIED_NAMING) else OLD
+        return AdminInputs(proxy.facts, address, self._admin.server(view, _addresses(own)), scheme)
 
     def _plan_endpoints(self, proxy: Proxy) -> None:
         wanted: dict[str, EdsReference] = {}
@@ -139,14 +150,15 @@ class Planning:
             self.assignments.release(previous)
 
     def _plan_secrets(self, proxy: Proxy, resource: Resource) -> None:
+        scheme = UNIFIED if any(half.unified for half in proxy.halves) else OLD
         trusted = {mesh for half in proxy.halves for mesh in half.authorities}
         authorities = [found for mesh in sorted(trusted) if (found := self._authority(mesh)) is not None]
-        proxy.authorities = tuple(authority.validation for authority in authorities)
+        proxy.authorities = tuple(authority.validation[scheme] for authority in authorities)
         identities: dict[str, Identity] = {}
         for mesh in sorted({mesh for half in proxy.halves for mesh in half.identities}):
             if (authority := self._authority(mesh)) is not None:
                 request = workload_request(mesh, _identity_tags(resource), authority.backend.expiration)
-                identities[mesh] = self.authorities.acquire(authority, request)
+                identities[mesh] = self.authorities.acquire(authority, request, scheme)
         for identity in proxy.identities.values():
             self.authorities.release(identity)
         proxy.identities = identities

@@ -20,6 +20,7 @@ class Rendered:
         endpoints: for every EDS cluster, whose endpoints it has.
         identities: meshes of which the proxy needs a certificate.
         authorities: meshes whose CA it needs.
+        unified: whether those are asked for by names of the unified scheme.
     """
 
     clusters: ResourceSet
@@ -27,6 +28,7 @@ class Rendered:
     endpoints: Mapping[str, EdsReference]
     identities: frozenset[str]
     authorities: frozenset[str]
+    unified: bool
 
 
 def render(plan: ProxyPlan) -> Rendered:
@@ -37,4 +39,5 @@ def render(plan: ProxyPlan) -> Rendered:
         plan.endpoints,
         frozenset(plan.identities),
         frozenset(plan.authorities),
+        plan.unified,
     )
