@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from envoy.config.listener.v3.listener_components_pb2 import FilterChain as FilterChainMessage
 from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from envoy.extensions.filters.udp.dns_filter.v3.dns_filter_pb2 import DnsFilterConfig
 
+from ursa.discovery.framing import field
 from ursa.envoy.addresses import address
 from ursa.envoy.filters import network_filter
 from ursa.envoy.transport import downstream
@@ -15,11 +19,18 @@ from ursa.ir.listener import ChainMatch, DnsTable, FilterChain, Listener
 TAGS_METADATA = "io.kuma.tags"
 """Filter metadata by which patches find a listener."""
 
+FILTER_CHAINS = ListenerMessage.DESCRIPTOR.fields_by_name["filter_chains"].number
+
 _TLS_INSPECTOR: Fields = {"name": "envoy.filters.listener.tls_inspector", "typed_config": packed(TlsInspector())}
 
 
-def listener_bytes(of: Listener) -> bytes:
-    """Serialised `envoy.config.listener.v3.Listener`."""
+def listener_bytes(of: Listener, chains: Iterable[bytes] = ()) -> bytes:
+    """Serialised `envoy.config.listener.v3.Listener`.
+
+    Args:
+        of: the listener.
+        chains: further filter chains, made by `chain_bytes`; the fields of a message may come in any order.
+    """
     fields: Fields = {
         "name": of.name,
         "address": address(of.address),
@@ -40,7 +51,12 @@ def listener_bytes(of: Listener) -> bytes:
     fields["listener_filters"] = filters
     if of.tags:
         fields["metadata"] = {"filter_metadata": {TAGS_METADATA: string_struct(of.tags)}}
-    return serialised(ListenerMessage(**fields))
+    return serialised(ListenerMessage(**fields)) + b"".join(field(FILTER_CHAINS, chain) for chain in chains)
+
+
+def chain_bytes(of: FilterChain) -> bytes:
+    """Serialised `envoy.config.listener.v3.FilterChain`."""
+    return serialised(FilterChainMessage(**_chain(of)))
 
 
 def _chain(of: FilterChain) -> Fields:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from ursa.ir import origins
 from ursa.ir.plan import Reach
 from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
-from ursa.model.real_service import MESH_EXTERNAL_SERVICE, RealService
+from ursa.model.real_service import RealService
 from ursa.model.zone_proxy import AvailableService
 from ursa.planner import names
-from ursa.planner.inputs import ChainDestination, MeshShare, Settings
+from ursa.planner.inputs import PassedDestination
 from ursa.planner.meshes import MeshState
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.topology.destinations import sni_of_service, sni_of_tags, without_service
@@ -22,48 +21,51 @@ Endpoints = Callable[[str], ServiceEndpoints]
 ANY_SERVICE = "*"
 
 
-def ingress_share(
-    state: MeshState,
-    settings: Settings,
-    available: Iterable[AvailableService],
-    real: Iterable[RealService],
-    endpoints: Endpoints,
-    *,
-    unified: bool,
-) -> MeshShare | None:
-    """What a mesh contributes to an ingress: a chain for every way in which other zones may ask for its services.
+def local_destinations(
+    state: MeshState, available: Iterable[AvailableService], endpoints: Endpoints
+) -> Iterator[PassedDestination]:
+    """The tag services that an ingress offers, with every way in which other zones may ask for them.
 
     Args:
         state: the mesh.
-        settings: the control plane's.
-        available: the tag services that the ingress offers.
-        real: the real services that have instances in this zone.
-        endpoints: those of tag services.
-        unified: whether real services are named by their identifiers.
+        available: the services.
+        endpoints: of each.
     """
     mesh = state.mesh.name
-    found: dict[str, ChainDestination] = {}
     for service in sorted({one.service for one in available}):
-        for tags in destinations(state, service):
-            sni = sni_of_tags(tags, mesh)
-            dividing = _dividing(tags, endpoints(service))
-            found.setdefault(sni, ChainDestination(sni, names.zone_proxy_cluster(mesh, service), service, dividing))
-    for destination in _real_destinations(real, settings, unified=unified):
-        found.setdefault(destination.sni, destination)
-    if not found:
-        return None
-    return MeshShare(settings, state.mesh, origins.INGRESS, Reach.LOCAL, tuple(found.values()))
+        found = endpoints(service)
+        snis = tuple((sni_of_tags(tags, mesh), _dividing(tags, found)) for tags in destinations(state, service))
+        if snis:
+            yield PassedDestination(names.zone_proxy_cluster(mesh, service), service, snis)
 
 
-def remote_destinations(state: MeshState, available: Iterable[AvailableService]) -> tuple[ChainDestination, ...]:
+def remote_destinations(state: MeshState, available: Iterable[AvailableService]) -> Iterator[PassedDestination]:
     """The services of other zones to which an egress leads, in a mesh that routes through egresses."""
     mesh = state.mesh.name
-    found: dict[str, ChainDestination] = {}
     for service in sorted({one.service for one in available}):
-        for tags in destinations(state, service):
-            sni, pairs = sni_of_tags(tags, mesh), tuple(without_service(tags).items())
-            found.setdefault(sni, ChainDestination(sni, names.zone_proxy_cluster(mesh, service), service, pairs))
-    return tuple(found.values())
+        snis = tuple(
+            (sni_of_tags(tags, mesh), tuple(without_service(tags).items())) for tags in destinations(state, service)
+        )
+        if snis:
+            yield PassedDestination(names.zone_proxy_cluster(mesh, service), service, snis)
+
+
+def real_destinations(service: RealService, *, unified: bool, system_namespace: str) -> tuple[PassedDestination, ...]:
+    """The ports of a MeshService or MeshMultiZoneService.
+
+    Args:
+        service: the service.
+        unified: whether it is named by its identifier.
+        system_namespace: that of the control plane, empty outside of Kubernetes.
+    """
+    return tuple(
+        PassedDestination(
+            service.kri(port.section) if unified else service.legacy_name(port.number),
+            service.endpoints(port.number),
+            ((sni_of_service(service, port.number, system_namespace=system_namespace), ()),),
+        )
+        for port in service.ports
+    )
 
 
 def destinations(state: MeshState, service: str) -> list[Mapping[str, str]]:
@@ -84,20 +86,6 @@ def by_mesh(available: Iterable[AvailableService]) -> Mapping[str, Sequence[Avai
     return found
 
 
-def _real_destinations(real: Iterable[RealService], settings: Settings, *, unified: bool) -> Iterator[ChainDestination]:
-    """Every port of MeshServices and MeshMultiZoneServices, in order of the old scheme's names."""
-    ports = {
-        service.legacy_name(port.number): (service, port)
-        for service in real
-        if service.kind != MESH_EXTERNAL_SERVICE
-        for port in service.ports
-    }
-    for name, (service, port) in sorted(ports.items()):
-        sni = sni_of_service(service, port.number, system_namespace=settings.system_namespace)
-        cluster = service.kri(port.section) if unified else name
-        yield ChainDestination(sni, cluster, service.endpoints(port.number))
-
-
 def _requested(state: MeshState) -> Iterator[Mapping[str, str]]:
     """Tag sets that routes of the mesh send to; any service by its name when there are no TrafficRoutes."""
     routes = state.legacy.get(TRAFFIC_ROUTE, ())
@@ -113,9 +101,12 @@ def _requested(state: MeshState) -> Iterator[Mapping[str, str]]:
 
 def _dividing(tags: Mapping[str, str], endpoints: ServiceEndpoints) -> tuple[tuple[str, str], ...]:
     """Those of the tags that not all addresses of the service have: only they need a subset."""
+    narrowing = without_service(tags)
+    if not narrowing:
+        return ()
     addresses = {(e.address, e.port) for e in endpoints.local}
     dividing = []
-    for pair in without_service(tags).items():
+    for pair in narrowing.items():
         having = {(e.address, e.port) for e in endpoints.within(Reach.LOCAL, (pair,))}
         if len(having) < len(addresses):
             dividing.append(pair)

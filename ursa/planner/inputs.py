@@ -252,20 +252,18 @@ class OutboundInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainDestination:
-    """A destination in the mesh behind a zone proxy.
+class PassedDestination:
+    """A destination in the mesh behind a zone proxy, which does not touch the TLS of the connections to it.
 
     Attributes:
-        sni: leads to it.
         cluster: name of its cluster.
         service: under which name its endpoints are known.
-        tags: narrow it down where they divide the endpoints.
+        snis: lead to it; tags that narrow one down where they divide the endpoints.
     """
 
-    sni: str
     cluster: str
     service: str
-    tags: Pairs = ()
+    snis: tuple[tuple[str, Pairs], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,29 +294,47 @@ class ExternalDestination:
 
 
 @dataclass(frozen=True, slots=True)
-class MeshShare:
-    """What one mesh contributes to a zone proxy.
+class Passing:
+    """What every `PassedDestination` of a mesh depends on; `reach` tells which instances are meant."""
+
+    mesh: str
+    origin: str
+    reach: Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What every `ExternalDestination` of a mesh depends on.
 
     Attributes:
-        mesh: the mesh.
-        origin: the part of the planner that makes it.
-        reach: which instances of services in the mesh it leads to.
+        mesh: name of the mesh.
+        forbidden: whether nobody may use its MeshExternalServices.
+        settings: the control plane's.
         listener: name of the egress' listener.
         ipv6: whether the egress' Envoy may use IPv6.
-        resolve_ipv6: whether the egress resolves host names to IPv6 addresses.
+        resolve_ipv6: whether host names are resolved to IPv6 addresses, too.
         policies: per plugin: policies that speak about all MeshExternalServices.
     """
 
+    mesh: str
+    forbidden: bool
     settings: Settings
-    mesh: Mesh
-    origin: str
-    reach: Reach
-    destinations: tuple[ChainDestination, ...] = ()
-    external: tuple[ExternalDestination, ...] = ()
-    listener: str = ""
-    ipv6: bool = True
-    resolve_ipv6: bool = False
-    policies: tuple[tuple[Policy, ...], ...] = ()
+    listener: str
+    ipv6: bool
+    resolve_ipv6: bool
+    policies: tuple[tuple[Policy, ...], ...]
+
+
+ShareContext = Passing | Leaving
+Destination = PassedDestination | ExternalDestination
+
+
+@dataclass(frozen=True, slots=True)
+class MeshShare:
+    """What one mesh contributes to a zone proxy: destinations of one sort, in order of their chains."""
+
+    context: ShareContext
+    destinations: tuple[Destination, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +344,7 @@ class ZoneProxyInputs:
     Attributes:
         listener: name of its listener.
         unified: whether resources are named in the unified scheme.
-        shares: of the meshes that have any, by name.
+        shares: of the meshes, by name; what is in a mesh comes before what is outside of it.
     """
 
     facts: ProxyFacts

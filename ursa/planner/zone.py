@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ursa.ir.cluster import LoadAssignment
-from ursa.ir.listener import FilterChain
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
@@ -25,12 +24,13 @@ from ursa.planner.external_outbounds import external_outbounds
 from ursa.planner.inbounds import plan_inbounds
 from ursa.planner.inputs import (
     AdminInputs,
+    Destination,
     InboundInputs,
     MeshRoutes,
-    MeshShare,
     OutboundInputs,
     ProxyFacts,
     Settings,
+    ShareContext,
     TagService,
     ZoneProxyInputs,
 )
@@ -45,7 +45,7 @@ from ursa.planner.resolved import ReadFile, no_file
 from ursa.planner.services import ServiceIndex
 from ursa.planner.sidecars import Destinations, inbound_inputs, outbound_inputs
 from ursa.planner.transparent import plan_passthrough
-from ursa.planner.zone_proxies import SharePlan, plan_share, plan_zone_proxy
+from ursa.planner.zone_proxies import Way, plan_way, plan_zone_proxy
 from ursa.planner.zone_proxy_inputs import ZoneProxyIndex
 from ursa.policies.core.matching import Matched, destination_rules, match_policies
 from ursa.policies.core.policy import Policy
@@ -112,7 +112,7 @@ class ZonePlanner:
         self._zone_proxies = ZoneProxyIndex(
             zone,
             settings,
-            [plugin.kind for plugin in plugins],
+            plugins,
             read_file,
             services=self._services,
             real=self._real,
@@ -205,15 +205,15 @@ class ZonePlanner:
         """Inputs of a ZoneIngress' or ZoneEgress' plan."""
         return self._zone_proxies.inputs(resource, facts, self._meshes.all)
 
-    def plan_share(self, share: MeshShare) -> SharePlan:
-        """What one mesh contributes to zone proxies; worth remembering."""
-        return plan_share(share, self._plugins)
+    def plan_way(self, context: ShareContext, destination: Destination) -> Way:
+        """How zone proxies lead to one destination of a mesh; worth remembering."""
+        return plan_way(context, destination, self._plugins)
 
-    def plan_zone_proxy(self, inputs: ZoneProxyInputs, admin: AdminInputs, chains: Iterable[FilterChain]) -> ProxyPlan:
-        """The plan of an ingress or egress, with the chains of its shares."""
+    def plan_zone_proxy(self, inputs: ZoneProxyInputs, admin: AdminInputs) -> ProxyPlan:
+        """The plan of an ingress or egress, without the ways to its destinations."""
         plan = ProxyPlan()
         plan_admin(plan, admin)
-        plan_zone_proxy(plan, inputs, chains)
+        plan_zone_proxy(plan, inputs)
         return plan
 
     def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:

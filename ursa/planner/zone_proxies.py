@@ -1,13 +1,13 @@
 """Zone ingress and egress: connections are sorted by SNI and passed on (`spec/xds.md` §6).
 
-What a mesh contributes is planned by itself and shared by all proxies to which it contributes the same, so a change in
-one mesh leaves the others' chains and clusters as they are.
+The way to each destination is planned by itself and shared by all proxies that lead there, so a change of one
+destination leaves the chains and clusters of all others as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -19,58 +19,66 @@ from ursa.ir.naming import stat_safe
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.planner.blocks import reuse_port, to
 from ursa.planner.external_chains import external_chains, external_cluster
-from ursa.planner.inputs import MeshShare, ZoneProxyInputs
+from ursa.planner.inputs import (
+    Destination,
+    ExternalDestination,
+    Leaving,
+    PassedDestination,
+    Passing,
+    ShareContext,
+    ZoneProxyInputs,
+)
 from ursa.policies.plugin import PolicyPlugin
 
 
-@dataclass(slots=True)
-class SharePlan:
-    """What one mesh contributes: chains of the listener, and the clusters behind them."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a zone proxy leads to a destination.
 
-    chains: list[FilterChain] = field(default_factory=list)
-    plan: ProxyPlan = field(default_factory=ProxyPlan)
+    Attributes:
+        chains: for the listener.
+        endpoints: whose endpoints the cluster has; None when they are in it.
+    """
 
-
-def plan_share(share: MeshShare, plugins: Sequence[PolicyPlugin]) -> SharePlan:
-    """Plans the share of one mesh: first what is in the mesh, then what is outside of it."""
-    planned = SharePlan()
-    _pass_on(planned, share)
-    for destination in share.external:
-        cluster = external_cluster(destination, share)
-        planned.chains += external_chains(destination, cluster, share, plugins)
-        planned.plan.add(cluster)
-    if share.external:
-        planned.plan.identities.add(share.mesh.name)
-        planned.plan.authorities.add(share.mesh.name)
-    return planned
+    cluster: Cluster
+    chains: tuple[FilterChain, ...]
+    endpoints: EdsReference | None = None
 
 
-def plan_zone_proxy(plan: ProxyPlan, inputs: ZoneProxyInputs, chains: Iterable[FilterChain]) -> None:
-    """Adds the listener with the chains of all meshes.
+def plan_way(context: ShareContext, destination: Destination, plugins: Sequence[PolicyPlugin]) -> Way:
+    """Plans the way to one destination; worth remembering."""
+    if isinstance(context, Passing) and isinstance(destination, PassedDestination):
+        return _pass_on(context, destination)
+    if isinstance(context, Leaving) and isinstance(destination, ExternalDestination):
+        cluster = external_cluster(destination, context)
+        return Way(cluster, tuple(external_chains(destination, cluster, context, plugins)))
+    raise TypeError(f"{type(destination).__name__} in a share of {type(context).__name__}")
+
+
+def plan_zone_proxy(plan: ProxyPlan, inputs: ZoneProxyInputs) -> None:
+    """Adds the listener, whose chains are made with the shares.
 
     An ingress that leads nowhere says so to whoever connects; an egress without destinations does not listen.
     """
-    found = list(chains)
-    if found:
-        plan.add(_listener(inputs, found))
+    if inputs.shares:
+        plan.add(_listener(inputs, []))
     elif inputs.origin == origins.INGRESS:
         plan.add(_listener(inputs, [_nowhere(inputs)]))
 
 
-def _pass_on(planned: SharePlan, share: MeshShare) -> None:
+def _pass_on(context: Passing, destination: PassedDestination) -> Way:
     """Chains that hand connections on without touching their TLS."""
-    subsets: dict[str, set[tuple[str, ...]]] = {}
-    for destination in share.destinations:
-        cluster = destination.cluster
-        keys = subsets.setdefault(cluster, set())
-        if destination.tags:
-            keys.add(tuple(sorted(key for key, _ in destination.tags)))
-        proxy = TcpProxy(stat_safe(cluster), to(cluster), metadata_match=destination.tags)
-        match = ChainMatch("tls", server_names=(destination.sni,))
-        planned.chains.append(FilterChain([proxy], match=match))
-        planned.plan.endpoints[cluster] = EdsReference(share.mesh.name, destination.service, reach=share.reach)
-    for cluster, keys in subsets.items():
-        planned.plan.add(Cluster(cluster, EDS, share.origin, subset_keys=tuple(sorted(keys))))
+    name = destination.cluster
+    chains = tuple(
+        FilterChain(
+            [TcpProxy(stat_safe(name), to(name), metadata_match=tags)],
+            match=ChainMatch("tls", server_names=(sni,)),
+        )
+        for sni, tags in destination.snis
+    )
+    keys = {tuple(sorted(key for key, _ in tags)) for _, tags in destination.snis if tags}
+    cluster = Cluster(name, EDS, context.origin, subset_keys=tuple(sorted(keys)))
+    return Way(cluster, chains, EdsReference(context.mesh, destination.service, reach=context.reach))
 
 
 def _listener(inputs: ZoneProxyInputs, chains: list[FilterChain]) -> Listener:

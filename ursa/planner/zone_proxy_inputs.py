@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from ursa.ir import origins
 from ursa.ir.plan import Reach
-from ursa.model.real_service import MESH_EXTERNAL_SERVICE, MESH_SERVICE
+from ursa.model.real_service import MESH_EXTERNAL_SERVICE, MESH_MULTI_ZONE_SERVICE, RealService
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import AvailableService, ZoneEgress
 from ursa.planner import names
-from ursa.planner.chains import by_mesh, ingress_share, remote_destinations
-from ursa.planner.egress import Selected, external_destinations, mesh_external_destinations
+from ursa.planner.chains import by_mesh, local_destinations, real_destinations, remote_destinations
+from ursa.planner.egress import RealServers, Selected, external_destination, mesh_external_destination
 from ursa.planner.external import ExternalIndex
 from ursa.planner.inputs import (
     FEATURE_UNIFIED_NAMING,
     ExternalDestination,
+    Leaving,
     MeshShare,
+    PassedDestination,
+    Passing,
     ProxyFacts,
     Settings,
     ZoneProxyInputs,
 )
+from ursa.planner.memo import Memo
 from ursa.planner.meshes import MeshState
 from ursa.planner.parsed import Parsed
 from ursa.planner.real_services import RealServiceIndex
@@ -32,11 +36,18 @@ from ursa.policies.core.matching import match_policies
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.subject import Subject, external_service_subject
 from ursa.policies.core.target_ref import DATAPLANE, MESH
+from ursa.policies.plugin import PolicyPlugin
 from ursa.topology.external_services import ExternalService
 from ursa.topology.mesh_external_services import parse_mesh_external_service
 from ursa.view.view import Touched, View
 
 Meshes = Mapping[str, MeshState]
+
+_NamedService = tuple[RealService, bool]
+"""A service, and whether it is named by its identifier."""
+
+REMEMBERED = 65_536
+"""Real services whose destinations are remembered; one that was dropped is looked at again, nothing worse."""
 
 
 class ZoneProxyIndex:
@@ -46,7 +57,7 @@ class ZoneProxyIndex:
         self,
         zone: str,
         settings: Settings,
-        kinds: Sequence[str],
+        plugins: Sequence[PolicyPlugin],
         read_file: ReadFile,
         *,
         services: ServiceIndex,
@@ -56,17 +67,19 @@ class ZoneProxyIndex:
         """Args:
         zone: name of the zone.
         settings: the control plane's.
-        kinds: of policies with an effect, in the order of the plugins.
+        plugins: the effects of policies, in order.
         read_file: reads a certificate next to the control plane.
         services: tag services.
         real: real services.
         external: ExternalServices.
         """
-        self._zone, self._settings, self._kinds = zone, settings, kinds
+        self._zone, self._settings, self._plugins = zone, settings, plugins
         self._services, self._real, self._external = services, real, external
         self._mesh_external = Resolved(MESH_EXTERNAL_SERVICE, parse_mesh_external_service, read_file)
         self._subject = Parsed(external_service_subject)
         self._view = View()
+        self._ports: Memo[_NamedService, tuple[PassedDestination, ...]] = Memo(self._of_ports, size=REMEMBERED)
+        self._servers: Memo[RealServers, ExternalDestination] = Memo(mesh_external_destination, size=REMEMBERED)
 
     def update(self, view: View, touched: Touched) -> bool:
         """Takes over a step of the view; returns whether servers behind MeshExternalServices changed."""
@@ -92,7 +105,7 @@ class ZoneProxyIndex:
             origins.INGRESS,
             names.ingress_listener(ingress.address, ingress.port, unified=unified),
             unified,
-            tuple(share for share in shares if share is not None),
+            tuple(share for share in shares if share.destinations),
         )
 
     def _egress(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
@@ -108,90 +121,100 @@ class ZoneProxyIndex:
             origins.EGRESS,
             listener,
             unified,
-            tuple(share for share in shares if share is not None),
+            tuple(share for share in shares if share.destinations),
         )
+
+    def _of_ports(self, key: _NamedService) -> tuple[PassedDestination, ...]:
+        service, unified = key
+        return real_destinations(service, unified=unified, system_namespace=self._settings.system_namespace)
 
     def _ingress_shares(
         self, available: Iterable[AvailableService], meshes: Meshes, *, unified: bool
-    ) -> Iterable[MeshShare | None]:
+    ) -> Iterator[MeshShare]:
         offered = by_mesh(available)
         for mesh, state in sorted(meshes.items()):
-            real = [s for s in self._real.services(mesh) if s.kind != MESH_SERVICE or self._real.is_local(s)]
-            yield ingress_share(
-                state,
-                self._settings,
-                offered.get(mesh, ()),
-                real,
-                partial(self._services.of, mesh),
-                unified=unified,
+            found = (
+                *local_destinations(state, offered.get(mesh, ()), partial(self._services.of, mesh)),
+                *self._instances_here(mesh, unified=unified),
             )
+            yield MeshShare(Passing(mesh, origins.INGRESS, Reach.LOCAL), found)
+
+    def _instances_here(self, mesh: str, *, unified: bool) -> Iterator[PassedDestination]:
+        """Real services with instances in this zone, in order of the old scheme's names."""
+        named = {
+            service.legacy_name(port.number): destination
+            for service in self._real.services(mesh)
+            if service.kind == MESH_MULTI_ZONE_SERVICE or self._real.is_local(service)
+            for port, destination in zip(service.ports, self._ports((service, unified)), strict=True)
+        }
+        return (destination for _, destination in sorted(named.items()))
 
     def _egress_shares(
         self, egress: ZoneEgress, listener: str, facts: ProxyFacts, meshes: Meshes, *, unified: bool
-    ) -> Iterable[MeshShare | None]:
+    ) -> Iterator[MeshShare]:
         offered = by_mesh(self._offered_by_others())
         for mesh, state in sorted(meshes.items()):
             if not state.mesh.mtls:
                 continue
             external = self._leaving(state, facts, unified=unified)
             passed = [s for s in offered.get(mesh, ()) if state.mesh.zone_egress and s.service not in external]
-            share = MeshShare(
+            passing = Passing(mesh, origins.EGRESS, Reach.REMOTE)
+            yield MeshShare(passing, tuple(remote_destinations(state, passed)))
+            leaving = Leaving(
+                mesh,
+                state.mesh.forbids_external,
                 self._settings,
-                state.mesh,
-                origins.EGRESS,
-                Reach.REMOTE,
-                remote_destinations(state, passed),
-                tuple(external[name] for name in sorted(external)),
+                listener,
+                facts.ipv6,
+                ":" in egress.address,
+                self._for_all_destinations(state),
             )
-            if external:
-                share = replace(
-                    share,
-                    listener=listener,
-                    ipv6=facts.ipv6,
-                    resolve_ipv6=":" in egress.address,
-                    policies=self._for_all_destinations(state),
-                )
-            yield share if share.destinations or external else None
+            yield MeshShare(leaving, tuple(destination for _, destination in sorted(external.items())))
 
     def _leaving(self, state: MeshState, facts: ProxyFacts, *, unified: bool) -> dict[str, ExternalDestination]:
         """What is outside of the mesh and can be reached from this zone, by service."""
         mesh = state.mesh.name
-
-        def select(server: ExternalService) -> Selected:
-            return self._selecting(state, server)
-
-        found = external_destinations(state, self._external.of(mesh), self._zone, select, unified=unified)
-        servers = {one.name: one for one in self._mesh_external.of(mesh)}
-        return found | mesh_external_destinations(
-            state,
-            self._real.services(mesh),
-            servers,
-            self._zone,
-            self._settings,
-            system_ca=facts.system_ca,
-            unified=unified,
-        )
+        found: dict[str, ExternalDestination] = {}
+        for service, servers in self._external.of(mesh).items():
+            near = [server for server in servers if server.zone in ("", self._zone)]
+            if near:
+                policies = tuple(self._selecting(state, server) for server in near)
+                found[service] = external_destination(state, near, policies, unified=unified)
+        behind = {one.name: one for one in self._mesh_external.of(mesh) if one.servers}
+        for real in self._real.services(mesh):
+            if real.kind == MESH_EXTERNAL_SERVICE and real.zone in ("", self._zone) and real.name in behind:
+                servers_of = RealServers(
+                    real, behind[real.name], facts.system_ca, self._settings.system_namespace, unified
+                )
+                found[real.legacy_name(real.ports[0].number)] = self._servers(servers_of)
+        return found
 
     def _selecting(self, state: MeshState, server: ExternalService) -> Selected:
         """The policies that select an ExternalService, as those of this zone's egresses."""
         resource = self._view.get("ExternalService", state.mesh.name, server.name)
         if resource is None:
-            return tuple(() for _ in self._kinds)
+            return tuple(() for _ in self._plugins)
         subject = replace(self._subject(resource), zone=self._zone)
-        # A server is no Dataplane, not even where all of them are meant.
-        matched = (
-            match_policies((p for p in state.policies[kind] if p.target.kind != DATAPLANE), subject)
-            for kind in self._kinds
-        )
-        return tuple(policies.on_inbound(0) for policies in matched)
+
+        def matched(kind: str) -> tuple[Policy, ...]:
+            # A server is no Dataplane, not even where all of them are meant.
+            policies = (policy for policy in state.policies[kind] if policy.target.kind != DATAPLANE)
+            return match_policies(policies, subject).on_inbound(0)
+
+        # What has no effect there is left out, so that a change of it leaves everything as it is.
+        unused = PolicyPlugin.external
+        return tuple(() if type(one).external is unused else matched(one.kind) for one in self._plugins)
 
     def _for_all_destinations(self, state: MeshState) -> tuple[tuple[Policy, ...], ...]:
-        """Per kind, the policies for all clients: an egress does not tell one from the other."""
+        """Per plugin, the policies for all clients: an egress does not tell one from the other."""
         subject = Subject(state.mesh.name, "", frozenset(), self._zone)
-        matched = (
-            match_policies((p for p in state.policies[kind] if p.target.kind == MESH), subject) for kind in self._kinds
-        )
-        return tuple(policies.outbound for policies in matched)
+
+        def matched(kind: str) -> tuple[Policy, ...]:
+            policies = (policy for policy in state.policies[kind] if policy.target.kind == MESH)
+            return match_policies(policies, subject).outbound
+
+        unused = PolicyPlugin.mesh_external
+        return tuple(() if type(one).mesh_external is unused else matched(one.kind) for one in self._plugins)
 
     def _offered_by_others(self) -> Iterable[AvailableService]:
         ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ursa.identity.certificates import workload_request
-from ursa.ir.listener import FilterChain
 from ursa.ir.plan import EdsReference
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.labels import SERVICE_TAG
@@ -16,7 +14,6 @@ from ursa.planner.inputs import (
     FEATURE_UNIFIED_NAMING,
     AdminInputs,
     InboundInputs,
-    MeshShare,
     OutboundInputs,
     ZoneProxyInputs,
 )
@@ -30,20 +27,10 @@ from zone_cp.reconciler.assignments import Assignments
 from zone_cp.reconciler.authorities import Authorities, Identity, MeshAuthority
 from zone_cp.reconciler.proxy import OwnInputs, Proxy
 from zone_cp.reconciler.render import Rendered, render
+from zone_cp.reconciler.shares import Share, Shares
 
 CLASSES = 4096
 """Outbound halves remembered; a class whose half was dropped is planned again, nothing worse."""
-
-SHARES = 1024
-"""Contributions of meshes to zone proxies remembered."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Share:
-    """What one mesh contributes to zone proxies: chains for their listeners, and the rest in bytes."""
-
-    chains: tuple[FilterChain, ...]
-    rendered: Rendered
 
 
 class Planning:
@@ -56,7 +43,7 @@ class Planning:
         self._admin = AdminTls(clock)
         self.own_planned = 0
         """How many own halves had to be made so far."""
-        self._shares: Memo[MeshShare, _Share] = Memo(self._plan_share, size=SHARES)
+        self._shares = Shares(planner.plan_way)
         self._classes: Memo[OutboundInputs, Rendered] = Memo(lambda i: render(planner.plan_outbound(i)), size=CLASSES)
 
     @property
@@ -65,9 +52,9 @@ class Planning:
         return self._classes.misses
 
     @property
-    def shares_planned(self) -> int:
-        """How many contributions of meshes to zone proxies had to be made so far."""
-        return self._shares.misses
+    def ways_planned(self) -> int:
+        """How many ways from zone proxies to destinations had to be made so far."""
+        return self._shares.made
 
     def plan(self, proxy: Proxy, resource: Resource, view: View, *, shadow: bool = False) -> bool:
         """Brings the parts of a proxy up to date.
@@ -94,9 +81,9 @@ class Planning:
             proxy.outbound = self._classes(outbound)
         else:
             zone_inputs = self._planner.zone_proxy_inputs(resource, proxy.facts)
-            shares = [self._shares(share) for share in zone_inputs.shares]
+            shares = [self._shares.of(share) for share in zone_inputs.shares]
             self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, zone_inputs, view)), shares)
-            proxy.shares = tuple(share.rendered for share in shares)
+            proxy.shares = tuple(shares)
         if proxy.assignments is None or proxy.halves != halves:
             self._plan_endpoints(proxy)
         self._plan_secrets(proxy, resource)
@@ -113,7 +100,7 @@ class Planning:
         if proxy.own_inputs is not None:
             self._admin.forget(_addresses(proxy.own_inputs[0]))
 
-    def _plan_own(self, proxy: Proxy, inputs: OwnInputs, shares: Sequence[_Share] = ()) -> None:
+    def _plan_own(self, proxy: Proxy, inputs: OwnInputs, shares: Sequence[Share] = ()) -> None:
         if proxy.own is not None and proxy.own_inputs == inputs:
             return
         self.own_planned += 1
@@ -123,13 +110,9 @@ class Planning:
         if isinstance(plan, InboundInputs):
             proxy.own = render(self._planner.plan_own(plan, admin))
         else:
-            chains = (chain for share in shares for chain in share.chains)
-            proxy.own = render(self._planner.plan_zone_proxy(plan, admin, chains))
+            chains = [chain for share in shares for chain in share.chains]
+            proxy.own = render(self._planner.plan_zone_proxy(plan, admin), chains)
         proxy.own_inputs = inputs
-
-    def _plan_share(self, share: MeshShare) -> _Share:
-        planned = self._planner.plan_share(share)
-        return _Share(tuple(planned.chains), render(planned.plan))
 
     def _admin_inputs(self, proxy: Proxy, own: InboundInputs | ZoneProxyInputs, view: View) -> AdminInputs:
         if isinstance(own, InboundInputs):

@@ -12,6 +12,7 @@ from ursa.planner.inputs import AdminInputs, InboundInputs, ProxyFacts, ZoneProx
 from zone_cp.reconciler.assignments import AssignmentSet
 from zone_cp.reconciler.authorities import Identity
 from zone_cp.reconciler.render import Rendered
+from zone_cp.reconciler.shares import Share
 
 OwnInputs = tuple[InboundInputs | ZoneProxyInputs, AdminInputs]
 
@@ -36,7 +37,7 @@ class Proxy:
     own_inputs: OwnInputs | None = None
     own: Rendered | None = None
     outbound: Rendered | None = None
-    shares: tuple[Rendered, ...] = ()
+    shares: tuple[Share, ...] = ()
     assignments: AssignmentSet | None = None
     served: ResourceSet | None = None
     authorities: tuple[ResourceSet, ...] = ()
@@ -49,7 +50,8 @@ class Proxy:
     @property
     def halves(self) -> tuple[Rendered, ...]:
         """What was planned of it, what is shared with others first."""
-        return tuple(part for part in (*self.shares, self.outbound, self.own) if part is not None)
+        shares = (share.rendered for share in self.shares)
+        return tuple(part for part in (*shares, self.outbound, self.own) if part is not None)
 
     @property
     def parts(self) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ursa.discovery.snapshot import ResourceSet, entry
@@ -31,11 +31,14 @@ class Rendered:
     unified: bool
 
 
-def render(plan: ProxyPlan) -> Rendered:
-    """Serialises clusters and listeners."""
+def render(plan: ProxyPlan, chains: Sequence[bytes] = ()) -> Rendered:
+    """Serialises clusters and listeners; `chains`, which are serialised, belong to the listener that has none."""
     return Rendered(
         ResourceSet.of(entry(types.CLUSTER, name, cluster_bytes(part)) for name, part in plan.clusters.items()),
-        ResourceSet.of(entry(types.LISTENER, name, listener_bytes(part)) for name, part in plan.listeners.items()),
+        ResourceSet.of(
+            entry(types.LISTENER, name, listener_bytes(part, () if part.chains else chains))
+            for name, part in plan.listeners.items()
+        ),
         plan.endpoints,
         frozenset(plan.identities),
         frozenset(plan.authorities),

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 
 from ursa.catalog import default_registry
+from ursa.envoy.listeners import listener_bytes
 from ursa.errors import NotFound
 from ursa.identity.ca import builtin_cert_secret, builtin_key_secret, create_mesh_ca
 from ursa.identity.signing_keys import secret
@@ -74,15 +77,15 @@ class Zone:
         resource = self.view.get(*key)
         assert resource is not None
         inputs = self.planner.zone_proxy_inputs(resource, facts)
-        plan, chains = ProxyPlan(), []
+        plan, chains = self.planner.plan_zone_proxy(inputs, AdminInputs(facts, inputs.address, None)), []
+        plan.clusters.clear()
         for share in inputs.shares:
-            planned = self.planner.plan_share(share)
-            chains += planned.chains
-            plan.add(*planned.plan.clusters.values())
-            plan.endpoints |= planned.plan.endpoints
-            plan.identities |= planned.plan.identities
-        own = self.planner.plan_zone_proxy(inputs, AdminInputs(facts, inputs.address, None), chains)
-        plan.add(*own.listeners.values())
+            for destination in share.destinations:
+                way = self.planner.plan_way(share.context, destination)
+                chains += way.chains
+                plan.add(way.cluster)
+                if way.endpoints is not None:
+                    plan.endpoints[way.cluster.name] = way.endpoints
         return Planned(plan, chains)
 
     def connect(self) -> None:
@@ -233,7 +236,6 @@ def test_an_egress_ends_tls_before_a_mesh_external_service(zone: Zone) -> None:
     (chain,) = planned.chains
     assert chain.tls is not None
     assert chain.tls.certificate == "identity_cert:secret:default"
-    assert planned.plan.identities == {"default"}
     assert policies_of(chain) == ["MeshTrafficPermission"]
 
 
@@ -401,17 +403,44 @@ def test_what_is_offered_there_but_known_here_is_reached_from_here(zone: Zone) -
     assert planned.chain(OUT_SNI).tls is not None
 
 
-def test_a_change_in_one_mesh_leaves_the_shares_of_others(zone: Zone) -> None:
-    zone.put(mesh("other"), *web(), *web(of="other"), outside(), outside(of="other"))
+def test_one_destination_more_is_one_way_more(zone: Zone) -> None:
+    zone.put(mesh("other"), *web(), *web(of="other"), outside(), outside(of="other"), external())
     zone.connect()
-    before = zone.planning.shares_planned
-    shares = {key: proxy.shares for key, proxy in zone.proxies.items()}
+    made = zone.planning.ways_planned
+    ingress, egress = (zone.proxies[key] for key in (INGRESS, EGRESS))
+    before = (*ingress.shares, *egress.shares)
     zone.put(outside("more", of="other"))
     zone.connect()
-    assert zone.planning.shares_planned == before + 1, "only the egress' share of the mesh that changed"
+    assert zone.planning.ways_planned == made + 1
+    after = (*ingress.shares, *egress.shares)
+    assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
+    step = after[-1].rendered.clusters.step_from(before[-1].rendered.clusters)
+    assert step.names == {"other_more___extsvc_9000"}
+
+
+def test_policies_without_effect_on_an_egress_leave_it_alone(zone: Zone) -> None:
+    zone.put(outside(), external())
+    zone.connect()
+    made, own = zone.planning.ways_planned, zone.proxies[EGRESS].own
+    to = [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "3s"}}}]
+    zone.put(Resource("MeshTimeout", "default", "slow", {"targetRef": {"kind": "Mesh"}, "to": to}))
+    zone.connect()
+    assert zone.planning.ways_planned == made
+    assert zone.proxies[EGRESS].own is own
+
+
+def test_a_listener_joined_from_chains_is_the_listener_made_at_once(zone: Zone) -> None:
+    zone.put(*web(), outside(), external())
+    zone.connect()
     for key, proxy in zone.proxies.items():
-        assert proxy.shares[0] is shares[key][0]
-    assert zone.proxies[INGRESS].shares == shares[INGRESS]
+        planned = zone.planned(key)
+        (listener,) = (one for name, one in planned.plan.listeners.items() if name != "kuma:envoy:admin")
+        assert proxy.own is not None
+        held = proxy.own.listeners.get(listener.name)
+        assert held is not None
+        (packed,) = DiscoveryResponse.FromString(held.any_framed).resources
+        at_once = ListenerMessage.FromString(listener_bytes(replace(listener, chains=planned.chains)))
+        assert ListenerMessage.FromString(packed.value) == at_once
 
 
 def test_instances_that_come_and_go_plan_no_zone_proxy(zone: Zone) -> None:
