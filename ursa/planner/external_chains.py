@@ -51,7 +51,7 @@ def external_chains(
         chain = FilterChain(
             [_forwarding(destination, tags, context)],
             match=ChainMatch("tls", server_names=(sni,)),
-            tls=mesh_server_tls(context.mesh),
+            tls=mesh_server_tls(context.mesh, context.scheme),
             name=destination.chain,
         )
         _restrict(destination, chain, cluster, context, plugins)

@@ -310,6 +310,7 @@ class Leaving:
         mesh: name of the mesh.
         forbidden: whether nobody may use its MeshExternalServices.
         settings: the control plane's.
+        scheme: of the names of resources.
         listener: name of the egress' listener.
         ipv6: whether the egress' Envoy may use IPv6.
         resolve_ipv6: whether host names are resolved to IPv6 addresses, too.
@@ -319,6 +320,7 @@ class Leaving:
     mesh: str
     forbidden: bool
     settings: Settings
+    scheme: Scheme
     listener: str
     ipv6: bool
     resolve_ipv6: bool
@@ -343,7 +345,7 @@ class ZoneProxyInputs:
 
     Attributes:
         listener: name of its listener.
-        unified: whether resources are named in the unified scheme.
+        scheme: of the names of resources.
         shares: of the meshes, by name; what is in a mesh comes before what is outside of it.
     """
 
@@ -354,5 +356,5 @@ class ZoneProxyInputs:
     name: str
     origin: str
     listener: str
-    unified: bool
+    scheme: Scheme
     shares: tuple[MeshShare, ...] = ()

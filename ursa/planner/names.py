@@ -42,16 +42,6 @@ def zone_proxy_cluster(mesh: str, service: str) -> str:
     return f"{mesh}:{service}"
 
 
-def ingress_listener(address: str, port: int, *, unified: bool) -> str:
-    """Listener of a zone ingress; in the unified scheme `self_inbound_zi_10001`."""
-    return f"self_inbound_zi_{port}" if unified else inbound_listener(address, port)
-
-
-def egress_listener(address: str, port: int, *, unified: bool) -> str:
-    """Listener of a zone egress; in the unified scheme `self_inbound_ze_10002`."""
-    return f"self_inbound_ze_{port}" if unified else inbound_listener(address, port)
-
-
 def socket_path(workdir: str, name: str) -> str:
     """Path of a Unix socket that proxy and launcher share; both compute it alike."""
     return f"{workdir}/{name}"[:SOCKET_LIMIT] + ".sock"
@@ -122,6 +112,14 @@ class Scheme:
     def inbound_routes(self, inbound: Inbound) -> str:
         """Route configuration of an inbound."""
         return own_inbound(inbound) if self.unified else f"inbound:{inbound.service}"
+
+    def ingress_listener(self, address: str, port: int) -> str:
+        """Listener of a zone ingress."""
+        return f"self_inbound_zi_{port}" if self.unified else inbound_listener(address, port)
+
+    def egress_listener(self, address: str, port: int) -> str:
+        """Listener of a zone egress."""
+        return f"self_inbound_ze_{port}" if self.unified else inbound_listener(address, port)
 
     def identity_secret(self, mesh: str) -> str:
         """SDS name of a proxy's certificate."""

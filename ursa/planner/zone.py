@@ -211,7 +211,7 @@ class ZonePlanner:
 
     def plan_zone_proxy(self, inputs: ZoneProxyInputs, admin: AdminInputs) -> ProxyPlan:
         """The plan of an ingress or egress, without the ways to its destinations."""
-        plan = ProxyPlan()
+        plan = ProxyPlan(unified=inputs.scheme.unified)
         plan_admin(plan, admin)
         plan_zone_proxy(plan, inputs)
         return plan

@@ -90,7 +90,7 @@ def _listener(inputs: ZoneProxyInputs, chains: list[FilterChain]) -> Listener:
         direction=INBOUND,
         reuse_port=reuse_port(inputs.facts),
         tls_inspector=True,
-        stat_prefix=inputs.listener if inputs.unified else "",
+        stat_prefix=inputs.listener if inputs.scheme.unified else "",
     )
 
 

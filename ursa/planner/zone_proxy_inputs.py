@@ -11,7 +11,6 @@ from ursa.ir.plan import Reach
 from ursa.model.real_service import MESH_EXTERNAL_SERVICE, MESH_MULTI_ZONE_SERVICE, RealService
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import AvailableService, ZoneEgress
-from ursa.planner import names
 from ursa.planner.chains import by_mesh, local_destinations, real_destinations, remote_destinations
 from ursa.planner.egress import RealServers, Selected, external_destination, mesh_external_destination
 from ursa.planner.external import ExternalIndex
@@ -28,6 +27,7 @@ from ursa.planner.inputs import (
 )
 from ursa.planner.memo import Memo
 from ursa.planner.meshes import MeshState
+from ursa.planner.names import OLD, UNIFIED, Scheme
 from ursa.planner.parsed import Parsed
 from ursa.planner.real_services import RealServiceIndex
 from ursa.planner.resolved import ReadFile, Resolved
@@ -94,8 +94,8 @@ class ZoneProxyIndex:
         return self._egress(resource, facts, meshes)
 
     def _ingress(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
-        ingress, unified = self._services.ingress(resource), facts.has(FEATURE_UNIFIED_NAMING)
-        shares = self._ingress_shares(ingress.available, meshes, unified=unified)
+        ingress, scheme = self._services.ingress(resource), _scheme(facts)
+        shares = self._ingress_shares(ingress.available, meshes, scheme)
         return ZoneProxyInputs(
             facts,
             ingress.address,
@@ -103,15 +103,14 @@ class ZoneProxyIndex:
             self._zone,
             resource.name,
             origins.INGRESS,
-            names.ingress_listener(ingress.address, ingress.port, unified=unified),
-            unified,
+            scheme.ingress_listener(ingress.address, ingress.port),
+            scheme,
             tuple(share for share in shares if share.destinations),
         )
 
     def _egress(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
-        egress, unified = self._services.egress(resource), facts.has(FEATURE_UNIFIED_NAMING)
-        listener = names.egress_listener(egress.address, egress.port, unified=unified)
-        shares = self._egress_shares(egress, listener, facts, meshes, unified=unified)
+        egress, scheme = self._services.egress(resource), _scheme(facts)
+        shares = self._egress_shares(egress, facts, meshes, scheme)
         return ZoneProxyInputs(
             facts,
             egress.address,
@@ -119,8 +118,8 @@ class ZoneProxyIndex:
             self._zone,
             resource.name,
             origins.EGRESS,
-            listener,
-            unified,
+            scheme.egress_listener(egress.address, egress.port),
+            scheme,
             tuple(share for share in shares if share.destinations),
         )
 
@@ -129,34 +128,34 @@ class ZoneProxyIndex:
         return real_destinations(service, unified=unified, system_namespace=self._settings.system_namespace)
 
     def _ingress_shares(
-        self, available: Iterable[AvailableService], meshes: Meshes, *, unified: bool
+        self, available: Iterable[AvailableService], meshes: Meshes, scheme: Scheme
     ) -> Iterator[MeshShare]:
         offered = by_mesh(available)
         for mesh, state in sorted(meshes.items()):
             found = (
                 *local_destinations(state, offered.get(mesh, ()), partial(self._services.of, mesh)),
-                *self._instances_here(mesh, unified=unified),
+                *self._instances_here(mesh, scheme),
             )
             yield MeshShare(Passing(mesh, origins.INGRESS, Reach.LOCAL), found)
 
-    def _instances_here(self, mesh: str, *, unified: bool) -> Iterator[PassedDestination]:
+    def _instances_here(self, mesh: str, scheme: Scheme) -> Iterator[PassedDestination]:
         """Real services with instances in this zone, in order of the old scheme's names."""
         named = {
             service.legacy_name(port.number): destination
             for service in self._real.services(mesh)
             if service.kind == MESH_MULTI_ZONE_SERVICE or self._real.is_local(service)
-            for port, destination in zip(service.ports, self._ports((service, unified)), strict=True)
+            for port, destination in zip(service.ports, self._ports((service, scheme.unified)), strict=True)
         }
         return (destination for _, destination in sorted(named.items()))
 
     def _egress_shares(
-        self, egress: ZoneEgress, listener: str, facts: ProxyFacts, meshes: Meshes, *, unified: bool
+        self, egress: ZoneEgress, facts: ProxyFacts, meshes: Meshes, scheme: Scheme
     ) -> Iterator[MeshShare]:
         offered = by_mesh(self._offered_by_others())
         for mesh, state in sorted(meshes.items()):
             if not state.mesh.mtls:
                 continue
-            external = self._leaving(state, facts, unified=unified)
+            external = self._leaving(state, facts, unified=scheme.unified)
             passed = [s for s in offered.get(mesh, ()) if state.mesh.zone_egress and s.service not in external]
             passing = Passing(mesh, origins.EGRESS, Reach.REMOTE)
             yield MeshShare(passing, tuple(remote_destinations(state, passed)))
@@ -164,7 +163,8 @@ class ZoneProxyIndex:
                 mesh,
                 state.mesh.forbids_external,
                 self._settings,
-                listener,
+                scheme,
+                scheme.egress_listener(egress.address, egress.port),
                 facts.ipv6,
                 ":" in egress.address,
                 self._for_all_destinations(state),
@@ -219,3 +219,8 @@ class ZoneProxyIndex:
     def _offered_by_others(self) -> Iterable[AvailableService]:
         ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))
         return (service for one in ingresses if one.zone not in ("", self._zone) for service in one.available)
+
+
+def _scheme(facts: ProxyFacts) -> Scheme:
+    """How a zone proxy's resources are named: as it says, whatever services there are in the meshes."""
+    return UNIFIED if facts.has(FEATURE_UNIFIED_NAMING) else OLD

@@ -11,7 +11,6 @@ from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource
 from ursa.planner.external_outbounds import EGRESS_SERVICE
 from ursa.planner.inputs import (
-    FEATURE_UNIFIED_NAMING,
     AdminInputs,
     InboundInputs,
     OutboundInputs,
@@ -118,7 +117,7 @@ class Planning:
         if isinstance(own, InboundInputs):
             address, scheme = own.dataplane.address, own.scheme
         else:
-            address, scheme = own.address, UNIFIED if proxy.facts.has(FEATURE_UNIFIED_NAMING) else OLD
+            address, scheme = own.address, own.scheme
         return AdminInputs(proxy.facts, address, self._admin.server(view, _addresses(own)), scheme)
 
     def _plan_endpoints(self, proxy: Proxy) -> None:

@@ -61,13 +61,15 @@ class Shares:
         known: Mapping[Destination, _Made] = {} if last is None else last.made
         made = {one: known.get(one) or self._way(share.context, one) for one in share.destinations}
         clusters = ResourceSet.EMPTY if last is None else last.rendered.clusters
-        secured = frozenset({share.context.mesh} if isinstance(share.context, Leaving) else ())
+        leaving = share.context if isinstance(share.context, Leaving) else None
+        secured = frozenset({leaving.mesh} if leaving is not None else ())
         rendered = Rendered(
             clusters.replaced(way.cluster for way in made.values()),
             ResourceSet.EMPTY,
             {way.cluster.name: way.endpoints for way in made.values() if way.endpoints is not None},
             secured,
             secured,
+            unified=leaving is not None and leaving.scheme.unified,
         )
         return Share(share, rendered, tuple(chain for way in made.values() for chain in way.chains), made)
 

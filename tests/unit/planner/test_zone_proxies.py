@@ -203,6 +203,7 @@ def test_what_leaves_the_mesh_is_named_by_identifiers_when_a_proxy_knows_them(zo
     assert list(planned.plan.listeners) == ["self_inbound_ze_10002"]
     assert [chain.name for chain in planned.chains] == ["kri_extsvc_default___out_9000", "default:out_default"]
     assert policies_of(planned.chain(OUT_SNI)) == ["old"]
+    assert {chain.tls.certificate for chain in planned.chains if chain.tls} == {"system_mtls_identity_default"}
 
 
 def test_services_of_other_zones_are_not_behind_the_ingress(zone: Zone) -> None:
