@@ -5,46 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ursa.ir.plan import Reach
-from ursa.model.json import JsonObject
-from ursa.model.labels import SERVICE_TAG
 from ursa.model.real_service import RealService
 from ursa.model.zone_proxy import AvailableService
 from ursa.planner import names
 from ursa.planner.inputs import PassedDestination
-from ursa.planner.meshes import MeshState
-from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
+from ursa.planner.requested import Requested
 from ursa.topology.destinations import sni_of_service, sni_of_tags, without_service
 from ursa.topology.endpoints import ServiceEndpoints
 
 Endpoints = Callable[[str], ServiceEndpoints]
 
-ANY_SERVICE = "*"
-
 
 def local_destinations(
-    state: MeshState, available: Iterable[AvailableService], endpoints: Endpoints
+    requested: Requested, available: Iterable[AvailableService], endpoints: Endpoints
 ) -> Iterator[PassedDestination]:
     """The tag services that an ingress offers, with every way in which other zones may ask for them.
 
     Args:
-        state: the mesh.
+        requested: what is asked for in the mesh.
         available: the services.
         endpoints: of each.
     """
-    mesh = state.mesh.name
-    for service in sorted({one.service for one in available}):
+    mesh = requested.mesh
+    for service, offers in _by_service(available):
         found = endpoints(service)
-        snis = tuple((sni_of_tags(tags, mesh), _dividing(tags, found)) for tags in destinations(state, service))
+        snis = tuple((sni_of_tags(tags, mesh), _dividing(tags, found)) for tags in requested.of(service, offers))
         if snis:
             yield PassedDestination(names.zone_proxy_cluster(mesh, service), service, snis)
 
 
-def remote_destinations(state: MeshState, available: Iterable[AvailableService]) -> Iterator[PassedDestination]:
+def remote_destinations(requested: Requested, available: Iterable[AvailableService]) -> Iterator[PassedDestination]:
     """The services of other zones to which an egress leads, in a mesh that routes through egresses."""
-    mesh = state.mesh.name
-    for service in sorted({one.service for one in available}):
+    mesh = requested.mesh
+    for service, offers in _by_service(available):
         snis = tuple(
-            (sni_of_tags(tags, mesh), tuple(without_service(tags).items())) for tags in destinations(state, service)
+            (sni_of_tags(tags, mesh), tuple(without_service(tags).items())) for tags in requested.of(service, offers)
         )
         if snis:
             yield PassedDestination(names.zone_proxy_cluster(mesh, service), service, snis)
@@ -68,16 +63,6 @@ def real_destinations(service: RealService, *, unified: bool, system_namespace: 
     )
 
 
-def destinations(state: MeshState, service: str) -> list[Mapping[str, str]]:
-    """Every tag set by which clients may ask for a service, in order of the SNIs."""
-    tag_sets = {
-        tuple(sorted({**tags, SERVICE_TAG: service}.items()))
-        for tags in _requested(state)
-        if tags.get(SERVICE_TAG) in (service, ANY_SERVICE)
-    }
-    return sorted((dict(tags) for tags in tag_sets), key=lambda tags: sni_of_tags(tags, state.mesh.name))
-
-
 def by_mesh(available: Iterable[AvailableService]) -> Mapping[str, Sequence[AvailableService]]:
     """Offered services by mesh."""
     found: dict[str, list[AvailableService]] = {}
@@ -86,17 +71,12 @@ def by_mesh(available: Iterable[AvailableService]) -> Mapping[str, Sequence[Avai
     return found
 
 
-def _requested(state: MeshState) -> Iterator[Mapping[str, str]]:
-    """Tag sets that routes of the mesh send to; any service by its name when there are no TrafficRoutes."""
-    routes = state.legacy.get(TRAFFIC_ROUTE, ())
-    if not routes:
-        yield {SERVICE_TAG: ANY_SERVICE}
-    for route in routes:
-        conf: JsonObject = route.resource.spec.get("conf", {})
-        for part in (conf, *conf.get("http", ())):
-            if "destination" in part:
-                yield part["destination"]
-            yield from (split.get("destination", {}) for split in part.get("split", ()))
+def _by_service(available: Iterable[AvailableService]) -> list[tuple[str, list[Mapping[str, str]]]]:
+    """The tags of what is offered of every service, sorted by service."""
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for one in available:
+        found.setdefault(one.service, []).append(one.tags)
+    return sorted(found.items())
 
 
 def _dividing(tags: Mapping[str, str], endpoints: ServiceEndpoints) -> tuple[tuple[str, str], ...]:

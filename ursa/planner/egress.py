@@ -10,9 +10,9 @@ from ursa.ir.tls import TlsMatch
 from ursa.model.labels import ZONE_TAG
 from ursa.model.real_service import RealService
 from ursa.planner import names
-from ursa.planner.chains import destinations
 from ursa.planner.inputs import ExternalDestination
 from ursa.planner.meshes import MeshState
+from ursa.planner.requested import Requested
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.inbounds import inbound_policies
 from ursa.topology.destinations import sni_of_service, sni_of_tags, without_service
@@ -27,7 +27,12 @@ MESH = "mesh"
 
 
 def external_destination(
-    state: MeshState, servers: Sequence[ExternalService], policies: tuple[Selected, ...], *, unified: bool
+    state: MeshState,
+    servers: Sequence[ExternalService],
+    policies: tuple[Selected, ...],
+    requested: Requested,
+    *,
+    unified: bool,
 ) -> ExternalDestination:
     """The ExternalServices of one service.
 
@@ -35,6 +40,7 @@ def external_destination(
         state: the mesh.
         servers: those that can be reached from this zone.
         policies: the policies that select each of them.
+        requested: what is asked for in the mesh.
         unified: whether names in routes and statistics are those of clusters.
     """
     mesh, service = state.mesh.name, servers[0].service
@@ -43,7 +49,7 @@ def external_destination(
     endpoints = tuple(_endpoint(one.host, one.port, one.endpoint_tags, mesh) for one in servers)
     snis = tuple(
         (sni_of_tags(tags, mesh), tuple({**without_service(tags), MESH: mesh}.items()))
-        for tags in destinations(state, service)
+        for tags in requested.of(service, [dict(one.tags) for one in servers])
     )
     return ExternalDestination(
         cluster,

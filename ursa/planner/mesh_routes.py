@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ursa.ir.routes import DirectResponse, Route
@@ -13,7 +13,7 @@ from ursa.planner.backends import Backend, RealBackend, backend_name, tag_backen
 from ursa.planner.inputs import OutboundInputs
 from ursa.planner.routing import Leg, Routing, catch_all, forward, plain_routing
 from ursa.policies.core.merge_routes import rules_by_hash
-from ursa.policies.core.policy import Effective, Policy
+from ursa.policies.core.policy import Effective, Item, Policy
 from ursa.policies.core.references import means
 from ursa.policies.core.route_hash import matches_hash
 from ursa.policies.core.subject import pairs
@@ -45,6 +45,19 @@ def leads_to(policies: Iterable[Policy], services: Sequence[RealService]) -> tup
             else:
                 tags.add(target.name)
     return real, tags
+
+
+def tags_led_to(policies: Iterable[Policy]) -> Iterator[Mapping[str, str]]:
+    """Tags of all services known by tag that routes lead to; a rule without backends leads where its item says."""
+    for policy in policies:
+        for item in policy.to_items:
+            own = {"kind": item.target.kind, "name": item.target.name, "tags": item.target.tags}
+            real = bool(item.target.section or item.target.labels)
+            refs = [*_item_refs(item), *(() if real else (own,))]
+            for ref in refs:
+                target = parse_target_ref(ref)
+                if target.name and not _is_real(target, ref):
+                    yield {SERVICE_TAG: target.name, **target.tags}
 
 
 def mesh_routing(backend: Backend, inputs: OutboundInputs, rules: RouteRules) -> Routing:
@@ -170,13 +183,16 @@ def _refs(rule: JsonObject) -> Sequence[JsonObject]:
 
 
 def _backend_refs(policy: Policy) -> Iterator[JsonObject]:
-    for item in policy.to_items:
-        # The items of a MeshTCPRoute have been reduced to their only rule.
-        for rule in item.conf.get("rules") or (item.conf,):
-            yield from _refs(rule)
-            for conf in (rule.get("default") or {}).get("filters") or ():
-                if "requestMirror" in conf:
-                    yield conf["requestMirror"]["backendRef"]
+    return (ref for item in policy.to_items for ref in _item_refs(item))
+
+
+def _item_refs(item: Item) -> Iterator[JsonObject]:
+    # The items of a MeshTCPRoute have been reduced to their only rule.
+    for rule in item.conf.get("rules") or (item.conf,):
+        yield from _refs(rule)
+        for conf in (rule.get("default") or {}).get("filters") or ():
+            if "requestMirror" in conf:
+                yield conf["requestMirror"]["backendRef"]
 
 
 def _is_real(target: TargetRef, ref: JsonObject) -> bool:

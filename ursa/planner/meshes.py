@@ -18,7 +18,7 @@ from ursa.policies.legacy.outbounds import OUTBOUND_KINDS
 from ursa.topology.vips import Vip, config_name, parse_table, table_vips
 from ursa.view.view import Bucket, Touched, View
 
-LEGACY_KINDS = (*INBOUND_KINDS, *OUTBOUND_KINDS)
+LEGACY_KINDS = (*INBOUND_KINDS, *OUTBOUND_KINDS, "VirtualOutbound", "MeshGatewayRoute")
 
 TAGS_HEADER_KINDS = ("RateLimit", "FaultInjection", "MeshFaultInjection")
 """Kinds that tell sources apart by a header; without any of them in the mesh it is not sent."""

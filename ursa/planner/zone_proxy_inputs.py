@@ -30,6 +30,7 @@ from ursa.planner.meshes import MeshState
 from ursa.planner.names import OLD, UNIFIED, Scheme
 from ursa.planner.parsed import Parsed
 from ursa.planner.real_services import RealServiceIndex
+from ursa.planner.requested import Requested, requested_in
 from ursa.planner.resolved import ReadFile, Resolved
 from ursa.planner.services import ServiceIndex
 from ursa.policies.core.matching import match_policies
@@ -78,6 +79,7 @@ class ZoneProxyIndex:
         self._mesh_external = Resolved(MESH_EXTERNAL_SERVICE, parse_mesh_external_service, read_file)
         self._subject = Parsed(external_service_subject)
         self._view = View()
+        self._requested: dict[str, tuple[MeshState, Requested]] = {}
         self._ports: Memo[_NamedService, tuple[PassedDestination, ...]] = Memo(self._of_ports, size=REMEMBERED)
         self._servers: Memo[RealServers, ExternalDestination] = Memo(mesh_external_destination, size=REMEMBERED)
 
@@ -85,6 +87,9 @@ class ZoneProxyIndex:
         """Takes over a step of the view; returns whether servers behind MeshExternalServices changed."""
         self._view = view
         self._subject.forget(touched)
+        for change in touched.of("Mesh"):
+            if change.after is None:
+                self._requested.pop(change.key.name, None)
         return bool(self._mesh_external.update(view, touched))
 
     def inputs(self, resource: Resource, facts: ProxyFacts, meshes: Meshes) -> ZoneProxyInputs:
@@ -133,7 +138,7 @@ class ZoneProxyIndex:
         offered = by_mesh(available)
         for mesh, state in sorted(meshes.items()):
             found = (
-                *local_destinations(state, offered.get(mesh, ()), partial(self._services.of, mesh)),
+                *local_destinations(self._requested_in(state), offered.get(mesh, ()), partial(self._services.of, mesh)),
                 *self._instances_here(mesh, scheme),
             )
             yield MeshShare(Passing(mesh, origins.INGRESS, Reach.LOCAL), found)
@@ -158,7 +163,7 @@ class ZoneProxyIndex:
             external = self._leaving(state, facts, unified=scheme.unified)
             passed = [s for s in offered.get(mesh, ()) if state.mesh.zone_egress and s.service not in external]
             passing = Passing(mesh, origins.EGRESS, Reach.REMOTE)
-            yield MeshShare(passing, tuple(remote_destinations(state, passed)))
+            yield MeshShare(passing, tuple(remote_destinations(self._requested_in(state), passed)))
             leaving = Leaving(
                 mesh,
                 state.mesh.forbids_external,
@@ -179,7 +184,8 @@ class ZoneProxyIndex:
             near = [server for server in servers if server.zone in ("", self._zone)]
             if near:
                 policies = tuple(self._selecting(state, server) for server in near)
-                found[service] = external_destination(state, near, policies, unified=unified)
+                requested = self._requested_in(state)
+                found[service] = external_destination(state, near, policies, requested, unified=unified)
         behind = {one.name: one for one in self._mesh_external.of(mesh) if one.servers}
         for real in self._real.services(mesh):
             if real.kind == MESH_EXTERNAL_SERVICE and real.zone in ("", self._zone) and real.name in behind:
@@ -188,6 +194,13 @@ class ZoneProxyIndex:
                 )
                 found[real.legacy_name(real.ports[0].number)] = self._servers(servers_of)
         return found
+
+    def _requested_in(self, state: MeshState) -> Requested:
+        mesh = state.mesh.name
+        known = self._requested.get(mesh)
+        if known is None or known[0] is not state:
+            known = self._requested[mesh] = (state, requested_in(state))
+        return known[1]
 
     def _selecting(self, state: MeshState, server: ExternalService) -> Selected:
         """The policies that select an ExternalService, as those of this zone's egresses."""

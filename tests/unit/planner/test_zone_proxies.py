@@ -389,6 +389,29 @@ def offered(service: str, **more: Any) -> dict[str, Any]:
     return {"tags": {"kuma.io/service": service, "kuma.io/zone": "west"}, "instances": 2, "mesh": "default", **more}
 
 
+def test_there_is_a_way_for_all_tags_that_something_in_the_mesh_names(zone: Zone) -> None:
+    tags = {"kuma.io/service": "web", "version": "v1"}
+    available = [{"tags": tags, "instances": 1, "mesh": "default"}]
+    ingress, *_ = zone_proxies()
+    zone.put(replace(ingress, spec={**ingress.spec, "availableServices": available}))
+    assert zone.planned(INGRESS).snis == ["web{mesh=default}"]
+    subset = {"kind": "MeshServiceSubset", "name": "web", "tags": {"version": "v2"}}
+    mirror = {"kind": "MeshServiceSubset", "name": "web", "tags": {"version": "v3"}}
+    filters = [{"type": "RequestMirror", "requestMirror": {"backendRef": mirror}}]
+    rules = [{"matches": [], "default": {"backendRefs": [subset], "filters": filters}}]
+    to = [{"targetRef": {"kind": "MeshService", "name": "web"}, "rules": rules}]
+    gateway_rule = {"backends": [{"destination": {"kuma.io/service": "web", "version": "v4"}}]}
+    parameters = [{"name": "name", "tagKey": "kuma.io/service"}, {"name": "version"}]
+    selectors = [{"match": {"kuma.io/service": "web"}}]
+    zone.put(
+        Resource("MeshHTTPRoute", "default", "r", {"targetRef": {"kind": "Mesh"}, "to": to}),
+        Resource("MeshGatewayRoute", "default", "g", {"conf": {"http": {"rules": [gateway_rule]}}}),
+        Resource("VirtualOutbound", "default", "v", {"selectors": selectors, "conf": {"parameters": parameters}}),
+    )
+    versions = [f"web{{mesh=default,version=v{number}}}" for number in (1, 2, 3, 4)]
+    assert zone.planned(INGRESS).snis == sorted([*versions, "web{mesh=default}"])
+
+
 def test_an_external_service_of_another_zone_is_reached_by_its_ingress(zone: Zone) -> None:
     there = external(tags={"kuma.io/zone": "west"})
     zone.put(mesh("default", zoneEgress=True), there, *zone_proxies(offered("out", externalService=True)))
