@@ -23,6 +23,8 @@ from ursa.discovery.snapshot import Snapshot
 from ursa.envoy import types
 from ursa.errors import InvalidResource
 from ursa.model.forms import from_rest
+from ursa.model.real_service import SHORT as SERVICE_KINDS
+from ursa.model.real_service import parse_real_service
 from ursa.model.resource import ResourceKey
 from ursa.planner.inputs import FEATURE_TPROXY_IN_METADATA, ProxyFacts, Redirection
 from ursa.planner.zone import ZonePlanner
@@ -33,8 +35,10 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.memory import MemoryStore
 from ursa.testing import shared_folder
 from ursa.view.live import LiveView
+from ursa.view.view import View
 from zone_cp.facts import planner_settings
 from zone_cp.reconciler.reconciler import Reconciler
+from zone_cp.services import Services
 from zone_cp.vips import VipAllocator
 
 SHORT = {
@@ -128,21 +132,34 @@ async def answers(of: Case) -> dict[str, dict[str, Any]]:
     )
     reconciler = Reconciler(live, planner, clock)
     allocator = VipAllocator(store, live, clock, settings.multizone.zone.name, settings.dns_server.cidr)
-    following += [spawn(reconciler.run(), "reconciler"), spawn(allocator.run(), "vips")]
+    services = Services(store, live, clock, settings)
+    parts = {"reconciler": reconciler.run(), "vips": allocator.run(), "services": services.run()}
+    following += [spawn(part, name) for name, part in parts.items()]
     try:
-        await asyncio.sleep(0.1)
-        return {proxy["name"]: await _answer(reconciler, proxy) for proxy in of.spec["proxies"]}
+        await asyncio.sleep(0.4)
+        owners = vip_owners(live.current)
+        return {proxy["name"]: _answer(reconciler, proxy, owners) for proxy in of.spec["proxies"]}
     finally:
         await cancel_and_wait(*following)
 
 
-async def _answer(reconciler: Reconciler, proxy: dict[str, Any]) -> dict[str, Any]:
+def vip_owners(view: View) -> dict[str, str]:
+    """Virtual addresses of real services with the names by which recordings call their owners."""
+    return {
+        address: f"{kind} {service.mesh}/{service.display_name}"
+        for kind in SERVICE_KINDS
+        for service in map(parse_real_service, view.list(kind))
+        for address in service.addresses
+    }
+
+
+def _answer(reconciler: Reconciler, proxy: dict[str, Any], owners: dict[str, str]) -> dict[str, Any]:
     mesh, _, name = proxy["proxy"].partition("/")
     key = ResourceKey(KINDS[proxy.get("type", "dataplane")], mesh, name)
     attached = reconciler.attach(key, facts(name, proxy))
     try:
         snapshot = attached.snapshot
-        return {} if snapshot is None else recorder("normalise").normalise(decoded(snapshot))
+        return {} if snapshot is None else recorder("normalise").normalise(decoded(snapshot), owners)
     finally:
         reconciler.detach(attached)
 

@@ -66,7 +66,7 @@ class Envoy:
             names = {resource.name: resource.version for resource in response.resources}
             self.versions.setdefault(send.type_url, {}).update(names)
             self._take(self._session.receive(DeltaRequest(send.type_url, nonce=send.nonce)))
-            if send.type_url == types.CLUSTER and (wanted := tuple(n for n in names if n.startswith("svc-"))):
+            if send.type_url == types.CLUSTER and (wanted := tuple(n for n in names if ":" not in n)):
                 self._take(self._session.receive(DeltaRequest(types.ENDPOINT, subscribe=wanted)))
 
 
