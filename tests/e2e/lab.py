@@ -148,7 +148,7 @@ class Lab:
     def server(self, zone: Zone) -> manifests.Document:
         """The Dataplane of all services of a zone."""
         services = [service for service, name in self.workloads if name == zone.name]
-        return _dataplane(f"backend-{zone.name}", zone, BACKEND, inbound=[_inbound(zone, BACKEND, s) for s in services])
+        return dataplane(f"backend-{zone.name}", zone, BACKEND, inbound=[_inbound(zone, BACKEND, s) for s in services])
 
     def client(self, name: str, host: int) -> manifests.Document:
         """The Dataplane of a caller in the east, with an outbound to every service."""
@@ -162,7 +162,7 @@ class Lab:
             reference = {"kind": "MeshExternalService", "labels": labels, "port": number}
             outbound.append({"address": self.east.address(host), "port": OUTSIDE[service], "backendRef": reference})
         inbound = [{"port": 18090, "tags": {"kuma.io/service": name, "kuma.io/protocol": "http"}}]
-        return _dataplane(name, self.east, host, inbound=inbound, outbound=outbound)
+        return dataplane(name, self.east, host, inbound=inbound, outbound=outbound)
 
     async def get(self, service: str, host: int = WEB) -> Answer:
         """An HTTP request from a client, on a connection of its own."""
@@ -170,9 +170,9 @@ class Lab:
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(url) as answer:
             return Answer(answer.status, await answer.json() if answer.status == 200 else {})
 
-    async def say(self, text: bytes, host: int = WEB) -> bytes:
+    async def say(self, text: bytes, host: int = WEB, *, port: int = OUTBOUNDS["echo"]) -> bytes:
         """What `echo` answers a client, empty when the connection is closed instead."""
-        reader, writer = await asyncio.open_connection(self.east.address(host), OUTBOUNDS["echo"])
+        reader, writer = await asyncio.open_connection(self.east.address(host), port)
         try:
             writer.write(text)
             async with asyncio.timeout(5):
@@ -255,6 +255,6 @@ def _inbound(zone: Zone, host: int, service: str) -> dict[str, Any]:
     }
 
 
-def _dataplane(name: str, zone: Zone, host: int, **networking: Any) -> manifests.Document:
+def dataplane(name: str, zone: Zone, host: int, **networking: Any) -> manifests.Document:
     where = {"address": zone.address(host), "admin": {"port": zone.admin_port(host)}}
     return {"type": "Dataplane", "mesh": "default", "name": name, "networking": {**where, **networking}}
