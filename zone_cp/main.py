@@ -35,7 +35,6 @@ from ursa.view.live import LiveView
 from zone_cp.addresses import ResolvedView
 from zone_cp.dp_server.ads import AdsServer
 from zone_cp.dp_server.bootstrap import bootstrap_application
-from zone_cp.dp_server.connections import Connections
 from zone_cp.dp_server.hds import HealthDiscovery
 from zone_cp.dp_server.server import DpServer
 from zone_cp.envoy_admin import EnvoyAdmin
@@ -111,12 +110,10 @@ async def serve(settings: Settings) -> None:
     replicas = Replicas(
         settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
     )
-    connections = Connections()
     ads = AdsServer(
         lifecycle.attach,
         instance,
         holdings=replicas.holdings,
-        connections=connections,
         nack_backoff=xds.nack_backoff,
     )
     dp_server = DpServer(
@@ -124,7 +121,6 @@ async def serve(settings: Settings) -> None:
         dp_pair,
         streams=[ads, *([hds] if settings.dp_server.hds.enabled else [])],
         http=bootstrap_application(settings, live, registry, dp_pair),
-        connections=connections,
     )
 
     # What users see.

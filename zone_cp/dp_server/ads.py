@@ -6,18 +6,15 @@ Handlers work on raw bytes: responses are spliced by the sessions, and only requ
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import TypeAlias, TypeVar
-
-import grpc
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from kds.replicas.holdings import Crowded, Holdings
 from ursa.discovery.delta import DeltaSession
 from ursa.discovery.messages import DeltaRequest, SotwRequest
 from ursa.discovery.sotw import SotwSession
 from ursa.errors import Unavailable, UrsaError
-from zone_cp.dp_server.calls import authorization, first_request
-from zone_cp.dp_server.connections import Connections
+from zone_cp.dp_server.calls import Call, CallEnded, Handler, Status, authorization, first_request
 from zone_cp.dp_server.conversation import Conversation, Talker
 from zone_cp.dp_server.dialect import ENVOY
 from zone_cp.dp_server.node import read_node
@@ -28,7 +25,6 @@ log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
-Context: TypeAlias = grpc.aio.ServicerContext
 R = TypeVar("R", SotwRequest, DeltaRequest)
 
 
@@ -39,26 +35,17 @@ class ShuttingDown(Unavailable):
 class AdsServer:
     """Serves `StreamAggregatedResources` and `DeltaAggregatedResources`."""
 
-    def __init__(
-        self,
-        attach: Attach,
-        instance_id: str,
-        *,
-        holdings: Holdings,
-        connections: Connections,
-        nack_backoff: float,
-    ) -> None:
+    def __init__(self, attach: Attach, instance_id: str, *, holdings: Holdings, nack_backoff: float) -> None:
         """Serves streams that `attach` accepts.
 
         Args:
             attach: authenticates proxies and registers their streams.
             instance_id: names this control plane to proxies.
             holdings: gets all streams, and may let some go.
-            connections: on which streams come.
             nack_backoff: seconds after which a proxy is offered again what it refused; more after every refusal.
         """
         self._attach, self._instance_id, self._nack_backoff = attach, instance_id, nack_backoff
-        self._holdings, self._connections = holdings, connections
+        self._holdings = holdings
         self._conversations: set[Conversation[SotwRequest] | Conversation[DeltaRequest]] = set()
 
     @property
@@ -66,74 +53,58 @@ class AdsServer:
         """Number of accepted streams."""
         return len(self._conversations)
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        """The gRPC service, on raw bytes."""
-        return grpc.method_handlers_generic_handler(
-            SERVICE,
-            {
-                "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._sotw),
-                "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._delta),
-            },
-        )
+    def methods(self) -> Mapping[str, Handler]:
+        """Both variants of the protocol."""
+        return {
+            f"/{SERVICE}/StreamAggregatedResources": self._sotw,
+            f"/{SERVICE}/DeltaAggregatedResources": self._delta,
+        }
 
     def close(self) -> None:
         """Ends all streams: they never end by themselves, so a server that waits for them waits in vain."""
         for conversation in self._conversations:
             conversation.end(ShuttingDown("the control plane is shutting down"))
 
-    async def _sotw(self, requests: AsyncIterator[bytes], context: Context) -> None:
-        session = SotwSession(ENVOY, self._instance_id)
-        await self._answer(context, requests, session, read_sotw, delta=False)
+    async def _sotw(self, call: Call) -> None:
+        await self._answer(call, SotwSession(ENVOY, self._instance_id), read_sotw, delta=False)
 
-    async def _delta(self, requests: AsyncIterator[bytes], context: Context) -> None:
-        session = DeltaSession(ENVOY, self._instance_id)
-        await self._answer(context, requests, session, read_delta, delta=True)
+    async def _delta(self, call: Call) -> None:
+        await self._answer(call, DeltaSession(ENVOY, self._instance_id), read_delta, delta=True)
 
     async def _answer(
-        self,
-        context: Context,
-        requests: AsyncIterator[bytes],
-        session: Talker[R],
-        read: Callable[[bytes], Received[R]],
-        *,
-        delta: bool,
+        self, call: Call, session: Talker[R], read: Callable[[bytes], Received[R]], *, delta: bool
     ) -> None:
         """Serves a stream and ends it with the status that fits."""
         claimed = ""
         try:
-            data = await first_request(requests)
+            data = await first_request(aiter(call))
             if data is not None:
                 received = read(data)
                 claimed = received.node.id
-                await self._serve(context, received, requests, session, read, delta=delta)
-        except ShuttingDown as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-        except Crowded as error:
-            try:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            finally:
-                self._connections.hang_up(context.peer())
+                await self._serve(call, received, session, read, delta=delta)
+        except (ShuttingDown, Crowded) as error:
+            # On the same connection the proxy would come back to where it was.
+            raise CallEnded(Status.UNAVAILABLE, str(error), leave=True) from None
         except UrsaError as error:
-            log.warning("discovery stream ended", extra={"proxy": claimed, "peer": context.peer(), "error": error})
-            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            log.warning("discovery stream ended", extra={"proxy": claimed, "peer": call.peer, "error": error})
+            raise CallEnded(Status.UNKNOWN, str(error)) from None
 
     async def _serve(
         self,
-        context: Context,
+        call: Call,
         received: Received[R],
-        requests: AsyncIterator[bytes],
         session: Talker[R],
         read: Callable[[bytes], Received[R]],
         *,
         delta: bool,
     ) -> None:
         node = read_node(received.node)
-        proxy = await self._attach(node, authorization(context), delta=delta)
+        proxy = await self._attach(node, authorization(call), delta=delta)
         conversation = Conversation(node.id, proxy, session, read=read, nack_backoff=self._nack_backoff)
         self._conversations.add(conversation)
         held = self._holdings.add(node.id, lambda: conversation.end(Crowded()))
         try:
-            await conversation.run(received.request, requests, context.write)
+            await conversation.run(received.request, call)
         finally:
             self._conversations.discard(conversation)
             self._holdings.discard(held)

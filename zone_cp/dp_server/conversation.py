@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from ursa.discovery.messages import Acknowledged, DeltaRequest, Effect, Rejected, Send, SotwRequest
 from ursa.discovery.snapshot import Snapshot
 from ursa.errors import Conflict, ProtocolError, UrsaError
 from ursa.runtime.tasks import cancel_and_wait, spawn
+from zone_cp.dp_server.calls import Call
 from zone_cp.dp_server.proxy_stream import ProxyStream
 from zone_cp.dp_server.requests import Received
 
@@ -80,7 +81,7 @@ class Conversation(Generic[R]):
         if not self._ended.done():
             self._ended.set_exception(error)
 
-    async def run(self, first: R, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
+    async def run(self, first: R, call: Call) -> None:
         """Serves the stream until the proxy closes it.
 
         Raises:
@@ -88,8 +89,8 @@ class Conversation(Generic[R]):
         """
         self._apply(self._session.receive(first))
         tasks: tuple[asyncio.Task[None], ...] = (
-            spawn(self._receive(requests), f"requests of {self._node_id}"),
-            spawn(self._respond(write), f"responses to {self._node_id}"),
+            spawn(self._receive(call), f"requests of {self._node_id}"),
+            spawn(self._respond(call), f"responses to {self._node_id}"),
             spawn(self._follow(), f"snapshots for {self._node_id}"),
             spawn(self._give_way(), f"successor of {self._node_id}"),
         )
@@ -103,8 +104,8 @@ class Conversation(Generic[R]):
                 self._retrial.cancel()
             await cancel_and_wait(*tasks)
 
-    async def _receive(self, requests: AsyncIterator[bytes]) -> None:
-        async for data in requests:
+    async def _receive(self, call: Call) -> None:
+        async for data in call:
             received = self._read(data)
             claimed = received.node.id
             if claimed and claimed != self._node_id:
@@ -114,13 +115,13 @@ class Conversation(Generic[R]):
                 )
             self._apply(self._session.receive(received.request))
 
-    async def _respond(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+    async def _respond(self, call: Call) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._outbox:
                 send = self._outbox.popleft()
-                await write(send.data)
+                await call.write(send.data)
                 self._proxy.sent(send.type_url)
             if self._newest is not None and self._newest is not self._published:
                 self._published = self._newest

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import grpc
 from envoy.service.health.v3 import hds_pb2
 from google.protobuf.message import DecodeError
 
@@ -22,7 +21,7 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import Store, update
 from ursa.view.keyed import KeyedChanges
 from ursa.view.live import LiveView
-from zone_cp.dp_server.calls import authorization, first_request
+from zone_cp.dp_server.calls import Call, CallEnded, Handler, Status, authorization, first_request
 from zone_cp.dp_server.health import CheckDefaults, apply_report, read_report, specifier
 from zone_cp.dp_server.node import NodeInfo, read_node
 
@@ -69,31 +68,28 @@ class HealthDiscovery:
         """Ends all streams, which never end by themselves."""
         self._closing.set()
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        """The gRPC service."""
-        method = grpc.stream_stream_rpc_method_handler(
-            self._stream, response_serializer=hds_pb2.HealthCheckSpecifier.SerializeToString
-        )
-        return grpc.method_handlers_generic_handler(SERVICE, {"StreamHealthCheck": method})
+    def methods(self) -> Mapping[str, Handler]:
+        """The one method."""
+        return {f"/{SERVICE}/StreamHealthCheck": self._stream}
 
-    async def _stream(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+    async def _stream(self, call: Call) -> None:
         """Serves a stream and ends it with the status that fits."""
         try:
-            await self._serve(requests, context)
+            await self._serve(call)
         except UrsaError as error:
-            log.warning("health stream ended", extra={"peer": context.peer(), "error": error})
-            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            log.warning("health stream ended", extra={"peer": call.peer, "error": error})
+            raise CallEnded(Status.UNKNOWN, str(error)) from None
 
-    async def _serve(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
-        first = await first_request(requests)
+    async def _serve(self, call: Call) -> None:
+        first = await first_request(aiter(call))
         if first is None:
             return
         node = read_node(_read(first).health_check_request.node)
         key = ResourceKey("Dataplane", node.mesh, node.name)
-        self._authenticate.check(node, authorization(context), await self._registered(key))
+        self._authenticate.check(node, authorization(call), await self._registered(key))
         tasks = (
-            spawn(self._receive(key, requests), f"health reports of {node.id}"),
-            spawn(self._follow(key, node, context.write), f"health checks of {node.id}"),
+            spawn(self._receive(key, call), f"health reports of {node.id}"),
+            spawn(self._follow(key, node, call), f"health checks of {node.id}"),
             spawn(self._closing.wait(), "shutdown"),
         )
         try:
@@ -103,8 +99,8 @@ class HealthDiscovery:
         finally:
             await cancel_and_wait(*tasks)
 
-    async def _receive(self, key: ResourceKey, requests: AsyncIterator[bytes]) -> None:
-        async for data in requests:
+    async def _receive(self, key: ResourceKey, call: Call) -> None:
+        async for data in call:
             message = _read(data)
             if message.HasField("endpoint_health_response"):
                 await self._record(key, read_report(message.endpoint_health_response))
@@ -122,7 +118,7 @@ class HealthDiscovery:
         finally:
             watch.close()
 
-    async def _follow(self, key: ResourceKey, node: NodeInfo, send: Callable[..., Awaitable[None]]) -> None:
+    async def _follow(self, key: ResourceKey, node: NodeInfo, call: Call) -> None:
         """Sends the checks for the Dataplane whenever they change."""
         watch = self._changes.watch(key)
         sent: bytes | None = None
@@ -130,10 +126,9 @@ class HealthDiscovery:
             while True:
                 resource = self._live.current.get(*key)
                 if resource is not None:
-                    wanted = self._specifier(resource, node)
-                    data = wanted.SerializeToString(deterministic=True)
+                    data = self._specifier(resource, node).SerializeToString(deterministic=True)
                     if data != sent:
-                        await send(wanted)
+                        await call.write(data)
                         sent = data
                 await watch.next()
         finally:

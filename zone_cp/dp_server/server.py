@@ -1,43 +1,43 @@
-"""The dataplane server as a whole: the front, the gRPC server behind it and the HTTP server beside it."""
+"""The dataplane server as a whole: one TLS port for gRPC over HTTP/2 and for everything else over HTTP.
+
+What is spoken follows from the handshake. A client that knows only HTTP/2 gets it, because that is how gRPC's clients
+are; one that also knows HTTP/1.1, or says nothing, is an HTTP client and gets aiohttp.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import socket
-import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
 
-import grpc
 from aiohttp import web
 
 from ursa.errors import ConfigError
-from ursa.runtime.tls import ReloadedPair, grpc_credentials, server_context
+from ursa.runtime.tls import ReloadedPair, server_context
 from ursa.runtime.tls_rules import TlsRules
-from zone_cp.dp_server.connections import Connections
-from zone_cp.dp_server.front import Front
+from zone_cp.dp_server.calls import Handler, StreamService
+from zone_cp.dp_server.http2.events import Headers
+from zone_cp.dp_server.http2.protocol import Http2Protocol, Stream, StreamUser
+from zone_cp.dp_server.listener import Listener
+from zone_cp.dp_server.plain import PlainRequest
+from zone_cp.dp_server.rounds import Rounds
+from zone_cp.dp_server.rpc.call import RpcCall
+from zone_cp.dp_server.rpc.headers import read_request
+from zone_cp.dp_server.tls_transport import TlsTransport
 
 log = logging.getLogger(__name__)
 
-KEEPALIVE = 15_000
-"""Milliseconds between pings to a silent proxy, and until it must have answered (`spec/dataplane.md` §4.1)."""
+KEEPALIVE = 15.0
+"""Seconds between pings to a silent proxy, and until it must have answered (`spec/dataplane.md` §4.1)."""
 
-OPTIONS = (
-    ("grpc.keepalive_time_ms", KEEPALIVE),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE),
-    ("grpc.keepalive_permit_without_calls", 1),
-    # Proxies ping every 10 s; by default that counts as an attack.
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.max_concurrent_streams", 1_000_000),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.so_reuseport", 0),
-)
+LINGER = 1.0
+"""Seconds that clients have at the end to take what was written."""
+
+ALPN = ("http/1.1", "h2")
+"""In order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,6 @@ class DpServerSettings:
     graceful_shutdown_timeout: float = 10.0
 
 
-class StreamService(Protocol):
-    """A gRPC service whose streams last as long as proxies are connected."""
-
-    def handler(self) -> grpc.GenericRpcHandler:
-        """What the gRPC server calls."""
-
-    def close(self) -> None:
-        """Ends all streams."""
-
-
 class DpServer:
     """Listens for proxies."""
 
@@ -71,24 +61,25 @@ class DpServer:
         *,
         streams: Sequence[StreamService],
         http: web.Application,
-        connections: Connections,
     ) -> None:
         """Nothing listens before `start`.
 
         Args:
             settings: where and how to listen.
-            pair: certificate of both servers.
+            pair: certificate.
             streams: the gRPC services.
             http: what answers requests that are not gRPC.
-            connections: gets those of the gRPC services.
         """
-        self._settings, self._pair, self._streams = settings, pair, streams
-        self._context = server_context(pair, replace(settings.tls, alpn=("http/1.1",)))
+        self._settings, self._streams = settings, streams
+        self._context = server_context(pair, replace(settings.tls, alpn=ALPN))
         self._runner = web.AppRunner(http, access_log=None, handle_signals=False)
-        self._front = Front(self._serve_grpc, self._serve_http, timeout=settings.read_header_timeout)
-        self._grpc: grpc.aio.Server | None = None
-        self._socket_dir: Path | None = None
-        self._connections = connections
+        self._listener = Listener(self._serve)
+        self._handshakes: Rounds[TlsTransport] = Rounds(settings.read_header_timeout, TlsTransport.abort)
+        self._connections: Rounds[TlsTransport] = Rounds(KEEPALIVE, _look)
+        self._proxies: set[Http2Protocol] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._methods: dict[str, Handler] = {}
+        self._gone = asyncio.Event()
 
     async def run(self) -> None:
         """Serves until cancelled: a component of a control plane."""
@@ -104,15 +95,10 @@ class DpServer:
         Raises:
             ConfigError: the port is taken.
         """
-        # A directory of our own, so that nobody else gets at the socket.
-        self._socket_dir = Path(tempfile.mkdtemp(prefix="ursa-dp-"))
-        self._grpc = grpc.aio.server(options=OPTIONS)
-        self._grpc.add_generic_rpc_handlers([service.handler() for service in self._streams])
-        self._grpc.add_secure_port(f"unix:{self._socket}", grpc_credentials(self._pair))
-        await self._grpc.start()
+        self._methods = {path: handler for service in self._streams for path, handler in service.methods().items()}
         await self._runner.setup()
         try:
-            port = self._front.start(self._settings.host, self._settings.port)
+            port = self._listener.start(self._settings.host, self._settings.port)
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
             raise ConfigError(f"cannot listen on {where} for proxies: {(error.strerror or '').lower()}") from None
@@ -121,31 +107,81 @@ class DpServer:
 
     async def close(self, grace: float = 10.0) -> None:
         """Accepts nothing new, ends the streams, and gives running requests that many seconds to finish."""
-        await self._front.close()
+        self._listener.close()
+        for connection in list(self._proxies):
+            connection.leave()
         for service in self._streams:
             service.close()
-        if self._grpc is not None:
-            await self._grpc.stop(grace)
-        self._connections.close()
+        if self._calls:
+            _, late = await asyncio.wait(self._calls, timeout=grace)
+            for call in late:
+                call.cancel()
+            if late:
+                await asyncio.wait(late)
         await self._runner.cleanup()
-        if self._socket_dir is not None:
-            await asyncio.to_thread(shutil.rmtree, self._socket_dir, ignore_errors=True)
+        await self._let_go()
 
-    @property
-    def _socket(self) -> Path:
-        assert self._socket_dir is not None  # set by start
-        return self._socket_dir / "grpc.sock"
+    async def _let_go(self) -> None:
+        """Connections close by themselves when their last stream has ended; those that cannot are cut."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while self._handshakes or self._connections:
+                    self._gone.clear()
+                    await self._gone.wait()
+        for transport in (*self._handshakes, *self._connections):
+            transport.abort()
+        await asyncio.sleep(0)
 
-    async def _serve_grpc(self, connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # A peer that died does not answer the end of the connection either, which would keep the splice open.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * KEEPALIVE)
-        await self._connections.join(connection, self._socket)
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                # A peer that died does not answer the end of the connection either.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(2000 * KEEPALIVE))
+            wrapped = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            transport = TlsTransport(wrapped, self._choose, on_open=self._opened, on_lost=self._lost)
+        except OSError as error:
+            # It is gone already, as the connections of port scans and load balancers' probes are.
+            log.debug("connection to the dataplane server dropped", extra={"error": str(error) or type(error).__name__})
+            connection.close()
+            return
+        self._handshakes.add(transport)
 
-    async def _serve_http(self, connection: socket.socket) -> None:
+    def _choose(self, agreed: str | None) -> asyncio.BaseProtocol:
+        if agreed == "h2":
+            proxy = Http2Protocol(self._accept, self._proxies.discard)
+            self._proxies.add(proxy)
+            return proxy
         server = self._runner.server
         assert server is not None  # made by setup
-        await asyncio.get_running_loop().connect_accepted_socket(
-            server, connection, ssl=self._context, ssl_handshake_timeout=self._settings.read_header_timeout
-        )
+        return server()
+
+    def _opened(self, transport: TlsTransport) -> None:
+        self._handshakes.discard(transport)
+        self._connections.add(transport)
+
+    def _lost(self, transport: TlsTransport) -> None:
+        self._handshakes.discard(transport)
+        self._connections.discard(transport)
+        self._gone.set()
+
+    def _accept(self, stream: Stream, headers: Headers) -> StreamUser:
+        request = read_request(headers)
+        if not request.is_grpc:
+            server = self._runner.server
+            assert server is not None  # made by setup
+            return PlainRequest(stream, request, server())
+        call = RpcCall(stream, request)
+        call.start(self._methods.get(request.path))
+        if call.task is not None:
+            self._calls.add(call.task)
+            call.task.add_done_callback(self._calls.discard)
+        return call
+
+
+def _look(transport: TlsTransport) -> None:
+    """Finds out after an interval whether somebody is still there."""
+    if transport.is_closing():
+        transport.abort()
+    elif isinstance(protocol := transport.get_protocol(), Http2Protocol):
+        protocol.look()

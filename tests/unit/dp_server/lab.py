@@ -16,7 +16,6 @@ from ursa.errors import Unauthenticated
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.tls import ReloadedPair, ensure_self_signed
 from zone_cp.dp_server.ads import SERVICE, AdsServer
-from zone_cp.dp_server.connections import Connections
 from zone_cp.dp_server.node import NodeInfo
 from zone_cp.dp_server.server import DpServer, DpServerSettings
 
@@ -69,13 +68,13 @@ class Lab:
         self.snapshot = snapshot_of(CLUSTER, backend=b"one")
         self.proxies: list[FakeProxy] = []
         self.files = ensure_self_signed(folder, SystemClock())
-        self.holdings, connections = Holdings(), Connections()
-        self.ads = AdsServer(self.attach, "cp-1", holdings=self.holdings, connections=connections, nack_backoff=0.1)
+        self.holdings = Holdings()
+        self.ads = AdsServer(self.attach, "cp-1", holdings=self.holdings, nack_backoff=0.1)
         settings = DpServerSettings(host="127.0.0.1", port=0, read_header_timeout=0.5)
         http = web.Application()
         http.router.add_post("/bootstrap", self.bootstrap)
         pair = ReloadedPair(self.files)
-        self.server = DpServer(settings, pair, streams=[self.ads], http=http, connections=connections)
+        self.server = DpServer(settings, pair, streams=[self.ads], http=http)
         self.port = 0
 
     async def bootstrap(self, request: web.Request) -> web.Response:
