@@ -30,9 +30,6 @@ from zone_cp.dp_server.tls_transport import TlsTransport
 
 log = logging.getLogger(__name__)
 
-KEEPALIVE = 15.0
-"""Seconds between pings to a silent proxy, and until it must have answered (`spec/dataplane.md` §4.1)."""
-
 LINGER = 1.0
 """Seconds that clients have at the end to take what was written."""
 
@@ -42,13 +39,18 @@ ALPN = ("http/1.1", "h2")
 
 @dataclass(frozen=True, slots=True)
 class DpServerSettings:
-    """Settings `dpServer.*` that concern the transport; durations in seconds. An empty host means all addresses."""
+    """Settings `dpServer.*` that concern the transport; durations in seconds. An empty host means all addresses.
+
+    Attributes:
+        keepalive: between pings to a silent proxy, and until it must have answered (`spec/dataplane.md` §4.1).
+    """
 
     host: str = ""
     port: int = 5678
     tls: TlsRules = field(default_factory=TlsRules)
     read_header_timeout: float = 5.0
     graceful_shutdown_timeout: float = 10.0
+    keepalive: float = 15.0
 
 
 class DpServer:
@@ -75,7 +77,7 @@ class DpServer:
         self._runner = web.AppRunner(http, access_log=None, handle_signals=False)
         self._listener = Listener(self._serve)
         self._handshakes: Rounds[TlsTransport] = Rounds(settings.read_header_timeout, TlsTransport.abort)
-        self._connections: Rounds[TlsTransport] = Rounds(KEEPALIVE, _look)
+        self._connections: Rounds[TlsTransport] = Rounds(settings.keepalive, _look)
         self._proxies: set[Http2Protocol] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._methods: dict[str, Handler] = {}
@@ -137,7 +139,7 @@ class DpServer:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 # A peer that died does not answer the end of the connection either.
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(2000 * KEEPALIVE))
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(2000 * self._settings.keepalive))
             wrapped = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             transport = TlsTransport(wrapped, self._choose, on_open=self._opened, on_lost=self._lost)
         except OSError as error:

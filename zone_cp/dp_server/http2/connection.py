@@ -59,7 +59,7 @@ class Limits:
 
     announced: int = 1_000_000
     streams: int = 1_024
-    stream_window: int = 65_535
+    stream_window: int = frames.INITIAL_WINDOW
     window: int = 1024 * 1024
     held: int = 16 * 1024 * 1024
 
@@ -93,7 +93,7 @@ class Connection:
         self._out = Outbound(self._budget)
         self._h2 = _state_machine(self._limits)
         self._window, self._owed, self._held = self._limits.window, 0, 0
-        self._initial_window = 65_535
+        self._initial_window = frames.INITIAL_WINDOW
         self._streams: dict[int, _Stream] = {}
         self._newest = 0
         self._rest = b""
@@ -101,7 +101,8 @@ class Connection:
         self._events: list[Event] = []
         self._drained: list[int] = []
         self._h2.initiate_connection()
-        self._h2.increment_flow_control_window(self._limits.window - 65_535)
+        if self._limits.window > frames.INITIAL_WINDOW:
+            self._h2.increment_flow_control_window(self._limits.window - frames.INITIAL_WINDOW)
         self._relay()
 
     @property

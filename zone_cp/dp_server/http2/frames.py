@@ -9,6 +9,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER = Struct(">BHBBI")
 """Length in two parts, kind, flags, stream."""
 STREAM_BITS = 0x7FFF_FFFF
+INITIAL_WINDOW = 65_535
 MAX_WINDOW = 0x7FFF_FFFF
 MAX_FRAME = 16_384
 """Largest payload that a peer may send to us: the initial value, which is never raised."""

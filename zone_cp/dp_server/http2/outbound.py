@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from zone_cp.dp_server.http2.budget import Budget
 from zone_cp.dp_server.http2.events import Headers
-from zone_cp.dp_server.http2.frames import MAX_FRAME, Kind, frame_header
+from zone_cp.dp_server.http2.frames import INITIAL_WINDOW, MAX_FRAME, Kind, frame_header
 
 ROOM = 64 * 1024
 """Bytes that wait for the transport at most, apart from answers to a peer's own frames."""
@@ -40,7 +40,7 @@ class Outbound:
         self._budget = budget
         self._out: list[bytes | memoryview] = []
         self.size = 0
-        self.window = 65_535
+        self.window = INITIAL_WINDOW
         self.max_frame = MAX_FRAME
         self._turns: dict[int, OutboundStream] = {}
 
