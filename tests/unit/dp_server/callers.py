@@ -138,7 +138,7 @@ class RawClient:
         async with asyncio.timeout(10):
             while True:
                 for event in self.seen:
-                    if isinstance(event, kind) and getattr(event, "stream_id", 0) in (0, stream or event.stream_id):
+                    if isinstance(event, kind) and (not stream or getattr(event, "stream_id", 0) == stream):
                         return event
                 await self.step()
 

@@ -140,7 +140,7 @@ class Connection:
         if found is None or self._broken:
             return True
         self._out.queue(found.out, *pieces)
-        self.fill()
+        self._fill()
         return not found.out.waiting
 
     def drained(self) -> list[int]:
@@ -205,7 +205,7 @@ class Connection:
         """Whether there are bytes to write."""
         return self._out.size > 0
 
-    def fill(self) -> None:
+    def _fill(self) -> None:
         """Makes outgoing bytes of what waits, as far as there is room."""
         for out in self._out.fill():
             self._drained.append(out.id)
@@ -213,7 +213,8 @@ class Connection:
                 self._end(found)
 
     def take(self) -> bytes:
-        """The bytes to write next."""
+        """The bytes to write next, some of all that may be sent; empty when there is nothing more for now."""
+        self._fill()
         return self._out.take()
 
     def _read(self, data: bytes, now: float) -> None:

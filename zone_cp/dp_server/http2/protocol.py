@@ -47,10 +47,11 @@ Accept: TypeAlias = Callable[["Stream", Headers], StreamUser]
 class Stream:
     """A stream, for who serves it. All methods may be called at any time; on a stream that is over they do nothing."""
 
-    __slots__ = ("_connection", "_id", "_protocol")
+    __slots__ = ("_connection", "_id", "_protocol", "over")
 
     def __init__(self, protocol: Http2Protocol, connection: Connection, number: int) -> None:
         self._protocol, self._connection, self._id = protocol, connection, number
+        self.over = False
 
     @property
     def peer(self) -> str:
@@ -74,12 +75,14 @@ class Stream:
 
     def finish(self, headers: Headers | None = None) -> None:
         """Ends the response."""
+        self.over = True
         self._protocol.forget(self._id)
         self._connection.finish(self._id, headers)
         self._protocol.flush_soon()
 
     def reset(self, code: Code) -> None:
         """Gives the stream up."""
+        self.over = True
         self._protocol.forget(self._id)
         self._connection.reset(self._id, code)
         self._protocol.flush_soon()
@@ -188,8 +191,10 @@ class Http2Protocol(asyncio.Protocol):
             if (user := self._users.get(event.stream)) is not None:
                 user.received(event.data, event.size)
         elif isinstance(event, Requested):
-            user = self._accept(Stream(self, self._connection, event.stream), event.headers)
-            self._users[event.stream] = user
+            stream = Stream(self, self._connection, event.stream)
+            user = self._accept(stream, event.headers)
+            if not stream.over:
+                self._users[event.stream] = user
         elif isinstance(event, Ended):
             if (user := self._users.get(event.stream)) is not None:
                 user.ended()
@@ -210,7 +215,6 @@ class Http2Protocol(asyncio.Protocol):
             return
         while not self._paused and (data := self._connection.take()):
             self._transport.write(data)
-            self._connection.fill()
         for number in self._connection.drained():
             if (user := self._users.get(number)) is not None:
                 user.drained()

@@ -58,7 +58,6 @@ class Peer:
             told += self.server.receive(up, self.now) if up else []
             down = self.server.take()
             self.seen += self.client.receive_data(down) if down else []
-            self.server.fill()
             if not up and not down:
                 self.told += told
                 return told

@@ -154,7 +154,6 @@ def test_streams_take_turns() -> None:
     order = []
     while data := peer.server.take():
         order += [stream for kind, _, stream, _ in sent_frames(data) if kind == Kind.DATA]
-        peer.server.fill()
     assert order.count(1) == order.count(3)
     # The first one was alone until the other came.
     assert order[8:24] in ([1, 3] * 8, [3, 1] * 8)
