@@ -128,7 +128,7 @@ async def test_metadata_and_peer(server: Server) -> None:
         )
         token, peer = answer.decode().split()
         assert token == "token"
-        assert peer.startswith("127.0.0.1:")
+        assert peer.startswith("ipv4:127.0.0.1:")
 
 
 async def test_a_deadline_ends_the_call_on_both_sides(server: Server) -> None:

@@ -18,6 +18,7 @@ from tests.unit.dp_server.http2.peer import sent_frames
 from ursa.errors import ConfigError
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.tls import ensure_self_signed
+from ursa.runtime.tls_rules import TlsRules
 from zone_cp.dp_server.http2 import frames
 from zone_cp.dp_server.http2.frames import Code, Kind
 from zone_cp.dp_server.rpc.messages import prefix
@@ -250,14 +251,14 @@ async def test_a_new_certificate_is_served_and_open_connections_stay(server: Ser
 
 async def test_versions_and_ciphers_of_tls(tmp_path: Path) -> None:
     cipher = "ECDHE-RSA-AES256-GCM-SHA384"
-    settings = DpServerSettings(tls_max_version="TLSv1_2", tls_cipher_suites=(cipher,))
+    settings = DpServerSettings(tls=TlsRules(max_version="TLSv1_2", ciphers=(cipher,)))
     async with serving(tmp_path, settings) as server, raw_client(server) as client:
         tls = client.writer.get_extra_info("ssl_object")
         assert (tls.version(), tls.cipher()[0]) == ("TLSv1.2", cipher)
         call(client, "echo", body=message(b"x"))
         await client.until(h2.events.StreamEnded)
     with pytest.raises(ConfigError):
-        async with serving(tmp_path, DpServerSettings(tls_min_version="SSLv3")):
+        async with serving(tmp_path, DpServerSettings(tls=TlsRules(min_version="SSLv3"))):
             pass
 
 

@@ -122,7 +122,7 @@ class Http2Protocol(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         address = transport.get_extra_info("peername")
-        self.peer = f"{address[0]}:{address[1]}" if address else ""
+        self.peer = _name(address) if address else ""
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -220,3 +220,9 @@ class Http2Protocol(asyncio.Protocol):
                 user.drained()
         if self._ends or (self._connection.leaving and not self._connection.streams):
             self._transport.close()
+
+
+def _name(address: tuple[str, int]) -> str:
+    """An address as gRPC writes it, so that all logs write it alike."""
+    host, port = address[0].removeprefix("::ffff:"), address[1]
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
