@@ -56,7 +56,7 @@ class Pair:
         for replica in self.replicas:
             alive = replica.process is not None and replica.process.returncode is None
             text = await replica.metrics() if alive else ""
-            found = re.search(r"^ursa_streams_served (\S+)$", text, re.MULTILINE)
+            found = re.search(r"^ursa_streams_served(?:{[^}]*})? (\S+)$", text, re.MULTILINE)
             counts.append(int(float(found[1])) if found else 0)
         return counts
 
@@ -72,7 +72,10 @@ class Pair:
     async def moved(self) -> int:
         """How many streams both let go for the other."""
         texts = [await replica.metrics() for replica in self.replicas]
-        return sum(int(float(re.findall(r"^ursa_streams_moved_total (\S+)$", text, re.MULTILINE)[0])) for text in texts)
+        return sum(
+            int(float(re.findall(r"^ursa_streams_moved_total(?:{[^}]*})? (\S+)$", text, re.MULTILINE)[0]))
+            for text in texts
+        )
 
 
 @pytest.fixture
