@@ -14,7 +14,7 @@ from tests.servers.etcd import Etcd
 from ursa.errors import Unavailable
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
-from ursa.store.contract import Batch, Compacted, Create, TooLarge, create
+from ursa.store.contract import Batch, Compacted, Create, TooLarge, create, update
 from ursa.store.etcd import EtcdStore
 from ursa.store.etcd_client import EtcdAccess
 
@@ -112,6 +112,53 @@ async def test_users_and_tokens_that_run_out(tmp_path: Path) -> None:
             assert "secret" not in str(refusal.value)
             await refused.close()
     finally:
+        await etcd.kill()
+
+
+async def test_users_that_change_while_we_are_connected(tmp_path: Path) -> None:
+    etcd = Etcd(tmp_path, flags=("--user=root:secret",))
+    await etcd.start()
+    try:
+        for command in (("user", "add", "root:secret"), ("user", "grant-role", "root", "root"), ("auth", "enable")):
+            await etcd.ctl("--user=", *command)
+        store = EtcdStore(EtcdAccess(etcd.endpoints, user="root", password="secret", timeout=3), SystemClock())
+        await store.open()
+        first = await create(store, timeout("x"))
+        watching = asyncio.create_task(take(store, first.version, 2))
+        await etcd.ctl("user", "add", "another:password")
+        await create(store, timeout("y"))
+        await etcd.ctl("user", "delete", "another")
+        await create(store, timeout("z"))
+        assert names(await watching) == ["y", "z"]
+        await store.close()
+    finally:
+        await etcd.kill()
+
+
+async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_path: Path) -> None:
+    etcd = Etcd(tmp_path, extra=("--quota-backend-bytes", str(4 << 20)))
+    await etcd.start()
+    store = EtcdStore(EtcdAccess(etcd.endpoints, timeout=3), SystemClock())
+    await store.open()
+    try:
+        stored = await create(store, Resource("Secret", "default", "s"))
+        with pytest.raises(Unavailable, match="space exceeded"):
+            for number in range(60):
+                # What fills it is history: the same secret, over and over.
+                stored = await update(store, stored.with_spec({"data": f"{number % 10}" * 150_000}))
+        late = EtcdStore(EtcdAccess(etcd.endpoints, timeout=3), SystemClock())
+        await late.open()
+        for one in (store, late):
+            assert await one.get(stored.key) == stored
+            assert (await one.list("Secret")).items == (await one.contents()).resources == (stored,)
+        await late.close()
+        await etcd.ctl("compact", str(await store.revision()))
+        await etcd.ctl("defrag")
+        await etcd.ctl("alarm", "disarm")
+        assert (await store.contents()).resources == (stored,)
+        await create(store, timeout("after"))
+    finally:
+        await store.close()
         await etcd.kill()
 
 

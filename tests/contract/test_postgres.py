@@ -160,7 +160,7 @@ async def storm(store: PostgresStore, server: Postgres, database: str) -> int:
         ({"max_connections": 8, "max_idle": -1, "min_connections": 2}, 8, range(1, 3)),
         ({"max_connections": 5, "idle": 0.5}, 5, range(1)),
         ({"max_connections": 5, "lifetime": 0.0, "lifetime_jitter": 0.0}, 5, range(1)),
-        ({"max_connections": 0}, 50, range(2, 51)),
+        ({"max_connections": 0}, 200, range(2, 60)),
     ],
 )
 async def test_the_pool_keeps_its_bounds(
@@ -200,3 +200,46 @@ async def test_a_wrong_password_does_not_show(postgres_server: Postgres) -> None
         await store.open()
     assert "not-this-one" not in str(refusal.value)
     await store.close()
+
+
+async def test_a_server_that_takes_no_writes_is_unavailable_until_it_does(postgres_server: Postgres) -> None:
+    where = replace(access(postgres_server, "standby"), connection_timeout=1.0)
+    store = PostgresStore(where, SystemClock())
+    await store.open()
+    try:
+        first = await create(store, timeout("before"))
+        postgres_server.psql('ALTER DATABASE "standby" SET default_transaction_read_only = on')
+        postgres_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'standby'")
+        await asyncio.sleep(0.2)
+        with pytest.raises(Unavailable, match="read-only transaction"):
+            await create(store, timeout("never"))
+        assert await store.get(first.key) == first
+        postgres_server.psql('ALTER DATABASE "standby" SET default_transaction_read_only = off')
+        postgres_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'standby'")
+        await asyncio.sleep(0.2)
+        await create(store, timeout("after"))
+        assert names(await take(store, first.version, 1)) == ["after"]
+    finally:
+        await store.close()
+
+
+async def test_a_listener_that_is_cut_off_listens_again(postgres_server: Postgres) -> None:
+    where = access(postgres_server, "deaf")
+    store, other = PostgresStore(where, SystemClock()), PostgresStore(where, SystemClock())
+    await store.open()
+    await other.open()
+    listeners = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'deaf' AND query LIKE 'LISTEN%'"
+    try:
+        last = await create(other, timeout("t0"))
+        for number in range(1, 4):
+            watching = asyncio.create_task(take(store, last.version, 1))
+            await reached(lambda: int(postgres_server.ask(listeners)) == 2)
+            postgres_server.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'deaf' AND query LIKE 'LISTEN%'"
+            )
+            # While nobody listens: the one that listens anew has to look by itself.
+            last = await create(other, timeout(f"t{number}"))
+            assert names(await watching) == [f"t{number}"]
+    finally:
+        await store.close()
+        await other.close()

@@ -91,3 +91,45 @@ async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: R
         await take(store, lost.version, 1)
     await other.close()
     await store.close()
+
+
+async def test_a_server_that_became_a_replica_is_unavailable_until_it_leads_again(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    await server.start()
+    store = RedisStore(RedisAccess("127.0.0.1", server.port, timeout=1), SystemClock())
+    await store.open()
+    try:
+        first = await create(store, timeout("before"))
+        # Of a master that is not there: it keeps what it has and takes no writes.
+        server.cli("REPLICAOF", "127.0.0.1", str(free_port()))
+        with pytest.raises(Unavailable, match="read only replica"):
+            await create(store, timeout("never"))
+        assert await store.get(first.key) == first
+        server.cli("REPLICAOF", "NO", "ONE")
+        after = await create(store, timeout("after"))
+        assert sorted(r.name for r in (await store.contents()).resources) == ["after", "before"]
+        assert (await take(store, first.version, 1))[0].changes[0].after == after
+    finally:
+        await store.close()
+        await server.kill()
+
+
+async def test_a_server_without_memory_refuses_writes_in_words_and_goes_on_with_room(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, ("--maxmemory-policy", "noeviction"))
+    await server.start()
+    store = RedisStore(RedisAccess("127.0.0.1", server.port, timeout=1), SystemClock())
+    await store.open()
+    try:
+        first = await create(store, timeout("before"))
+        server.cli("CONFIG", "SET", "maxmemory", "1mb")
+        with pytest.raises(Unavailable, match="used memory"):
+            await create(store, timeout("never"))
+        revision = await store.revision()
+        assert (await store.contents()).resources == (first,)
+        server.cli("CONFIG", "SET", "maxmemory", "0")
+        after = await create(store, timeout("after"))
+        assert (await take(store, revision, 1))[0].changes[0].after == after
+        assert {r.name for r in (await store.contents()).resources} == {"before", "after"}
+    finally:
+        await store.close()
+        await server.kill()

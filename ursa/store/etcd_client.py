@@ -4,14 +4,16 @@ Written because the Python clients that exist know one endpoint only (aetcd), do
 everything else here needs (etcd3), or go through the JSON gateway, whose watches are slow (etcd3gw). What an engine
 needs of etcd is eight calls, so the client is smaller than the code that would have to live around another one.
 
-One channel per endpoint; all calls go to one of them until it fails, then to the next. Repeating a call is safe because
-the only calls that change resources are transactions with a comparison on every key they touch: the second time the
-comparison fails. `Answer.repeated` tells the engine to find out in that case.
+One channel per endpoint, made anew when the files of its certificates have changed; all calls go to one of them until
+it fails, then to the next. Repeating a call is safe because the only calls that change resources are transactions with
+a comparison on every key they touch: the second time the comparison fails. `Answer.repeated` tells the engine to find
+out in that case.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +27,19 @@ from ursa.runtime.clock import Clock
 from ursa.store.contract import Compacted, TooLarge
 from ursa.wire import etcd_pb2 as pb
 
+log = logging.getLogger(__name__)
+
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 
 _ELSEWHERE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
 """Failures of one endpoint; another one may do better."""
+
+_OTHER_USERS = "revision of auth store is old"
+"""What etcd says to a token from before somebody changed users or roles."""
+
+Files = tuple[bytes | None, bytes | None, bytes | None]
+"""Authorities, key and certificate, as read from their files."""
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -68,6 +78,10 @@ WATCH: Method[pb.WatchRequest, pb.WatchResponse] = Method("/etcdserverpb.Watch/W
 _AUTHENTICATE: Method[pb.AuthenticateRequest, pb.AuthenticateResponse] = Method(
     "/etcdserverpb.Auth/Authenticate", pb.AuthenticateResponse
 )
+
+
+class NoSpace(Unavailable):
+    """etcd has reached its quota: it refuses every transaction, even one that only reads; nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,8 @@ class EtcdClient:
     def __init__(self, access: EtcdAccess, clock: Clock) -> None:
         self._access, self._clock = access, clock
         self._channels: dict[int, grpc.aio.Channel] = {}
+        self._files: Files = (None, None, None)
+        self._retired: list[grpc.aio.Channel] = []
         self._current = int(clock.uniform(0, len(access.endpoints))) % len(access.endpoints)
         self._token = ""
         self._closed = False
@@ -118,8 +134,8 @@ class EtcdClient:
     async def close(self) -> None:
         """Ends all calls."""
         self._closed = True
-        channels, self._channels = self._channels, {}
-        for channel in channels.values():
+        channels, self._channels = [*self._channels.values(), *self._retired], {}
+        for channel in channels:
             await channel.close()
 
     async def call(self, method: Method[Q, A], request: Q) -> A:
@@ -130,7 +146,7 @@ class EtcdClient:
         """The answer of the first endpoint that has one.
 
         Raises:
-            Unavailable: none had one in time, or etcd refuses.
+            Unavailable: none had one in time, or etcd refuses (`NoSpace`).
             TooLarge: etcd finds the request too large.
             Compacted: the revision asked for is gone, or yet to come.
         """
@@ -190,9 +206,8 @@ class EtcdClient:
         if endpoint not in self._channels:
             address = self._access.endpoints[endpoint]
             if self._access.tls:
-                credentials = grpc.ssl_channel_credentials(
-                    _read(self._access.ca), _read(self._access.key), _read(self._access.cert)
-                )
+                self._files = self._read_files()
+                credentials = grpc.ssl_channel_credentials(*self._files)
                 self._channels[endpoint] = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
             else:
                 self._channels[endpoint] = grpc.aio.insecure_channel(address, options=_OPTIONS)
@@ -214,13 +229,30 @@ class EtcdClient:
     def _is_passing(self, error: grpc.aio.AioRpcError, endpoint: int) -> bool:
         """Whether another attempt may succeed, and prepares it: another endpoint, another token."""
         if error.code() in _ELSEWHERE:
+            self._renew_channels()
             if self._current == endpoint:
                 self._current = (endpoint + 1) % len(self._access.endpoints)
             return True
-        if self._token and error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        stale = error.code() is grpc.StatusCode.UNAUTHENTICATED or _OTHER_USERS in (error.details() or "")
+        if self._token and stale:
             self._token = ""
             return True
         return False
+
+    def _renew_channels(self) -> None:
+        """Lets new connections use the certificates that the files hold now: a channel keeps those it began with."""
+        try:
+            if not self._access.tls or self._read_files() == self._files:
+                return
+        except ConfigError as error:
+            log.info("certificates of etcd cannot be read now", extra={"error": str(error)})
+            return
+        # Streams that still run on the old ones may go on until they end.
+        self._retired += self._channels.values()
+        self._channels.clear()
+
+    def _read_files(self) -> Files:
+        return _read(self._access.ca), _read(self._access.key), _read(self._access.cert)
 
     def _translated(self, error: grpc.aio.AioRpcError) -> Exception:
         text = error.details() or error.code().name.lower()
@@ -228,6 +260,8 @@ class EtcdClient:
             return TooLarge(f"etcd: {text}")
         if error.code() is grpc.StatusCode.OUT_OF_RANGE:
             return Compacted(f"etcd: {text}")
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "space exceeded" in text:
+            return NoSpace(f"etcd: {text}; compact and defragment it, or raise its quota, then disarm its alarm")
         return Unavailable(f"etcd at {', '.join(self._access.endpoints)}: {text}")
 
 

@@ -13,7 +13,7 @@ from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
 from ursa.store.blob import unpack
 from ursa.store.contract import Lease, Stored
-from ursa.store.etcd_client import RANGE, TXN, EtcdClient
+from ursa.store.etcd_client import RANGE, TXN, EtcdClient, NoSpace
 from ursa.store.etcd_keys import Keys, flat, nested
 from ursa.wire import etcd_pb2 as pb
 
@@ -46,13 +46,16 @@ class EtcdReads:
 
     async def open(self, clock: Clock) -> None:
         """Learns the identity of the store, or gives it one."""
-        created = op.put(self._keys.identity, clock.new_id().encode())
-        request = pb.TxnRequest(
-            compare=[op.same_origin(self._keys.identity, 0)],
-            success=[created, op.put(self._keys.head, b"")],
-        )
-        await self._client.call(TXN, request)
-        found = (await self._client.call(RANGE, pb.RangeRequest(key=self._keys.identity))).kvs
+        look = pb.RangeRequest(key=self._keys.identity)
+        found = (await self._client.call(RANGE, look)).kvs
+        if not found:
+            created = op.put(self._keys.identity, clock.new_id().encode())
+            request = pb.TxnRequest(
+                compare=[op.same_origin(self._keys.identity, 0)],
+                success=[created, op.put(self._keys.head, b"")],
+            )
+            await self._client.call(TXN, request)
+            found = (await self._client.call(RANGE, look)).kvs
         if not found:
             raise Unavailable("etcd: the identity of the store is gone again")
         self._identity = found[0].value, found[0].create_revision
@@ -67,15 +70,32 @@ class EtcdReads:
         """Reads at one revision, which comes with it; raises Unavailable when it is another store by now."""
         if self._identity is None:
             raise Unavailable("the store is not open")
-        request = pb.TxnRequest(success=[op.get(self._keys.identity), *nested(operations)])
-        answer = await self._client.call(TXN, request)
-        identity, *found = (response.response_range for response in flat(answer.responses))
+        try:
+            request = pb.TxnRequest(success=[op.get(self._keys.identity), *nested(operations)])
+            answer = await self._client.call(TXN, request)
+            revision = answer.header.revision
+            identity, *found = (response.response_range for response in flat(answer.responses))
+        except NoSpace:
+            revision, identity, found = await self._read_singly(operations)
         if not identity.kvs or (identity.kvs[0].value, identity.kvs[0].create_revision) != self._identity:
             raise Unavailable(
                 "etcd holds another store than before, its contents were lost or replaced; "
                 "restart this control plane if that was intended"
             )
-        return answer.header.revision, found
+        return revision, found
+
+    async def _read_singly(
+        self, operations: Sequence[pb.RequestOp]
+    ) -> tuple[int, pb.RangeResponse, list[pb.RangeResponse]]:
+        """The same in single steps at one revision, for a server that is full."""
+        identity = await self._client.call(RANGE, pb.RangeRequest(key=self._keys.identity))
+        revision = identity.header.revision
+        found = []
+        for operation in operations:
+            request = operation.request_range
+            request.revision = request.revision or revision
+            found.append(await self._client.call(RANGE, request))
+        return revision, identity, found
 
     async def see(self, keys: Sequence[ResourceKey], fences: Sequence[Lease] = ()) -> Seen:
         """What is at these keys, and which of the leases are no longer held."""

@@ -20,7 +20,7 @@ from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
 from ursa.store.blob import pack_changes
 from ursa.store.contract import MAX_BYTES, Batch, Create, Fenced, Lease
-from ursa.store.etcd_client import TXN, EtcdClient
+from ursa.store.etcd_client import TXN, EtcdClient, NoSpace
 from ursa.store.etcd_keys import BESIDE, COMPARED, Keys, nested
 from ursa.store.etcd_reads import EtcdReads, Seen
 from ursa.store.group_writer import Request
@@ -109,6 +109,8 @@ class EtcdWrites:
         )
         try:
             answer = await self._client.ask(TXN, request)
+        except NoSpace:
+            raise
         except Unavailable as error:
             raise Unavailable(f"{error}; it is unknown whether the write was stored") from None
         if answer.message.succeeded:

@@ -81,7 +81,8 @@ class News:
         connection = await self._pool.connect()
         try:
             async with unavailable():
-                heard = asyncio.Event()
+                heard, ended = asyncio.Event(), asyncio.Event()
+                connection.add_termination_listener(lambda _: ended.set())
 
                 def hear(*_: Any) -> None:
                     heard.set()
@@ -90,11 +91,20 @@ class News:
                 await connection.add_listener(CHANNEL, hear)
                 self.arrive = await self._probe(heard)
                 self.tell()
-                while True:
-                    await self._clock.sleep(self._health_check)
+                while not await self._ends(ended):
                     await connection.execute("SELECT 1")
         finally:
             connection.terminate()
+
+    async def _ends(self, ended: asyncio.Event) -> bool:
+        """Whether the connection that listens is ended before the next look at its health is due."""
+        try:
+            async with asyncio.timeout(self._health_check):
+                await ended.wait()
+        except TimeoutError:
+            return False
+        log.info("the connection that listens for changes was ended, making another one")
+        return True
 
     async def _probe(self, heard: asyncio.Event) -> bool:
         async with self._pool.transaction() as connection:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -56,7 +57,7 @@ def connect(access: RedisAccess) -> Client:
     It is given no time limit of its own, because it would keep that with `asyncio.wait_for`, which in Python 3.11 may
     swallow the cancellation of its caller; `within` limits calls instead.
     """
-    return Redis(
+    client = Redis(
         host=access.host,
         port=access.port,
         db=access.database,
@@ -70,6 +71,18 @@ def connect(access: RedisAccess) -> Client:
         ssl_certfile=access.cert or None,
         ssl_keyfile=access.key or None,
     )
+    if access.tls:
+        client.connection_pool.connection_class = _FreshTls
+    return client
+
+
+class _FreshTls(SSLConnection):
+    """Reads its certificates whenever it connects; as it comes, it keeps those of the first time for ever."""
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        self.ssl_context.context = None
+        arguments: Mapping[str, Any] = super()._connection_arguments()
+        return arguments
 
 
 @asynccontextmanager
