@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from pathlib import Path
 
-from ursa.errors import NotFound
+from ursa.errors import BadRequest, NotFound
 from ursa.model.json import JsonObject
 
 
@@ -19,6 +19,7 @@ def read_source(source: JsonObject, secret: Callable[[str], bytes], file: Callab
         file: reads a file.
 
     Raises:
+        BadRequest: it is not written as it has to be.
         NotFound: the Secret or file is not there.
     """
     if "secret" in source:
@@ -26,7 +27,10 @@ def read_source(source: JsonObject, secret: Callable[[str], bytes], file: Callab
     if "file" in source:
         return file(source["file"])
     if "inline" in source:
-        return base64.b64decode(source["inline"])
+        try:
+            return base64.b64decode(source["inline"], validate=True)
+        except ValueError as error:
+            raise BadRequest(f"inline data is not base64: {error}") from None
     return str(source.get("inlineString", "")).encode()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ursa.errors import NotFound
+from ursa.errors import NotFound, UrsaError
 from ursa.identity.data_sources import read_source
 from ursa.identity.signing_keys import secret_data
 from ursa.model.json import JsonObject
@@ -57,7 +57,7 @@ class _Sources:
 
 
 class Resolved(Generic[T]):
-    """The forms of all resources of one kind; one whose certificates are not there yet has none."""
+    """The forms of all resources of one kind; one that is wrong, or whose certificates are not there yet, has none."""
 
     def __init__(self, kind: str, parse: Callable[[Resource, Load], T], read_file: ReadFile) -> None:
         self._kind, self._parse, self._read_file = kind, parse, read_file
@@ -95,8 +95,8 @@ class Resolved(Generic[T]):
         sources = _Sources(view, key.mesh, self._read_file)
         try:
             return self._parse(resource, sources.load)
-        except NotFound as missing:
-            log.warning("external service is left out", extra={"resource": str(key), "missing": str(missing)})
+        except UrsaError as error:
+            log.warning("external service is left out", extra={"resource": str(key), "error": str(error)})
             return None
         finally:
             self._secrets[key] = frozenset(sources.secrets)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ursa.errors import BadRequest
 from ursa.ir.cluster import Endpoint
 from ursa.ir.naming import is_ip
 from ursa.ir.tls import ExternalTls, InlineCertificate, InlineValidation, SanMatcher, TlsMatch
 from ursa.model.json import JsonObject
 from ursa.model.labels import PROTOCOL_TAG, SERVICE_TAG, ZONE_TAG
 from ursa.model.resource import Resource
-from ursa.model.validation.addresses import host_and_port
+from ursa.model.validation.addresses import host_and_port, is_dns_name
 from ursa.topology.protocols import parse_protocol
 
 NAME_TAG = "kuma.io/external-service-name"
@@ -64,10 +65,13 @@ def parse_external_service(resource: Resource, load: Load) -> ExternalService:
     """The ExternalService in a resource.
 
     Raises:
+        BadRequest: it tells no server, or a certificate or key is none.
         NotFound: a certificate or key it refers to is not there.
     """
     tls: JsonObject = resource.spec.get("networking", {}).get("tls", {})
     host, port = external_address(resource)
+    if not port or not (is_ip(host) or is_dns_name(host)):
+        raise BadRequest(f'"{host}:{port}" is no address of a server')
     return ExternalService(
         name=resource.name,
         tags=tuple(sorted(resource.spec.get("tags", {}).items())),
@@ -78,9 +82,9 @@ def parse_external_service(resource: Resource, load: Load) -> ExternalService:
 
 
 def external_address(resource: Resource) -> tuple[str, int]:
-    """Host and port of the server that an ExternalService means."""
-    host, port = host_and_port(resource.spec.get("networking", {}).get("address", "")) or ("", "0")
-    return host, int(port)
+    """Host and port of the server that an ExternalService means; the port is 0 when it is none."""
+    host, port = host_and_port(resource.spec.get("networking", {}).get("address", "")) or ("", "")
+    return host, int(port) if port.isdecimal() else 0
 
 
 def tls_matches(services: Iterable[tuple[ExternalService, Endpoint]]) -> tuple[TlsMatch, ...]:

@@ -48,6 +48,7 @@ def parse_mesh_external_service(resource: Resource, load: Load) -> MeshExternalS
     """The servers in a resource; addresses that are neither hosts nor IP addresses are left out.
 
     Raises:
+        BadRequest: a certificate or key is none.
         NotFound: a certificate or key it refers to is not there.
     """
     servers = tuple(_servers(resource.spec))

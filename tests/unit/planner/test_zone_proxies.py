@@ -255,6 +255,17 @@ def test_what_can_only_be_reached_from_another_zone_is_not_behind_the_egress(zon
     assert list(zone.planned(EGRESS).plan.clusters) == ["default_here__east_extsvc_9000"]
 
 
+def test_what_cannot_be_used_leaves_the_others_alone(zone: Zone) -> None:
+    broken = {"enabled": True, "caCert": {"inline": "not base64"}}
+    secure = external("b")
+    zone.put(external("a", "nowhere"), external("c", "bad host:80"), external("d"))
+    zone.put(replace(secure, spec={**secure.spec, "networking": {**secure.spec["networking"], "tls": broken}}))
+    zone.put(outside(), outside("other", tls={"enabled": True, "verification": {"caCert": {"inline": "%"}}}))
+    planned = zone.planned(EGRESS)
+    assert set(planned.plan.clusters) == {"default:out", "default_out___extsvc_9000"}
+    assert len(planned.plan.clusters["default:out"].endpoints) == 1
+
+
 def test_a_service_without_a_usable_server_has_no_chain(zone: Zone) -> None:
     zone.put(outside(endpoints=[]), outside("odd", endpoints=[{"address": "not a host", "port": 1}]))
     assert zone.planned(EGRESS).chains == []
