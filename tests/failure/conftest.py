@@ -20,6 +20,11 @@ class Backend:
 
     variables: Mapping[str, str]
     server: Etcd | Postgres | RedisServer
+    port: int
+
+    def at(self, port: int) -> Mapping[str, str]:
+        """The settings when it is reached at another port."""
+        return {name: value.replace(str(self.port), str(port)) for name, value in self.variables.items()}
 
     async def kill(self) -> None:
         await self.server.kill()
@@ -41,10 +46,16 @@ def _backend(engine: str, folder: Path) -> Backend:
     kind = {"KUMA_STORE_TYPE": engine}
     if engine == "etcd":
         etcd = Etcd(folder)
-        return Backend({**kind, "KUMA_STORE_ETCD_ENDPOINTS": ",".join(etcd.endpoints)}, etcd)
+        return Backend(
+            {**kind, "KUMA_STORE_ETCD_ENDPOINTS": etcd.endpoints[0]},
+            etcd,
+            port=int(etcd.endpoints[0].rpartition(":")[2]),
+        )
     if engine == "redis":
         redis = RedisServer(folder)
-        return Backend({**kind, "KUMA_STORE_REDIS_PORT": str(redis.port)}, redis)
+        return Backend({**kind, "KUMA_STORE_REDIS_PORT": str(redis.port)}, redis, redis.port)
     postgres = Postgres(folder)
     access = {"PORT": str(postgres.port), "USER": "ursa", "PASSWORD": "ursa", "DB_NAME": "postgres"}
-    return Backend({**kind, **{f"KUMA_STORE_POSTGRES_{key}": value for key, value in access.items()}}, postgres)
+    return Backend(
+        {**kind, **{f"KUMA_STORE_POSTGRES_{key}": value for key, value in access.items()}}, postgres, postgres.port
+    )

@@ -55,6 +55,57 @@ class TcpRelay:
                 sink.close()
 
 
+class SlowRelay:
+    """Forwards bytes to a store after `delay` seconds, which may be changed at any time; their order stays."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.port = 0
+        self.delay = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> SlowRelay:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await cancel_and_wait(*self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.close()
+            return
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+            for one in (self._take(source, waiting), self._give(waiting, sink)):
+                task = spawn(one, "slow relay")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, source: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]) -> None:
+        data = b"-"
+        while data:
+            data = b""
+            with suppress(OSError):
+                data = await source.read(65536)
+            waiting.put_nowait((asyncio.get_running_loop().time() + self.delay, data))
+
+    async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while True:
+                due, data = await waiting.get()
+                await asyncio.sleep(due - asyncio.get_running_loop().time())
+                if not data:
+                    break
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+
 class GrpcRelay:
     """Forwards every stream by itself, and can freeze one: its connection and all other streams stay well."""
 

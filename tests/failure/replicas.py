@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers.process import HERE, Host, free_port
 
@@ -81,6 +82,11 @@ class Replica:
     async def metrics(self) -> str:
         _, text = await self._ask("GET", f"http://{self.host.address}:{self.diagnostics}/metrics")
         return str(text)
+
+    async def figure(self, name: str) -> float:
+        """The sum of a metric over all its labels."""
+        families = text_string_to_metric_families(await self.metrics())
+        return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
     async def call(self, method: str, path: str, body: object = None) -> Answer:
         """Status and body; raises aiohttp.ClientError when there is no answer."""

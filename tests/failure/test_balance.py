@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -55,9 +54,7 @@ class Pair:
         counts = []
         for replica in self.replicas:
             alive = replica.process is not None and replica.process.returncode is None
-            text = await replica.metrics() if alive else ""
-            found = re.search(r"^ursa_streams_served(?:{[^}]*})? (\S+)$", text, re.MULTILINE)
-            counts.append(int(float(found[1])) if found else 0)
+            counts.append(int(await replica.figure("ursa_streams_served")) if alive else 0)
         return counts
 
     async def until_served(self, total: int, most: int) -> None:
@@ -71,11 +68,7 @@ class Pair:
 
     async def moved(self) -> int:
         """How many streams both let go for the other."""
-        texts = [await replica.metrics() for replica in self.replicas]
-        return sum(
-            int(float(re.findall(r"^ursa_streams_moved_total(?:{[^}]*})? (\S+)$", text, re.MULTILINE)[0]))
-            for text in texts
-        )
+        return sum([int(await replica.figure("ursa_streams_moved_total")) for replica in self.replicas])
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ class StoreStatus(Collector):
             "when the present outage of the store began, seconds since the epoch; 0 = there is none",
             outage.since / NANOSECONDS if outage else 0,
         )
+        yield GaugeMetricFamily("ursa_store_waiting_calls", "calls that wait for the store", self._store.waiting)
         unreadable = GaugeMetricFamily(
             "ursa_store_unreadable_resources", "what the store holds and cannot be read", labels=["resource_type"]
         )
@@ -48,7 +49,7 @@ class StoreStatus(Collector):
         yield CounterMetricFamily("ursa_store_outages", "outages of the store so far", self._store.outages)
 
     async def _show(self, _: web.Request) -> web.Response:
-        outage = self._store.outage
+        outage, waiting = self._store.outage, self._store.waiting_since
         damaged = sorted(self._live.current.damaged.values(), key=lambda one: one.key)
         return answer(
             {
@@ -56,6 +57,7 @@ class StoreStatus(Collector):
                 "available": outage is None,
                 "servedRevision": self._live.current.revision,
                 "outages": self._store.outages,
+                "waitingCalls": self._store.waiting,
                 "unreadable": [
                     {
                         "type": one.key.kind,
@@ -65,6 +67,7 @@ class StoreStatus(Collector):
                     }
                     for one in damaged
                 ],
+                **({"waitingSince": rfc3339(waiting)} if waiting else {}),
                 **({"unavailableSince": rfc3339(outage.since), "reason": outage.reason} if outage else {}),
             }
         )

@@ -62,7 +62,13 @@ def open_guarded_store(
     `objection` says what is wrong with the shape of a stored resource: nobody then gets to see it.
     """
     engine = MeteredStore(CheckedStore(open_store(settings, clock), objection), metrics, clock)
-    return GuardedStore(engine, clock, local=not settings.store.shared, place=place_of(settings))
+    return GuardedStore(
+        engine,
+        clock,
+        local=not settings.store.shared,
+        place=place_of(settings),
+        max_waiting=settings.store.max_waiting_calls,
+    )
 
 
 def place_of(settings: Settings) -> str:

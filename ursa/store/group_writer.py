@@ -2,7 +2,8 @@
 
 A commit costs a sync to disk or a journey to a server, whatever is in it. While one is under way others gather; what
 has gathered is committed together, each request on its own terms. The queue is bounded: a store that cannot keep up is
-reported to writers instead of eating memory.
+reported to writers instead of eating memory. When it cannot be reached, everybody who waits is told at once, instead of
+finding that out again one group after the other.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class GroupWriter:
                 outcomes = await self._commit(group)
             except Unavailable as error:
                 outcomes = [error] * len(group)
+                self._turn_away()
             for request, outcome in zip(group, outcomes, strict=True):
                 if isinstance(outcome, UrsaError):
                     request.done.set_exception(outcome)
@@ -88,6 +90,12 @@ class GroupWriter:
                     request.done.exception()
                 else:
                     request.done.set_result(outcome)
+
+    def _turn_away(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for request in waiting:
+            request.done.set_exception(Unavailable("the store could not be reached; nothing was stored"))
+            request.done.exception()
 
     def _next(self) -> Sequence[Request]:
         total = 0

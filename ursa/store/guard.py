@@ -5,6 +5,8 @@ since when and the reason, and a single probe with jittered, growing pauses find
 by its nature (the change feed, a lease, the first read) waits through the outage and goes on where it was. So a control
 plane keeps serving what it knows, and a store that comes back meets one probe per process instead of a stampede.
 
+A store that is slow is no outage. Calls wait for it, in bounded number: whoever comes when too many wait is refused.
+
 A store in the same process is never stampeded; there every call may try, and the first that succeeds ends the outage.
 """
 
@@ -49,8 +51,18 @@ class Outage:
 class GuardedStore(Wrapper):
     """See `Store`."""
 
-    def __init__(self, inner: Store, clock: Clock, *, local: bool = False, place: str = "") -> None:
-        """Args: `place` says to people where the store is, unless it is in this process."""
+    def __init__(
+        self, inner: Store, clock: Clock, *, local: bool = False, place: str = "", max_waiting: int = 4096
+    ) -> None:
+        """Args:
+        inner: the store.
+        clock: time and chance.
+        local: whether the store is in this process.
+        place: says to people where the store is, unless it is in this process.
+        max_waiting: calls that may wait for an answer at the same time.
+        """
+        self._max_waiting = max_waiting
+        self._waiting: dict[object, int] = {}
         super().__init__(inner)
         self._place = place
         self._clock, self._local = clock, local
@@ -63,6 +75,16 @@ class GuardedStore(Wrapper):
         """The outage that lasts now, if any."""
         self.outages = 0
         """Outages so far."""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for an answer."""
+        return len(self._waiting)
+
+    @property
+    def waiting_since(self) -> int | None:
+        """Since when the one does that waits for longest, nanoseconds since the epoch."""
+        return next(iter(self._waiting.values()), None)
 
     async def open(self) -> None:
         """Opens the store if it can be reached, else as soon as it can be; raises ConfigError."""
@@ -119,6 +141,10 @@ class GuardedStore(Wrapper):
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
         if self.outage is not None and not self._local:
             raise Unavailable(str(self.outage))
+        if self.waiting >= self._max_waiting:
+            raise Unavailable(f"the store is too slow: {self.waiting} calls wait for it; try again later")
+        ticket = object()
+        self._waiting[ticket] = self._clock.now_ns()
         try:
             result = await call()
         except Fenced:
@@ -126,6 +152,8 @@ class GuardedStore(Wrapper):
         except Unavailable as error:
             self._begin(error)
             raise
+        finally:
+            del self._waiting[ticket]
         self._end()
         return result
 

@@ -98,3 +98,17 @@ async def test_a_caller_that_leaves_spoils_nothing() -> None:
     engine.go.set()
     assert (await staying)[0] == 2
     assert engine.groups == [["leaving", "staying"]]
+
+
+async def test_who_waits_behind_an_outage_is_told_at_once() -> None:
+    engine = Engine()
+    tasks = [engine.write("sent")]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks += [engine.write(f"w{i}", f"x{i}") for i in range(3 * GROUP // 2)]
+    await asyncio.sleep(0)
+    engine.away = True
+    engine.go.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert str(results[0]) == "gone"
+    assert {str(result) for result in results[1:]} == {"the store could not be reached; nothing was stored"}

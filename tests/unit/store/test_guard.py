@@ -141,3 +141,27 @@ async def test_a_lost_lease_is_no_outage() -> None:
         await led.write([Create(thing("y"))])
     assert store.outage is None
     await store.close()
+
+
+async def test_what_waits_for_a_slow_store_is_bounded_and_no_outage() -> None:
+    inner, answering = Flaky(SystemClock()), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def revision(self) -> int:
+            await answering.wait()
+            return await inner.revision()
+
+    store = GuardedStore(Slow(SystemClock()), SystemClock(), max_waiting=3)
+    await store.open()
+    waiting = [asyncio.create_task(store.revision()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert store.waiting == 3 and store.waiting_since
+    with pytest.raises(Unavailable, match="too slow: 3 calls wait"):
+        await store.revision()
+    waiting.pop().cancel()
+    await asyncio.sleep(0)
+    assert store.waiting == 2
+    answering.set()
+    assert await asyncio.gather(*waiting, store.revision()) == [0, 0, 0]
+    assert (store.waiting, store.waiting_since, store.outages) == (0, None, 0)
+    await store.close()

@@ -127,6 +127,7 @@ def _amounts(settings: Settings) -> Iterator[str]:
         ("Inter CP Client", "AnswerTimeout", inter_cp.client.answer_timeout),
         ("Inter CP Client", "PingTimeout", inter_cp.client.ping_timeout),
         ("Inter CP Client", "PingMaxBackoff", inter_cp.client.ping_max_backoff),
+        ("Store", "MaxWaitingCalls", settings.store.max_waiting_calls),
         ("Inter CP Balance", "StepPercent", inter_cp.balance.step_percent),
         ("Inter CP Balance", "Interval", inter_cp.balance.interval),
         ("Dataplane Server HDS", "Interval", hds.interval),

@@ -194,6 +194,11 @@ class Store(Group):
     type: Literal["memory", "sqlite", "etcd", "postgres", "redis", "kubernetes"] = setting(
         "sqlite", env="STORE_TYPE", doc="engine: memory, sqlite, etcd, postgres, redis or kubernetes"
     )
+    max_waiting_calls: int = setting(
+        4096,
+        env="STORE_MAX_WAITING_CALLS",
+        doc="ours: calls that may wait for a slow store at the same time; what comes then is refused",
+    )
     sqlite: StoreSqlite = group(StoreSqlite)
     encryption: StoreEncryption = group(StoreEncryption)
     etcd: StoreEtcd = group(StoreEtcd)
