@@ -61,7 +61,7 @@ class FakeProxy(ABC):
     @property
     def secrets(self) -> list[str]:
         """Names of the secrets that TLS of its mesh refers to."""
-        return [names.identity_secret(self.mesh), names.authority_secret(self.mesh)]
+        return [names.OLD.identity_secret(self.mesh), names.OLD.authority_secret(self.mesh)]
 
     @property
     def eds_clusters(self) -> list[str]:
