@@ -57,7 +57,7 @@ class BackendRef:
     kind: str
     name: str = ""
     port: int = 0
-    labels: Tags = field(default_factory=dict)
+    labels: Tags = field(default_factory=dict, hash=False)
     namespace: str = ""
 
 

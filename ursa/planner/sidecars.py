@@ -12,7 +12,6 @@ from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
     FEATURE_EMBEDDED_DNS,
     FEATURE_UNIFIED_NAMING,
-    NO_ROUTES,
     DnsInputs,
     ExternalOutbound,
     InboundInputs,
@@ -26,7 +25,7 @@ from ursa.planner.inputs import (
 )
 from ursa.planner.meshes import MeshState
 from ursa.planner.names import OLD, UNIFIED, Scheme
-from ursa.planner.real_outbounds import explicit_outbounds, vip_outbounds
+from ursa.planner.real_outbounds import VipOutbounds, explicit_outbounds
 from ursa.policies.core.matching import Matched
 from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.inbounds import inbound_policies
@@ -51,16 +50,18 @@ class Destinations:
         tls_ready: whether a service's instances accept mesh TLS.
         external: the services outside of the mesh that the proxy may use.
         real: the real services.
+        vips: finds the outbounds at their virtual addresses.
         egress: whether the zone has an egress.
         routes: those that select the proxy.
     """
 
     services: Services
     tls_ready: TlsReady
-    external: tuple[ExternalOutbound, ...] = ()
-    real: tuple[RealService, ...] = ()
-    egress: bool = False
-    routes: MeshRoutes = NO_ROUTES
+    external: tuple[ExternalOutbound, ...]
+    real: tuple[RealService, ...]
+    vips: VipOutbounds
+    egress: bool
+    routes: MeshRoutes
 
 
 def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | None:
@@ -136,7 +137,7 @@ def outbound_inputs(
         # TrafficRoutes know tag services only, and as in Kuma there are no others where they rule.
         to_real: tuple[RealOutbound, ...] = ()
     elif by_vip:
-        to_real = tuple(vip_outbounds(state.mesh, dataplane, known.real, unified=scheme.unified))
+        to_real = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified)
     else:
         to_real = tuple(explicit_outbounds(dataplane, known.real))
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)

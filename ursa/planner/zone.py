@@ -40,6 +40,7 @@ from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
 from ursa.planner.readiness import TlsReadiness
+from ursa.planner.real_outbounds import VipOutbounds
 from ursa.planner.real_services import RealServiceIndex
 from ursa.planner.resolved import ReadFile, no_file
 from ursa.planner.services import ServiceIndex
@@ -118,6 +119,7 @@ class ZonePlanner:
             real=self._real,
             external=self._external,
         )
+        self._vips = VipOutbounds()
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
         self._rules: Memo[RuleKey, DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
@@ -173,12 +175,13 @@ class ZonePlanner:
             ),
         )
         return Destinations(
-            lambda service: self._services.of(mesh, service),
-            lambda service: self._readiness.ready(mesh, service),
-            external_outbounds(state, parse_dataplane(resource), self._external.of(mesh), self._zone),
-            real,
-            self._real.has_egress,
-            routes,
+            services=lambda service: self._services.of(mesh, service),
+            tls_ready=lambda service: self._readiness.ready(mesh, service),
+            external=external_outbounds(state, parse_dataplane(resource), self._external.of(mesh), self._zone),
+            real=real,
+            vips=self._vips,
+            egress=self._real.has_egress,
+            routes=routes,
         )
 
     def plan_own(self, inputs: InboundInputs, admin: AdminInputs) -> ProxyPlan:

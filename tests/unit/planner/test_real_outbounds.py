@@ -10,7 +10,7 @@ from ursa.model.dataplane import Dataplane, parse_dataplane
 from ursa.model.mesh import Mesh, parse_mesh
 from ursa.model.real_service import RealService, ServicePort
 from ursa.model.resource import Resource
-from ursa.planner.real_outbounds import explicit_outbounds, vip_outbounds
+from ursa.planner.real_outbounds import VipOutbounds, explicit_outbounds
 
 PORTS = (ServicePort(80, "main", "http"), ServicePort(81))
 WEB = RealService(
@@ -62,7 +62,7 @@ def test_references_of_a_dataplane(ref: dict[str, Any], expected: list[tuple[str
 
 def _reached(mode: str = "Everywhere", *, unified: bool = False, **transparent: Any) -> list[tuple[str, str, int, str]]:
     of = dataplane(transparentProxying={"redirectPortOutbound": 15001, **transparent})
-    found = vip_outbounds(mesh(mode), of, SERVICES, unified=unified)
+    found = VipOutbounds().of(mesh(mode), of, SERVICES, unified=unified)
     return [(o.service.name, o.address, o.port, o.section) for o in found]
 
 
@@ -112,5 +112,17 @@ def test_listed_backends(mode: str, refs: list[dict[str, Any]], expected: list[t
 
 def test_where_the_proxy_itself_listens_there_is_no_outbound() -> None:
     of = dataplane(inbound=[{"address": "241.0.0.2", "port": 80}])
-    found = [(o.address, o.port) for o in vip_outbounds(mesh(), of, (FAR,), unified=False)]
+    found = [(o.address, o.port) for o in VipOutbounds().of(mesh(), of, (FAR,), unified=False)]
     assert found == [("241.0.0.2", 81)]
+
+
+def test_proxies_that_need_the_same_share_their_outbounds_until_a_service_changes() -> None:
+    vips, in_mesh = VipOutbounds(), mesh()
+    web = {"refs": [{"kind": "MeshService", "name": "web"}]}
+    one, other = (dataplane(transparentProxying={}, inbound=[{"port": port}]) for port in (80, 81))
+    choosy = dataplane(transparentProxying={"reachableBackends": web})
+    first, second, few = (vips.of(in_mesh, of, SERVICES, unified=False) for of in (one, other, choosy))
+    assert first is second
+    assert len(few) == 4
+    assert vips.of(in_mesh, choosy, SERVICES, unified=False) is few
+    assert [o.service.name for o in vips.of(in_mesh, one, (OUT,), unified=False)] == ["out"]
