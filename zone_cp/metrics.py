@@ -26,6 +26,11 @@ class ZoneCollector(Collector):
         for name, text, value in (
             ("ursa_outbound_classes_planned", "Outbound halves that were planned", planning.classes_planned),
             ("ursa_own_halves_planned", "Own halves of proxies that were planned", planning.own_planned),
+            (
+                "ursa_zone_proxy_ways_planned",
+                "Ways of zone proxies that were planned",
+                planning.ways_planned,
+            ),
             ("ursa_load_assignments_built", "Load assignments that were made", planning.assignments.built),
             ("ursa_xds_responses", "Responses sent to proxies", lifecycle.responses),
             ("ursa_xds_acknowledgements", "Responses that proxies applied", lifecycle.acknowledgements),

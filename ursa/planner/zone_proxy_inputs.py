@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from ursa.ir import origins
 from ursa.ir.plan import Reach
@@ -43,6 +44,8 @@ from ursa.topology.mesh_external_services import parse_mesh_external_service
 from ursa.view.view import Touched, View
 
 Meshes = Mapping[str, MeshState]
+
+D = TypeVar("D", PassedDestination, ExternalDestination)
 
 _NamedService = tuple[RealService, bool]
 """A service, and whether it is named by its identifier."""
@@ -141,7 +144,7 @@ class ZoneProxyIndex:
                 *local_destinations(self._requested_in(state), offered.get(mesh, ()), partial(self._services.of, mesh)),
                 *self._instances_here(mesh, scheme),
             )
-            yield MeshShare(Passing(mesh, origins.INGRESS, Reach.LOCAL), found)
+            yield MeshShare(Passing(mesh, origins.INGRESS, Reach.LOCAL), tuple(_distinct(found)))
 
     def _instances_here(self, mesh: str, scheme: Scheme) -> Iterator[PassedDestination]:
         """Real services with instances in this zone, in order of the old scheme's names."""
@@ -174,7 +177,7 @@ class ZoneProxyIndex:
                 ":" in egress.address,
                 self._for_all_destinations(state),
             )
-            yield MeshShare(leaving, tuple(destination for _, destination in sorted(external.items())))
+            yield MeshShare(leaving, tuple(_distinct(one for _, one in sorted(external.items()))))
 
     def _leaving(self, state: MeshState, facts: ProxyFacts, *, unified: bool) -> dict[str, ExternalDestination]:
         """What is outside of the mesh and can be reached from this zone, by service."""
@@ -232,6 +235,16 @@ class ZoneProxyIndex:
     def _offered_by_others(self) -> Iterable[AvailableService]:
         ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))
         return (service for one in ingresses if one.zone not in ("", self._zone) for service in one.available)
+
+
+def _distinct(destinations: Iterable[D]) -> Iterator[D]:
+    """Leaves out what an earlier one is asked for by: Envoy refuses a listener that leads two ways by one SNI."""
+    taken: set[str] = set()
+    for one in destinations:
+        free = tuple(pair for pair in one.snis if pair[0] not in taken)
+        taken.update(sni for sni, _ in free)
+        if free:
+            yield one if len(free) == len(one.snis) else replace(one, snis=free)
 
 
 def _scheme(facts: ProxyFacts) -> Scheme:

@@ -255,6 +255,20 @@ def test_what_can_only_be_reached_from_another_zone_is_not_behind_the_egress(zon
     assert list(zone.planned(EGRESS).plan.clusters) == ["default_here__east_extsvc_9000"]
 
 
+def test_no_listener_leads_two_ways_by_one_name(zone: Zone) -> None:
+    here = outside("out", labels={"kuma.io/zone": "east"})
+    zone.put(here, replace(outside("out"), name="out-from-global"))
+    planned = zone.planned(EGRESS)
+    assert len(planned.snis) == 1
+    assert len(set(planned.snis)) == len(planned.snis)
+
+
+def test_an_external_service_that_no_route_names_has_no_way(zone: Zone) -> None:
+    destination = {"destination": {"kuma.io/service": "web"}}
+    zone.put(external(), Resource("TrafficRoute", "default", "r", {"conf": destination}))
+    assert zone.planned(EGRESS).plan.clusters == {}
+
+
 def test_what_cannot_be_used_leaves_the_others_alone(zone: Zone) -> None:
     broken = {"enabled": True, "caCert": {"inline": "not base64"}}
     secure = external("b")
