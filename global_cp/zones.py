@@ -90,7 +90,7 @@ class Connection:
 
     def progress(self) -> None:
         """See `ZoneConnection`."""
-        self.status.follow(self.sender.marks)
+        self.status.follow(self.sender.marks, settled=self.sender.settled)
         self.progressed(self.caller.zone)
 
     async def ended(self) -> None:

@@ -247,15 +247,17 @@ class KdsClient:
         def on_request(request: Request) -> None:
             if not asked.done():
                 asked.set_result(request)
+
+        def on_progress() -> None:
             if status is not None:
-                status.follow(sender.marks)
+                status.follow(sender.marks, settled=sender.settled)
 
         async def keep_status() -> None:
             nonlocal status
             status = self._new_status(await asked)
             await status.run()
 
-        await run_sender(self._line(stream), sender, self._publisher, on_request, keep_status())
+        await run_sender(self._line(stream), sender, self._publisher, on_request, on_progress, keep_status())
         await stream.ended()
 
     def _line(self, stream: ClientStream) -> Line:

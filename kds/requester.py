@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kds import features
 from kds.envelope import decode_envelope, key_of
 from kds.wire import HEARTBEAT, Item, Request, Response, decode_response, encode_request
 from ursa.errors import ProtocolError
@@ -81,6 +82,9 @@ class Requester:
     def opening(self) -> Iterator[bytes]:
         """The first requests, one per type."""
         metadata = self._node.metadata
+        if self._held is not None and any(self._held.values()):
+            # One answer shows that the peer is there, and how far it is; more are only of use if they say something.
+            metadata = {**metadata, features.QUIET: list(self._kinds)[1:]}
         for name in self._kinds:
             held = self._held.get(name, {}) if self._held is not None else {}
             yield encode_request(Request(name, self._node.id, wildcard=True, held=held, metadata=metadata))

@@ -75,7 +75,9 @@ class _TypeState:
     revisions: deque[int]
     """Which revisions responses that changed something completed."""
     owed: bool = True
-    """A first request is answered even if there is nothing to say."""
+    """A first request is answered even if there is nothing to say, unless the peer knows what that means."""
+    told: bool = True
+    """False until a peer that wants to hear nothing where nothing differs is known to have the newest."""
     in_flight: frozenset[str] | None = None
     """Names in the response that the peer has not answered yet."""
     mark: Sent = field(default_factory=Sent)
@@ -108,6 +110,9 @@ class Sender:
         self._marks: dict[str, Sent] = {}
         self._audience: Audience | None = None
         self._resumes = False
+        self._quiet = frozenset[str]()
+        self._stirred = set[str]()
+        """Types of which something may be due."""
         self._nonce = 0
         self._beat_owed = False
         self.beaten = False
@@ -139,6 +144,13 @@ class Sender:
         """How many revisions the peer is behind."""
         return self._offered.catalogue.revision - self.delivered_everything() if self._types else 0
 
+    @property
+    def settled(self) -> bool:
+        """Whether the peer has answered all that it was told, and there is nothing else to tell."""
+        states = self._types.values()
+        idle = all(state.in_flight is None and not state.owed and not state.dirty for state in states)
+        return idle and any(state.mark.answered_at for state in states)
+
     def unanswered(self) -> Unanswered | None:
         """The response that has waited longest for its answer."""
         waiting = [(s.mark.sent_at, s.kind) for s in self._types.values() if s.in_flight is not None]
@@ -160,13 +172,17 @@ class Sender:
             return
         if self._audience is None:
             self._resumes = features.RESUME in request.metadata.get("features", ())
+            self._quiet = frozenset(request.metadata.get(features.QUIET, ()))
             self._audience = self._make_audience(request.metadata)
         state = self._types.get(request.kind)
         if state is None:
             dirty = set(request.held) | set(self._offered.catalogue.of(request.kind))
             refusals = Refusals(self._speaker.pace)
             revisions = deque[int](maxlen=self._speaker.remembered)
-            state = _TypeState(request.kind, refusals, dict(request.held), dirty, revisions)
+            quiet = request.kind in self._quiet
+            state = _TypeState(
+                request.kind, refusals, dict(request.held), dirty, revisions, owed=not quiet, told=not quiet
+            )
             self._types[request.kind] = state
             self._marks[request.kind] = state.mark
         elif not request.nonce:
@@ -174,6 +190,7 @@ class Sender:
         if request.nonce and state.in_flight is not None:
             self._note_answer(state, state.in_flight, request.error)
         state.in_flight = None
+        self._stirred.add(request.kind)
 
     def _note_answer(self, state: _TypeState, names: frozenset[str], error: str | None) -> None:
         self._observer.answered(state.kind, error, (self._now() - state.mark.sent_at) / 1e9)
@@ -189,21 +206,29 @@ class Sender:
         for kind, names in touched.items():
             if (state := self._types.get(kind)) is not None:
                 state.dirty.update(names)
+                self._stirred.add(kind)
 
     def take(self) -> Iterator[bytes]:
         """Every response that may leave now, at most one per type; computed as it is asked for."""
         if self._beat_owed:
             self._beat_owed = False
             yield self._join(HEARTBEAT, (), (), self._offered.catalogue.revision)
+        now = self._now()
         for state in list(self._types.values()):
+            # With dozens of types most requests and changes concern one of them.
+            if state.kind not in self._stirred and (state.refusals.due is None or state.refusals.due > now):
+                continue
             if state.in_flight is None and (message := self._compose(state)) is not None:
                 yield message
+            elif not state.dirty:
+                self._stirred.discard(state.kind)
 
     def _compose(self, state: _TypeState) -> bytes | None:
         chosen, removed = self._differences(state)
         if not (chosen or removed or state.owed):
             chosen = self._once_more(state)
             if not chosen:
+                self._note_equal(state)
                 return None
         catalogue = self._offered.catalogue
         # What is left for later responses is not contained in this one, so neither is the newest revision.
@@ -215,6 +240,12 @@ class Sender:
         message = self._join(state.kind, chosen, removed, revision)
         self._observer.sent(state.kind, len(message))
         return message
+
+    def _note_equal(self, state: _TypeState) -> None:
+        """What the peer said it holds is all there is."""
+        if not state.told:
+            state.told = True
+            state.mark.acknowledged_revision, state.mark.answered_at = self._offered.catalogue.revision, self._now()
 
     def _differences(self, state: _TypeState) -> tuple[list[Offer], list[str]]:
         """What the peer lacks and what it has too much of, as far as one message can tell."""

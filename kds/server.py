@@ -214,6 +214,8 @@ class KdsServer:
         def on_request(request: Request) -> None:
             if not first.done():
                 first.set_result(request)
+
+        def on_progress() -> None:
             if connection is not None:
                 connection.progress()
 
@@ -224,7 +226,7 @@ class KdsServer:
                 await connection.ended()
 
         try:
-            await run_sender(self._line(context), sender, parts.publisher, on_request, keep_registered())
+            await run_sender(self._line(context), sender, parts.publisher, on_request, on_progress, keep_registered())
         finally:
             if connection is not None:
                 await parts.directory.disconnect(connection)

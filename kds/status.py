@@ -65,14 +65,14 @@ class ZoneStatus:
         self._changed = asyncio.Event()
         self._opened = asyncio.Event()
 
-    def follow(self, marks: Mapping[str, Sent]) -> None:
-        """Takes over the newest counters; requests that only prove that somebody is there change none of them."""
+    def follow(self, marks: Mapping[str, Sent], *, settled: bool) -> None:
+        """Takes over the newest counters, and whether there is nothing more to come for the time being."""
         self._marks = marks
         told = {kind: (mark.sent, mark.acknowledged, mark.rejected) for kind, mark in marks.items()}
         if told != self._told:
             self._told = told
             self._changed.set()
-        if all(mark.acknowledged or mark.rejected for mark in marks.values()):
+        if settled:
             self._opened.set()
 
     def stream_opened(self, field: str) -> None:

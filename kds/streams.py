@@ -14,7 +14,7 @@ from kds.publisher import Publisher, TouchedNames
 from kds.requester import Requester
 from kds.sender import Sender
 from kds.waiting import within
-from kds.wire import Request, decode_request
+from kds.wire import HEARTBEAT, Request, decode_request
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
@@ -36,18 +36,27 @@ async def run_sender(
     sender: Sender,
     publisher: Publisher,
     on_request: Callable[[Request], None],
+    on_progress: Callable[[], None],
     companion: Coroutine[Any, Any, None],
 ) -> None:
     """Serves a requester until it ends the stream, or the companion ends, which must live as long as the stream.
 
     Reads and writes never wait for each other.
 
+    Args:
+        line: the stream.
+        sender: its session.
+        publisher: of what is sent.
+        on_request: told every request that is more than a proof of life.
+        on_progress: called when such requests were followed up.
+        companion: see above.
+
     Raises:
         ProtocolError: the peer sent something unreadable.
         Silent: nothing comes through the stream any more.
         Exception: whatever the companion raised.
     """
-    wake = asyncio.Event()
+    wake, news = asyncio.Event(), asyncio.Event()
     ear = Ear(line.stream, line.clock)
 
     def changed(touched: TouchedNames) -> None:
@@ -59,7 +68,9 @@ async def run_sender(
         while (message := await ear.read()) is not None:
             request = decode_request(message)
             sender.receive(request)
-            on_request(request)
+            if request.kind != HEARTBEAT:
+                on_request(request)
+                news.set()
             wake.set()
 
     with publisher.listening(changed):
@@ -72,6 +83,9 @@ async def run_sender(
                 for response in sender.take():
                     if not await _write(line.stream, response, tasks):
                         break
+                if news.is_set():
+                    news.clear()
+                    on_progress()
                 await within(wake.wait(), _seconds_until(sender.due, line.clock), line.clock)
                 wake.clear()
             ended = [task for task in tasks if task.done()]

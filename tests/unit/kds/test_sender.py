@@ -57,6 +57,28 @@ def test_first_requests_are_answered_even_with_nothing() -> None:
     assert [(r.kind, r.items, r.removed) for r in desk.sent()] == [(KIND, (), ()), ("NobodyKnowsThis", (), ())]
 
 
+def test_a_peer_that_wants_to_hear_of_differences_only_does() -> None:
+    desk = Desk()
+    desk.offer("a")
+    desk.offer("b")
+    metadata = {**RESUMING, "ursa.quiet": [KIND, "MeshRetry"]}
+    held = {"a.m": "1", "b.m": "1"}
+    desk.sender.receive(Request("Mesh", "zone-1", wildcard=True, metadata=metadata))
+    desk.sender.receive(Request(KIND, "zone-1", wildcard=True, held=held))
+    desk.sender.receive(Request("MeshRetry", "zone-1", wildcard=True))
+    assert [r.kind for r in desk.sent()] == ["Mesh"], "the first answer shows that there is one"
+    assert desk.sender.delivered(KIND) == 7 and not desk.sender.settled
+    assert desk.sender.marks[KIND].acknowledged_revision == 7, "it has said that it has everything"
+    desk.sender.receive(Request("Mesh", "zone-1", nonce="1"))
+    assert desk.sender.settled
+    # What differs later is sent as always, and so is what is asked for once more.
+    desk.offer("b", "2")
+    assert desk.names() == [["b.m"]]
+    desk.ack()
+    desk.sender.receive(Request("MeshRetry", "zone-1", wildcard=True))
+    assert [(r.kind, r.items) for r in desk.sent()] == [("MeshRetry", ())]
+
+
 def test_nothing_is_sent_before_it_is_asked_for() -> None:
     desk = Desk()
     desk.offer("a")

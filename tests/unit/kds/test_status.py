@@ -30,14 +30,14 @@ async def test_requests_that_change_no_counter_cost_nothing() -> None:
     try:
         marks["Mesh"].note_sent(1, clock.now_ns())
         marks["Mesh"].note_answer(None, clock.now_ns())
-        status.follow(marks)
+        status.follow(marks, settled=True)
         reads = await _reads_at_rest(metrics)
         insight = await store.get(KEY)
         assert insight.spec["subscriptions"][0]["status"]["stat"]["Mesh"]["responsesAcknowledged"] == "1"
-        status.follow(marks)
+        status.follow(marks, settled=True)
         assert await _reads_at_rest(metrics) == reads + 1  # the one above
         marks["Mesh"].note_sent(2, clock.now_ns())
-        status.follow(marks)
+        status.follow(marks, settled=True)
         assert await _reads_at_rest(metrics) > reads + 1
     finally:
         await cancel_and_wait(running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,40 @@ async def test_a_reconnect_sends_nothing_that_is_there(centre: Global) -> None:
         after = [(r.key, r.version) for r in zone.live.current.list("MeshTimeout")]
         assert len(set(before) & set(after)) == 3
         assert centre.zones.memories["zone-1"].received["Dataplane"].responses == 1
+
+
+async def test_a_reconnect_without_a_change_is_one_answer_each_way(centre: Global) -> None:
+    zone = Zone("zone-1", centre.port)
+    await centre.put(timeout("a"))
+    async with running(zone):
+        await zone.put(Resource("Dataplane", "default", "web-1", DATAPLANE_SPEC))
+        await centre.until(lambda: centre.named("Dataplane", "web-1"))
+        await zone.until(lambda: zone.named("MeshTimeout", "a"))
+        first = centre.zones.connections["zone-1"]
+        assert sum(mark.sent for mark in first.sender.marks.values()) > 40
+        await centre.hang_up()
+        await zone.until(lambda: not zone.client.status.connected)
+        await centre.listen()
+        await zone.until(lambda: zone.client.status.connected)
+        again = await centre.until(lambda: centre.zones.connections.get("zone-1"))
+        await zone.until(lambda: again.sender.settled and zone.client.status.up)
+        insight = await centre.until(lambda: newest(centre, again.session.id))
+        assert insight["status"]["total"]["responsesSent"] == "1"
+        assert sum(mark.sent for mark in again.sender.marks.values()) == 1
+        assert again.sender.delivered_everything() == centre.publisher.catalogue.revision
+        # The zone's reports about rollouts are of no stored type, and it always says that it makes some.
+        up = zone.client.status.up
+        await zone.until(lambda: up["ursa.Rollout"].acknowledged)
+        assert sum(mark.sent for mark in up.values()) == 2
+        await centre.put(timeout("a", 9))
+        await zone.until(lambda: zone.named("MeshTimeout", "a").spec["to"][0]["default"]["connectionTimeout"] == "9s")
+
+
+def newest(centre: Global, subscription: str) -> Any:
+    """A connection as the insight of its zone records it."""
+    insight = centre.live.current.get("ZoneInsight", "", "zone-1")
+    found = [one for one in insight.spec["subscriptions"] if one["id"] == subscription] if insight else []
+    return found[0] if found else None
 
 
 async def test_idle_means_no_writes_at_all(centre: Global) -> None:
