@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from global_cp.zones import Zones
@@ -69,11 +69,11 @@ class Side:
 class Global(Side):
     """A global that only syncs."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *, prefixes: Sequence[str] = (), **environment: str) -> None:
         super().__init__()
         flush = {"KUMA_MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL": "50ms"}
         settings = load(None, {"KUMA_MODE": "global", **flush, **environment})
-        self.publisher = Publisher(self.live, Downward(REGISTRY))
+        self.publisher = Publisher(self.live, Downward(REGISTRY, prefixes))
         self.tunnel = AdminTunnel(self.clock)
         self.holdings = Holdings()
         self.zones = Zones(
