@@ -159,6 +159,12 @@ async def test_constraints_of_a_mesh_are_answered_with_a_field(zone: ControlPlan
         ({"MODE": "global"}, "/meshes/default/dataplanes/d", {"type": "Dataplane", "name": "d"}, 405),
         ({"MODE": "global"}, PATH, TIMEOUT, 201),
         ({"MODE": "global"}, PATH, {**TIMEOUT, "labels": {"kuma.io/origin": "zone"}}, 400),
+        (
+            {"MODE": "global", "MULTIZONE_ZONE_DISABLE_ORIGIN_LABEL_VALIDATION": "true"},
+            PATH,
+            {**TIMEOUT, "labels": {"kuma.io/origin": "zone"}},
+            201,
+        ),
         ({"API_SERVER_READ_ONLY": "true"}, PATH, TIMEOUT, 405),
         ({"MULTIZONE_ZONE_GLOBAL_ADDRESS": "grpcs://g:5685"}, "/meshes/m", {"type": "Mesh", "name": "m"}, 405),
     ],

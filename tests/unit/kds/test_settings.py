@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 from global_cp.absence import ZoneAbsence
 from global_cp.leadership import Leadership
 from global_cp.presence import Presence, lease_name
-from kds.admin_calls import STATS, AdminQuery
+from global_cp.rollout_api import RolloutApi
+from kds.admin_calls import REACH, STATS, AdminQuery
 from kds.applier import Applier
 from kds.connection import Connection
 from kds.dialing import dial
@@ -33,6 +34,7 @@ from kds.streams import Line, run_requester
 from kds.transport import GLOBAL_SERVICE, HEALTH, SYNC_SERVICE, UP, call_metadata
 from kds.tuning import Tuning, global_tuning, zone_tuning
 from kds.wire import HEARTBEAT, Request, decode_request, join_response
+from tests.unit.global_cp.test_rollouts import Watched
 from tests.unit.kds.lab import REGISTRY, Global, Side, Zone
 from tests.unit.kds.test_membership import ANN, OWN, FakePeers, ManualClock, settle
 from tests.unit.kds.test_replicas import CALLER, Host
@@ -49,6 +51,7 @@ from ursa.store.led import LedStore
 from ursa.store.memory import MemoryStore
 from ursa.store.retries import Retries, retries_of
 from ursa.wire import mesh_pb2
+from zone_cp.envoy_admin import EnvoyAdmin
 
 EPOCH = "stamped@1"
 
@@ -555,6 +558,45 @@ async def test_calls_to_replicas(host: Host, monkeypatch: pytest.MonkeyPatch) ->
     assert SECRET
 
 
+async def test_questions_about_rollouts_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+
+    async def noted(waiting: Coroutine[Any, Any, object], seconds: float | None, _clock: object) -> None:
+        asked.append(seconds)
+        waiting.close()
+        raise Unavailable("that was all")
+
+    class Elsewhere:
+        def holder(self, _zone: str) -> object:
+            return "another replica"
+
+        async def ask(self, _zone: str, _revision: int) -> None:
+            return None
+
+    watched = Watched()
+    settings = settings_of(MULTIZONE_GLOBAL_ROLLOUTS_ASK_INTERVAL="7s").multizone.global_.rollouts
+    async with running(watched):
+        await watched.put(Resource("Zone", "", "west", {"enabled": True}), timeout("a"))
+        api = RolloutApi(watched.rollouts, watched.live, watched.clock, Elsewhere(), settings=settings)  # type: ignore[arg-type]
+        monkeypatch.setattr("global_cp.rollout_api.within", noted)
+        with pytest.raises(Unavailable):
+            await api._until(await watched.store.revision(), "stored", frozenset())
+    assert asked == [7.0]
+
+
+async def test_how_long_a_witness_looks(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    usual = asyncio.timeout
+    monkeypatch.setattr("zone_cp.witness.asyncio.timeout", lambda delay: given.append(delay) or usual(5))
+    networking = {"address": "127.0.0.1", "port": 1, "advertisedAddress": "127.0.0.1", "advertisedPort": 1}
+    await side.put(Resource("ZoneIngress", "", "gate", {"zone": "west", "networking": networking}))
+    seconds = settings_of(MULTIZONE_ZONE_KDS_WITNESS_TIMEOUT="7s").multizone.zone.kds.witness_timeout
+    admin = EnvoyAdmin(side.live, side.clock, 9901, timeout=1, witness_timeout=seconds)
+    with pytest.raises(Unavailable, match="cannot reach"):
+        await admin.answer(AdminQuery(STATS, REACH, "", "127.0.0.1:1"))
+    assert given == [7.0]
+
+
 TESTS = Path(__file__).parents[2]
 ELSEWHERE = {
     "MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY": "test_whoever_is_there_is_trusted_if_verification_is_off",
@@ -595,8 +637,8 @@ ELSEWHERE = {
 }  # fmt: skip
 """Tests of settings whose variables they put together."""
 
-BALANCE = re.compile(r"INTER_CP_BALANCE_")
-"""Tested as numbers, in `test_balance.py`."""
+AS_NUMBERS = re.compile(r"INTER_CP_BALANCE_|MULTIZONE_GLOBAL_DRAIN_")
+"""Given to what they are for by tests of that, `test_balance.py` and `test_draining.py`."""
 
 
 def test_every_setting_has_a_test() -> None:
@@ -610,7 +652,7 @@ def test_every_setting_has_a_test() -> None:
         if setting.key.startswith(("multizone.", "interCp.", "metrics.zone."))
         and not inert_because(setting.field)
         and setting.variable not in ELSEWHERE
-        and not BALANCE.match(setting.variable)
+        and not AS_NUMBERS.match(setting.variable)
         and not re.search(rf"\b(KUMA_|URSA_)?{setting.variable}\b", named)
     ]
     assert missing == []

@@ -40,7 +40,11 @@ class MetricsZone(Group):
     """Settings below `metrics.zone`."""
 
     subscription_limit: int = setting(10, env="METRICS_ZONE_SUBSCRIPTION_LIMIT", doc="same for ZoneInsight")
-    idle_timeout: Duration = setting(300.0, env="METRICS_ZONE_IDLE_TIMEOUT")
+    idle_timeout: Duration = setting(
+        300.0,
+        env="METRICS_ZONE_IDLE_TIMEOUT",
+        inert="that a zone or its replica of the global is gone is known by leases",
+    )
     compact_finished_subscriptions: bool = setting(
         False, env="METRICS_ZONE_COMPACT_FINISHED_SUBSCRIPTIONS", doc="drop config and details of closed subscriptions"
     )
