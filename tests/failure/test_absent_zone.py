@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -111,3 +111,63 @@ async def test_an_outage_of_the_global_is_nobodys_death(tmp_path: Path, outage: 
             seen.add(presence(west))
             await asyncio.sleep(0.1)
         assert seen == {""}
+
+
+INBOUND = {"port": 80, "tags": {"kuma.io/service": "web", "kuma.io/zone": "east"}}
+SUBSCRIPTION = {"id": "1", "controlPlaneInstanceId": "east-1", "connectTime": "2026-01-01T00:00:00Z"}
+
+
+async def test_nobody_calls_proxies_of_a_zone_online_that_is_not_seen(tmp_path: Path) -> None:
+    async with two_zones(tmp_path, port=1) as (centre, east, _):
+        await east.put(
+            Resource("Dataplane", "default", "web", {"networking": {"address": "10.0.0.1", "inbound": [INBOUND]}}),
+            Resource("DataplaneInsight", "default", "web", {"subscriptions": [SUBSCRIPTION]}),
+            Resource("ZoneIngressInsight", "", "gate", {"subscriptions": [SUBSCRIPTION]}),
+        )
+
+        async def told() -> dict[str, Any]:
+            found: list[dict[str, Any]] = []
+            for path in ("/dataplanes/_overview", "/zoneingresses/_overview"):
+                found += (await centre.call("GET", path))["items"]  # type: ignore[arg-type]
+            mesh: dict = await centre.call("GET", "/mesh-insights/default")
+            service: dict = await centre.call("GET", "/meshes/default/service-insights/web")
+            whole: dict = await centre.call("GET", "/global-insight")
+            return {
+                "overviews": [(one.get("status"), bool(one.get("lastSeen"))) for one in found],
+                "mesh": mesh["dataplanes"],
+                "service": (service.get("status"), service["dataplanes"]),
+                "proxies": {k: n for k, n in whole["dataplanes"]["standard"].items() if n},
+                "ingresses": whole["zones"]["zoneIngresses"],
+            }
+
+        online = {
+            "overviews": [(None, False), (None, False)],
+            "mesh": {"total": 1, "online": 1},
+            "service": ("online", {"total": 1, "online": 1}),
+            "proxies": {"total": 1, "online": 1},
+            "ingresses": {"total": 1, "online": 1},
+        }
+        await _until(told, online)
+        await east.supervisor.stop("kds client")
+        await _until(
+            told,
+            {
+                "overviews": [("unknown", True), ("unknown", True)],
+                "mesh": {"total": 1, "unknown": 1},
+                "service": ("offline", {"total": 1, "unknown": 1}),
+                "proxies": {"total": 1, "unknown": 1},
+                "ingresses": {"total": 1, "online": 0},
+            },
+        )
+        east.supervisor.start("kds client", east.client.run)
+        await _until(told, online)
+
+
+async def _until(look: Callable[[], Awaitable[dict[str, Any]]], wanted: dict[str, Any]) -> None:
+    found: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(20):
+            while (found := await look()) != wanted:  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        assert found == wanted

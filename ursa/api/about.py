@@ -14,6 +14,7 @@ from ursa.api.answers import JSON, answer
 from ursa.api.callers import caller_of
 from ursa.api.context import ApiContext, Endpoint, Guard
 from ursa.api.insights.overall import global_scope_totals, overall
+from ursa.api.insights.sight import unseen_zones
 from ursa.api.reader import Reader
 from ursa.model.timestamps import rfc3339
 from ursa.runtime.config import effective
@@ -68,7 +69,9 @@ class About:
 
     async def global_insight(self, _: web.Request) -> web.Response:
         """Counts over all meshes and zones."""
-        counts = overall(self._context.view, self._reader.meshes, self._reader.services)
+        view = self._context.view
+        unseen = unseen_zones(view, self._context.place)
+        counts = overall(view, self._reader.meshes, self._reader.services, unseen)
         return answer({"createdAt": self._now(), **counts})
 
     async def global_insights(self, _: web.Request) -> web.Response:

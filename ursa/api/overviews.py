@@ -11,6 +11,7 @@ from ursa.api.access import Access
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.filters import Query, matching
+from ursa.api.insights.sight import last_seen, unseen_zone_of, unseen_zones
 from ursa.api.paging import page, span_of
 from ursa.api.reader import Reader
 from ursa.api.resources import MANY, ONE, kind_of, name_of, one_of
@@ -59,7 +60,8 @@ class Overviews:
         if mesh is None:
             listed = self._access.visible(request, listed)
         found = matching(listed, kind, Query(request.query, f"{prefix}/_overview"))
-        items = [self._join(kind, resource, self._insight(kind, resource)) for resource in span.of(found)]
+        unseen = unseen_zones(self._context.view, self._context.place)
+        items = [self._join(kind, resource, self._insight(kind, resource), unseen) for resource in span.of(found)]
         return answer(page(request, items, len(found), span))
 
     async def get(self, request: web.Request) -> web.Response:
@@ -69,7 +71,7 @@ class Overviews:
             self._reader.check_mesh(mesh)
         resource = self._reader.get(kind, mesh, name_of(request))
         insight = self._insight(kind, resource) or Resource(kind.insight, resource.mesh, resource.name)
-        return answer(self._join(kind, resource, insight))
+        return answer(self._join(kind, resource, insight, unseen_zones(self._context.view, self._context.place)))
 
     def _kind(self, request: web.Request) -> Kind:
         if request.match_info["path"] == "zoneegress":
@@ -83,12 +85,14 @@ class Overviews:
     def _insight(self, kind: Kind, resource: Resource) -> Resource | None:
         return self._context.view.get(kind.insight, resource.mesh, resource.name)
 
-    def _join(self, kind: Kind, resource: Resource, insight: Resource | None) -> dict[str, Any]:
+    def _join(self, kind: Kind, resource: Resource, insight: Resource | None, unseen: frozenset[str]) -> dict[str, Any]:
         meta = to_rest(resource, self._context.registry)
         joined: dict[str, Any] = {"type": kind.overview}
         joined |= {key: meta[key] for key in _META if key in meta}
         if kind.name == "Zone" and self._context.zone_status is not None:
             joined["status"] = self._context.zone_status(resource)
+        if zone := unseen_zone_of(resource, unseen):
+            joined |= {"status": "unknown", "lastSeen": last_seen(self._context.view, zone)}
         joined[_member(kind.name)] = resource.spec
         if insight is not None:
             joined[_member(kind.insight)] = insight.spec

@@ -20,7 +20,7 @@ class Reader:
     def __init__(self, context: ApiContext) -> None:
         self._context = context
         self.meshes = MeshInsights(context.registry, context.place)
-        self.services = ServiceInsights(context.settings.dns_server)
+        self.services = ServiceInsights(context.settings.dns_server, context.place)
 
     def list(self, kind: Kind, mesh: str | None = None) -> Sequence[Resource]:
         """All objects of a kind, of one mesh or of all, ordered by (mesh, name)."""

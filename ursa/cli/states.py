@@ -44,7 +44,13 @@ _COUNTED = (
     ("RATE LIMITS", "RateLimit"),
 )
 MESH = ("MESH", "DATAPLANES", *(title for title, _ in _COUNTED))
-ONLINE, OFFLINE, DEGRADED, DRAINING = "Online", "Offline", "Partially degraded", "Draining"
+ONLINE, OFFLINE, DEGRADED, DRAINING, UNKNOWN = (
+    "Online",
+    "Offline",
+    "Partially degraded",
+    "Draining",
+    "Unknown",
+)
 _SERVICE_STATUS = {
     "online": ONLINE,
     "offline": OFFLINE,
@@ -62,7 +68,7 @@ def dataplane(item: Item, now: int) -> Sequence[str]:
     version = subscriptions[-1].get("version", {}) if subscriptions else {}
     dependencies = version.get("dependencies") or {}
     parts = [*networking.get("inbound", ()), networking.get("gateway") or {}]
-    status, note = _proxy_status(networking, subscriptions)
+    status, note = _unseen(item) or _proxy_status(networking, subscriptions)
     return (
         str(item.get("mesh", "")),
         str(item.get("name", "")),
@@ -96,7 +102,7 @@ def zone_proxy(item: Item, now: int) -> Sequence[str]:
     insight = item.get("zoneIngressInsight") or item.get("zoneEgressInsight") or {}
     subscriptions = insight.get("subscriptions") or []
     version = subscriptions[-1].get("version", {}) if subscriptions else {}
-    status = ONLINE if _connected(subscriptions) else OFFLINE
+    status, _ = _unseen(item) or (ONLINE if _connected(subscriptions) else OFFLINE, "")
     return (str(item.get("name", "")), status, *_connection(subscriptions, now), *_versions(version))
 
 
@@ -117,6 +123,14 @@ def service(item: Item, _: int) -> Sequence[str]:
     proxies = item.get("dataplanes") or {}
     status = _SERVICE_STATUS.get(str(item.get("status", "")), "-")
     return (str(item.get("name", "")), status, f"{proxies.get('online', 0)}/{proxies.get('total', 0)}")
+
+
+def _unseen(item: Item) -> tuple[str, str] | None:
+    """Status and reason of what is in a zone that the global does not see."""
+    if item.get("status") != "unknown":
+        return None
+    since = item.get("lastSeen")
+    return UNKNOWN, f"zone not seen since {since}" if since else "zone never seen"
 
 
 def _proxy_status(networking: Item, subscriptions: Sequence[Item]) -> tuple[str, str]:

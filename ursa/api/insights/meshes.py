@@ -8,6 +8,7 @@ from typing import Any
 
 from ursa.admission.place import Place
 from ursa.api.insights.proxies import ProxySort, ProxyStatus, counters, sort_of, status_of, versions_of
+from ursa.api.insights.sight import unseen_zones
 from ursa.model.kind import Family, Kind, Registry, Scope
 from ursa.model.resource import Resource
 from ursa.view.view import Bucket, View
@@ -21,7 +22,7 @@ class MeshInsights:
     def __init__(self, registry: Registry, place: Place) -> None:
         self._kinds = [k for k in registry if k.scope is Scope.MESH]
         self._place = place
-        self._known: dict[str, tuple[tuple[Bucket, ...], Resource]] = {}
+        self._known: dict[str, tuple[tuple[Bucket, ...], frozenset[str], Resource]] = {}
 
     def list(self, view: View) -> Sequence[Resource]:
         """The insights of all meshes; a zone below a global has none, its global counts."""
@@ -37,19 +38,19 @@ class MeshInsights:
 
     def _of(self, view: View, mesh: Resource) -> Resource:
         buckets = tuple(view.bucket(kind.name, mesh.name) for kind in self._kinds)
-        known = self._known.get(mesh.name)
-        if known is not None and all(a is b for a, b in zip(known[0], buckets, strict=True)):
-            return known[1]
-        made = compute(view, mesh, self._kinds)
-        self._known[mesh.name] = (buckets, made)
+        known, unseen = self._known.get(mesh.name), unseen_zones(view, self._place)
+        if known is not None and known[1] == unseen and all(a is b for a, b in zip(known[0], buckets, strict=True)):
+            return known[2]
+        made = compute(view, mesh, self._kinds, unseen)
+        self._known[mesh.name] = (buckets, unseen, made)
         return made
 
 
-def compute(view: View, mesh: Resource, kinds: Iterable[Kind]) -> Resource:
-    """The MeshInsight of a mesh."""
+def compute(view: View, mesh: Resource, kinds: Iterable[Kind], unseen: frozenset[str]) -> Resource:
+    """The MeshInsight of a mesh; of proxies in zones that are not seen nothing is claimed."""
     counted = [k for k in kinds if k.family is not Family.INSIGHT]
     spec = {
-        **_proxies(view, mesh.name),
+        **_proxies(view, mesh.name, unseen),
         "policies": _totals(view, mesh.name, [k.name for k in counted if k.family in _POLICIES]),
         "services": _services(view, mesh.name),
         "resources": _totals(view, mesh.name, [k.name for k in counted]),
@@ -58,7 +59,7 @@ def compute(view: View, mesh: Resource, kinds: Iterable[Kind]) -> Resource:
     return Resource("MeshInsight", "", mesh.name, spec, created=mesh.created, modified=newest)
 
 
-def _proxies(view: View, mesh: str) -> dict[str, Any]:
+def _proxies(view: View, mesh: str, unseen: frozenset[str]) -> dict[str, Any]:
     statuses: list[ProxyStatus] = []
     sorts: dict[ProxySort, list[ProxyStatus]] = defaultdict(list)
     launchers: dict[str, list[ProxyStatus]] = defaultdict(list)
@@ -68,7 +69,7 @@ def _proxies(view: View, mesh: str) -> dict[str, Any]:
     insights = view.bucket("DataplaneInsight", mesh)
     for name, dataplane in view.bucket("Dataplane", mesh).items():
         insight = insights.get(name)
-        status = status_of(dataplane, insight)
+        status = status_of(dataplane, insight, unseen)
         launcher, envoy = versions_of(insight)
         mtls = insight.spec.get("mTLS", {}) if insight is not None else {}
         statuses.append(status)

@@ -8,6 +8,7 @@ from typing import Any
 from ursa.admission.deletion import is_online
 from ursa.api.insights.meshes import MeshInsights
 from ursa.api.insights.services import ServiceInsights
+from ursa.api.insights.sight import unseen_zone_of
 from ursa.model.kind import Family, Registry, Scope
 from ursa.view.view import View
 
@@ -17,7 +18,7 @@ _SERVICE_SORTS = {"internal": "internal", "gateway_builtin": "gatewayBuiltin", "
 _SERVICE_STATES = {"online": "online", "offline": "offline", "partially_degraded": "partiallyDegraded"}
 
 
-def overall(view: View, meshes: MeshInsights, services: ServiceInsights) -> dict[str, Any]:
+def overall(view: View, meshes: MeshInsights, services: ServiceInsights, unseen: frozenset[str]) -> dict[str, Any]:
     """The members of `/global-insight` without its time."""
     insights = meshes.list(view)
     resources: Counter[str] = Counter()
@@ -29,7 +30,7 @@ def overall(view: View, meshes: MeshInsights, services: ServiceInsights) -> dict
         policies += sum(count["total"] for count in insight.spec["policies"].values())
         for sort in _SORTS:
             for state, count in insight.spec["dataplanesByType"][sort].items():
-                proxies[sort][state] += count
+                proxies[sort][state] = proxies[sort].get(state, 0) + count
     return {
         "dataplanes": proxies,
         "meshes": {"total": len(insights)},
@@ -37,9 +38,9 @@ def overall(view: View, meshes: MeshInsights, services: ServiceInsights) -> dict
         "resources": {kind: {"total": resources[kind]} for kind in sorted(resources)},
         "services": _services(view, services),
         "zones": {
-            "controlPlanes": _online(view, "ZoneInsight"),
-            "zoneEgresses": _online(view, "ZoneEgressInsight"),
-            "zoneIngresses": _online(view, "ZoneIngressInsight"),
+            "controlPlanes": _online(view, "ZoneInsight", unseen),
+            "zoneEgresses": _online(view, "ZoneEgressInsight", unseen),
+            "zoneIngresses": _online(view, "ZoneIngressInsight", unseen),
         },
     }
 
@@ -65,6 +66,7 @@ def _services(view: View, services: ServiceInsights) -> dict[str, Any]:
     return {**found, "external": {"total": external}}
 
 
-def _online(view: View, kind: str) -> dict[str, int]:
+def _online(view: View, kind: str, unseen: frozenset[str]) -> dict[str, int]:
     insights = view.list(kind)
-    return {"online": sum(1 for insight in insights if is_online(insight)), "total": len(insights)}
+    online = [insight for insight in insights if is_online(insight) and not unseen_zone_of(insight, unseen)]
+    return {"online": len(online), "total": len(insights)}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ursa.admission.deletion import is_online
+from ursa.api.insights.sight import unseen_zone_of
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 
@@ -17,6 +18,8 @@ class ProxyStatus(enum.Enum):
     ONLINE = "online"
     OFFLINE = "offline"
     DEGRADED = "partiallyDegraded"
+    UNKNOWN = "unknown"
+    """Its zone is not seen."""
 
 
 class ProxySort(enum.Enum):
@@ -27,8 +30,14 @@ class ProxySort(enum.Enum):
     DELEGATED = "gatewayDelegated"
 
 
-def status_of(dataplane: Resource, insight: Resource | None) -> ProxyStatus:
-    """Offline when not connected or nothing is ready, degraded when some inbounds are not ready."""
+def status_of(dataplane: Resource, insight: Resource | None, unseen: frozenset[str]) -> ProxyStatus:
+    """How a proxy is.
+
+    Offline when not connected or nothing is ready, degraded when some inbounds are not ready; of one in a zone that is
+    not seen nobody knows whether it still is what it was.
+    """
+    if unseen_zone_of(dataplane, unseen):
+        return ProxyStatus.UNKNOWN
     if not is_online(insight):
         return ProxyStatus.OFFLINE
     networking = dataplane.spec.get("networking", {})

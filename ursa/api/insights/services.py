@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ursa.admission.place import Place
 from ursa.api.insights.proxies import ProxySort, ProxyStatus, sort_of, status_of
+from ursa.api.insights.sight import unseen_zones
 from ursa.model.labels import SERVICE_TAG, ZONE_TAG
 from ursa.model.resource import Resource
 from ursa.runtime.config.services import DnsServer
@@ -17,9 +19,9 @@ _TYPES = {ProxySort.BUILTIN: "gateway_builtin", ProxySort.DELEGATED: "gateway_de
 class ServiceInsights:
     """Computes the insights of a mesh's services; remembered until a proxy of the mesh changes."""
 
-    def __init__(self, dns: DnsServer) -> None:
-        self._dns = dns
-        self._known: dict[str, tuple[tuple[Bucket, ...], tuple[Resource, ...]]] = {}
+    def __init__(self, dns: DnsServer, place: Place) -> None:
+        self._dns, self._place = dns, place
+        self._known: dict[str, tuple[tuple[Bucket, ...], frozenset[str], tuple[Resource, ...]]] = {}
 
     def list(self, view: View, mesh: str | None = None) -> Sequence[Resource]:
         """All services of one mesh or of all, ordered by (mesh, name)."""
@@ -39,21 +41,21 @@ class ServiceInsights:
 
     def _of(self, view: View, mesh: str) -> Sequence[Resource]:
         buckets = tuple(view.bucket(k, mesh) for k in ("Dataplane", "DataplaneInsight", "ExternalService"))
-        known = self._known.get(mesh)
-        if known is not None and all(a is b for a, b in zip(known[0], buckets, strict=True)):
-            return known[1]
-        made = [self._internal(view, mesh, service) for service in view.services(mesh)]
+        known, unseen = self._known.get(mesh), unseen_zones(view, self._place)
+        if known is not None and known[1] == unseen and all(a is b for a, b in zip(known[0], buckets, strict=True)):
+            return known[2]
+        made = [self._internal(view, mesh, service, unseen) for service in view.services(mesh)]
         internal = {insight.name for insight in made}
         external = view.list("ExternalService", mesh)
         made += [one for e in external if (one := _external(e)).name not in internal]
         found = tuple(sorted(made, key=lambda r: r.name))
-        self._known[mesh] = (buckets, found)
+        self._known[mesh] = (buckets, unseen, found)
         return found
 
-    def _internal(self, view: View, mesh: str, service: str) -> Resource:
+    def _internal(self, view: View, mesh: str, service: str, unseen: frozenset[str]) -> Resource:
         proxies = view.serving(mesh, service).values()
         insights = view.bucket("DataplaneInsight", mesh)
-        statuses = [status_of(proxy, insights.get(proxy.name)) for proxy in proxies]
+        statuses = [status_of(proxy, insights.get(proxy.name), unseen) for proxy in proxies]
         spec: dict[str, Any] = {"status": _status(statuses), "dataplanes": _counts(statuses)}
         issued = _issued(insights.get(proxy.name) for proxy in proxies)
         if issued:
@@ -96,8 +98,14 @@ def _status(statuses: Sequence[ProxyStatus]) -> str:
 
 
 def _counts(statuses: Sequence[ProxyStatus]) -> dict[str, int]:
-    online = sum(1 for status in statuses if status is not ProxyStatus.OFFLINE)
-    counts = {"total": len(statuses), "online": online, "offline": len(statuses) - online}
+    unknown = statuses.count(ProxyStatus.UNKNOWN)
+    online = len(statuses) - unknown - statuses.count(ProxyStatus.OFFLINE)
+    counts = {
+        "total": len(statuses),
+        "online": online,
+        "offline": len(statuses) - online - unknown,
+        "unknown": unknown,
+    }
     return {name: count for name, count in counts.items() if count}
 
 
