@@ -1,4 +1,4 @@
-"""Finds the addresses of proxies that are known by names, and follows them when they change.
+"""Finds the addresses of zone proxies that are known by names, and follows them when they change.
 
 Load balancers in front of zone ingresses are often known by names alone, and get new addresses without telling. Names
 are looked up again for as long as any are in use; one that cannot be looked up keeps the address it had. Who plans
@@ -52,7 +52,7 @@ class _Named:
 
 
 class ResolvedView(MovingView):
-    """The live view with addresses where proxies have names; the same view where none has. `run` must be running."""
+    """The live view with addresses where zone proxies have names; the same view where none has. `run` moves it."""
 
     def __init__(self, live: LiveView, clock: Clock, *, ttl: float, resolve: Resolve = resolve) -> None:
         """Args: `ttl` is for how many seconds an address is good."""
@@ -131,7 +131,7 @@ class ResolvedView(MovingView):
                 continue
             self._look_at[name] = self._clock.monotonic() + self._ttl
             if address and self._addresses.get(name) != address:
-                log.info("address of a proxy found", extra={"host": name, "address": address})
+                log.info("address of a zone proxy found", extra={"host": name, "address": address})
                 self._addresses[name] = address
                 changed.add(name)
         affected = {key for name in changed for key in self._users[name]}
@@ -147,7 +147,7 @@ class ResolvedView(MovingView):
             async with asyncio.timeout(TIMEOUT):
                 return await self._resolve(name)
         except (OSError, TimeoutError, UnicodeError) as error:
-            log.warning("name of a proxy cannot be looked up", extra={"host": name, "error": str(error)})
+            log.warning("name of a zone proxy cannot be looked up", extra={"host": name, "error": str(error)})
             return ""
 
     def _show(self, view: View, keys: Iterable[ResourceKey]) -> None:

@@ -188,7 +188,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("live view", live.run)
         supervisor.start("keyed changes", changes.run)
         supervisor.start("leadership", leadership.run)
-        supervisor.start("addresses of proxies", resolved.run)
+        supervisor.start("addresses of zone proxies", resolved.run)
         supervisor.start("reconciler", reconciler.run)
         supervisor.start("certificate renewal", reconciler.run_renewals)
         supervisor.start("proxy status", insights.run)

@@ -1,4 +1,4 @@
-"""Host names where proxies have addresses, and the resources with addresses in their place: Envoy takes no names."""
+"""Host names where zone proxies have addresses, and resources with addresses in their place: Envoy takes no names."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.validation.addresses import is_ip
 
-KINDS = frozenset({"Dataplane", "ZoneIngress", "ZoneEgress"})
+KINDS = frozenset({"ZoneIngress", "ZoneEgress"})
+"""Kinds whose names we look up. A Dataplane's goes to proxies as it is, as Kuma sends it."""
+
 ADDRESS, ADVERTISED, ADVERTISED_PORT = "address", "advertisedAddress", "advertisedPort"
 PLACES = (ADDRESS, ADVERTISED)
 
 
 def host_names(resource: Resource) -> frozenset[str]:
-    """All names that stand for addresses of a proxy."""
+    """All names that stand for addresses of a zone proxy."""
     if resource.kind not in KINDS:
         return frozenset()
     networking: JsonObject = resource.spec.get("networking") or {}
-    places = (networking, *(networking.get("inbound") or ()))
-    found = (str(place.get(field) or "") for place in places for field in PLACES)
+    found = (str(networking.get(field) or "") for field in PLACES)
     return frozenset(one for one in found if one and not is_ip(one))
 
 
@@ -34,10 +35,8 @@ def with_addresses(resource: Resource, addresses: Mapping[str, str]) -> Resource
         needed &= {str(networking.get(ADVERTISED) or "")}
     if not needed <= addresses.keys():
         return None
-    changed = dict(_replaced(networking, addresses))
-    if inbounds := networking.get("inbound"):
-        changed["inbound"] = [_replaced(inbound, addresses) for inbound in inbounds]
-    return resource.with_spec({**resource.spec, "networking": changed})
+    known = {field: addresses[name] for field in PLACES if (name := str(networking.get(field) or "")) in addresses}
+    return resource.with_spec({**resource.spec, "networking": {**networking, **known}})
 
 
 def without_address(resource: Resource) -> Resource | None:
@@ -47,8 +46,3 @@ def without_address(resource: Resource) -> Resource | None:
     networking: JsonObject = resource.spec.get("networking") or {}
     left = {key: value for key, value in networking.items() if key not in (ADVERTISED, ADVERTISED_PORT)}
     return resource.with_spec({**resource.spec, "networking": left})
-
-
-def _replaced(place: JsonObject, addresses: Mapping[str, str]) -> JsonObject:
-    known = {field: addresses[name] for field in PLACES if (name := str(place.get(field) or "")) in addresses}
-    return {**place, **known}

@@ -1,4 +1,4 @@
-"""Proxies known by names are planned by their addresses, which are looked up again and outlive the resolver."""
+"""Zone proxies known by names are planned by their addresses, which are looked up again and outlive the resolver."""
 
 from __future__ import annotations
 
@@ -53,9 +53,13 @@ def gate(advertised: str, **more: Any) -> Resource:
     return Resource("ZoneIngress", "", "gate", {"networking": networking})
 
 
-def web(address: str, inbound: str = "") -> Resource:
-    inbounds = [{"port": 80, "tags": {"kuma.io/service": "web"}, **({"address": inbound} if inbound else {})}]
-    return Resource("Dataplane", "default", "web", {"networking": {"address": address, "inbound": inbounds}})
+def egress(address: str) -> Resource:
+    return Resource("ZoneEgress", "", "exit", {"networking": {"address": address, "port": 1}})
+
+
+def web(address: str) -> Resource:
+    inbound = {"port": 80, "tags": {"kuma.io/service": "web"}}
+    return Resource("Dataplane", "default", "web", {"networking": {"address": address, "inbound": [inbound]}})
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ async def zone() -> AsyncIterator[Zone]:
 
 async def test_without_names_it_is_the_same_view_and_nobody_sleeps(zone: Zone) -> None:
     await zone.start()
-    await zone.put(gate("10.0.0.2"), web("10.0.0.3"))
+    await zone.put(gate("10.0.0.2"), egress("10.0.0.3"), web("goes.as.it.is"))
     await settle()
     assert zone.resolved.current is zone.live.current
     assert (zone.names.asked, zone.time.alarms) == (0, 0)
@@ -117,17 +121,15 @@ async def test_an_address_outlives_the_resolver_and_a_new_name_until_that_is_kno
 
 async def test_what_has_no_address_yet_is_not_there_but_an_ingress_keeps_its_own_side(zone: Zone) -> None:
     await zone.start()
-    await zone.put(web("10.0.0.3", inbound="app.test"), gate("lb.test"))
+    await zone.put(egress("exit.test"), gate("lb.test"))
     await settle()
-    assert zone.networking("Dataplane", "web", "default") is None
+    assert zone.networking("ZoneEgress", "exit") is None
     assert zone.networking("ZoneIngress", "gate") == {"address": "10.0.0.1", "port": 1}
-    assert not zone.resolved.current.serving("default", "web")
-    zone.names.known |= {"app.test": "10.0.0.7", "lb.test": "10.0.0.8"}
+    zone.names.known |= {"exit.test": "10.0.0.7", "lb.test": "10.0.0.8"}
     await zone.time.advance(TTL)
-    assert zone.networking("Dataplane", "web", "default")["inbound"][0]["address"] == "10.0.0.7"
+    assert zone.networking("ZoneEgress", "exit") == {"address": "10.0.0.7", "port": 1}
     assert zone.networking("ZoneIngress", "gate")["advertisedAddress"] == "10.0.0.8"
-    assert set(zone.resolved.current.serving("default", "web")) == {"web"}
-    await zone.delete("Dataplane", "default", "web")
+    await zone.delete("ZoneEgress", "", "exit")
     await zone.delete("ZoneIngress", "", "gate")
     await settle()
     assert list(zone.resolved.current.all()) == []
