@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ursa.ir import origins
 from ursa.ir.cluster import EDS, STATIC, STRICT_DNS, Cluster, Endpoint, HttpOptions
 from ursa.ir.naming import is_ip
 from ursa.model.dataplane import Dataplane
 from ursa.planner.blocks import mesh_client_tls, service_san
+from ursa.planner.external import ExternalIndex
 from ursa.planner.inputs import ExternalOutbound
 from ursa.planner.meshes import MeshState
 from ursa.planner.names import Scheme
-from ursa.policies.legacy.matching import best_rank, for_inbound
+from ursa.policies.legacy.matching import Tags, best_rank, for_inbound
 from ursa.policies.legacy.traffic_permission import KIND as TRAFFIC_PERMISSION
 from ursa.topology.destinations import cluster_name, sni_of_tags, without_service
 from ursa.topology.endpoints import Surroundings, located
@@ -23,25 +25,63 @@ EGRESS_SERVICE = "zone-egress"
 """The service as which egresses prove who they are."""
 
 
-def external_outbounds(
-    state: MeshState, dataplane: Dataplane, external: Mapping[str, tuple[ExternalService, ...]], zone: str
-) -> tuple[ExternalOutbound, ...]:
-    """The external services that a proxy may use; without a TrafficPermission for it there is no way to one."""
-    if state.mesh.zone_egress:
-        return tuple(map(ExternalOutbound, sorted(external)))
-    around = Surroundings(state.mesh, zone)
-    permissions = state.legacy.get(TRAFFIC_PERMISSION, ())
-    found = []
-    for service, servers in sorted(external.items()):
-        instances = tuple(
-            (server, located(server.host, server.port, 1, server.endpoint_tags, around))
-            for server in servers
-            if (permission := for_inbound(permissions, dict(server.tags))) is not None
-            and best_rank(permission.sources, dataplane.tag_sets) is not None
-        )
-        if instances:
-            found.append(ExternalOutbound(service, instances, ":" in dataplane.address))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A server outside of the mesh, and the tags of whom the TrafficPermission for it lets in."""
+
+    server: ExternalService
+    endpoint: Endpoint
+    sources: tuple[Tags, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The servers of a mesh by service, and what they were made of."""
+
+    state: MeshState
+    external: Mapping[str, tuple[ExternalService, ...]]
+    servers: Mapping[str, tuple[_Server, ...]]
+
+
+class ExternalOutbounds:
+    """The external services that proxies may use; what is the same for all proxies of a mesh is found out once."""
+
+    def __init__(self, zone: str, external: ExternalIndex) -> None:
+        self._zone, self._external = zone, external
+        self._known: dict[str, _Known] = {}
+
+    def of(self, state: MeshState, dataplane: Dataplane) -> tuple[ExternalOutbound, ...]:
+        """What a proxy may use; without a TrafficPermission for it there is no way to a server but by egresses."""
+        external = self._external.of(state.mesh.name)
+        if state.mesh.zone_egress or not external:
+            return tuple(map(ExternalOutbound, sorted(external)))
+        found = []
+        for service, servers in self._servers(state, external).items():
+            instances = tuple(
+                (one.server, one.endpoint) for one in servers if best_rank(one.sources, dataplane.tag_sets) is not None
+            )
+            if instances:
+                found.append(ExternalOutbound(service, instances, ":" in dataplane.address))
+        return tuple(found)
+
+    def _servers(
+        self, state: MeshState, external: Mapping[str, tuple[ExternalService, ...]]
+    ) -> Mapping[str, tuple[_Server, ...]]:
+        mesh = state.mesh.name
+        known = self._known.get(mesh)
+        if known is None or known.state is not state or known.external is not external:
+            servers = {service: tuple(self._permitted(state, all_of)) for service, all_of in sorted(external.items())}
+            known = self._known[mesh] = _Known(state, external, servers)
+        return known.servers
+
+    def _permitted(self, state: MeshState, servers: Iterable[ExternalService]) -> Iterator[_Server]:
+        around = Surroundings(state.mesh, self._zone)
+        permissions = state.legacy.get(TRAFFIC_PERMISSION, ())
+        for server in servers:
+            permission = for_inbound(permissions, dict(server.tags))
+            if permission is not None:
+                endpoint = located(server.host, server.port, 1, server.endpoint_tags, around)
+                yield _Server(server, endpoint, permission.sources)
 
 
 def external_cluster(
@@ -52,18 +92,12 @@ def external_cluster(
     if outbound.instances:
         wanted = without_service(tags).items()
         chosen = [(server, endpoint) for server, endpoint in outbound.instances if wanted <= endpoint.tags.items()]
-        lead_outside(cluster, chosen, ipv6=outbound.ipv6)
+        cluster.endpoints = tuple(endpoint for _, endpoint in chosen)
+        cluster.tls_matches = tls_matches(chosen)
+        resolve_names(cluster, ipv6=outbound.ipv6)
     else:
         cluster.tls = mesh_client_tls(mesh, sni_of_tags(tags, mesh), (service_san(mesh, EGRESS_SERVICE),), scheme)
     return cluster
-
-
-def lead_outside(cluster: Cluster, instances: Iterable[tuple[ExternalService, Endpoint]], *, ipv6: bool) -> None:
-    """Makes a cluster of servers outside of the mesh, each with the TLS it asks for."""
-    servers = tuple(instances)
-    cluster.endpoints = tuple(endpoint for _, endpoint in servers)
-    cluster.tls_matches = tls_matches(servers)
-    resolve_names(cluster, ipv6=ipv6)
 
 
 def resolve_names(cluster: Cluster, *, ipv6: bool) -> None:

@@ -20,7 +20,7 @@ from ursa.planner.admin import plan_admin
 from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import plan_dns
 from ursa.planner.external import ExternalIndex
-from ursa.planner.external_outbounds import external_outbounds
+from ursa.planner.external_outbounds import ExternalOutbounds
 from ursa.planner.inbounds import plan_inbounds
 from ursa.planner.inputs import (
     AdminInputs,
@@ -108,6 +108,7 @@ class ZonePlanner:
         self._zone, self._plugins, self._settings = zone, plugins, settings
         self._meshes = MeshIndex(registry, [*(plugin.kind for plugin in plugins), *ROUTE_KINDS], settings)
         self._external = ExternalIndex(read_file)
+        self._outside = ExternalOutbounds(zone, self._external)
         self._services = ServiceIndex(zone, self._external.of)
         self._real = RealServiceIndex(zone, self._services)
         self._zone_proxies = ZoneProxyIndex(
@@ -177,7 +178,7 @@ class ZonePlanner:
         return Destinations(
             services=lambda service: self._services.of(mesh, service),
             tls_ready=lambda service: self._readiness.ready(mesh, service),
-            external=external_outbounds(state, parse_dataplane(resource), self._external.of(mesh), self._zone),
+            external=self._outside.of(state, parse_dataplane(resource)),
             real=real,
             vips=self._vips,
             egress=self._real.has_egress,
