@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry
 
 from global_cp.absence import ZoneAbsence
 from global_cp.drain_api import DrainApi
@@ -28,7 +28,7 @@ from kds.tuning import global_tuning
 from kds.tunnel import AdminTunnel
 from ursa.admission.manager import ResourceManager
 from ursa.api.context import ApiContext
-from ursa.api.plane_metrics import PlaneCollector
+from ursa.api.plane_metrics import observe_plane
 from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
@@ -100,9 +100,7 @@ async def serve(settings: Settings) -> None:
     # What users see.
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
-    counted = settings.metrics.control_plane.report_resources_count
-    metrics.register(PlaneCollector(live, registry, instance, lambda: led.lease is not None, count=counted))
-    ProcessCollector(registry=metrics)
+    observe_plane(metrics, settings, live, registry, instance, leads=lambda: led.lease is not None)
     metrics.register(StreamsCollector(zones.versions))
     sync = ZoneSync(zones, live, publisher, clock, instance, stalled=settings.multizone.global_.zone_stalled_after)
     metrics.register(ZonesCollector(zones, sync, live))

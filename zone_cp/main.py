@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry
 
 from kds.admin_api import LiveProxies
 from kds.client import KdsClient
@@ -14,7 +13,7 @@ from kds.replicas.replicas import Replicas
 from ursa.admission.manager import ResourceManager
 from ursa.admission.place import place_of
 from ursa.api.context import ApiContext
-from ursa.api.plane_metrics import PlaneCollector
+from ursa.api.plane_metrics import observe_plane
 from ursa.api.server import ApiServer
 from ursa.api.store_status import StoreStatus
 from ursa.catalog import default_registry
@@ -22,12 +21,11 @@ from ursa.identity.data_sources import read_file
 from ursa.model.shape import Shapes
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
-from ursa.runtime.clock import Clock, SystemClock
+from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings
 from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
 from ursa.runtime.tls import ReloadedPair, general_files, server_files
-from ursa.store.contract import Store
 from ursa.store.engines import open_guarded_store
 from ursa.store.led import LedStore
 from ursa.view.keyed import KeyedChanges
@@ -41,7 +39,6 @@ from zone_cp.envoy_admin import EnvoyAdmin
 from zone_cp.facts import dp_server_settings, health_settings, planner_settings
 from zone_cp.leadership import Leadership
 from zone_cp.metrics import ZoneCollector
-from zone_cp.offers import Offers
 from zone_cp.preview import Preview
 from zone_cp.proxies.authentication import Authenticator
 from zone_cp.proxies.insights import Insights
@@ -49,9 +46,8 @@ from zone_cp.proxies.lifecycle import ProxyLifecycle
 from zone_cp.proxies.registration import Registration
 from zone_cp.reconciler.reconciler import Reconciler
 from zone_cp.rollouts import RolloutLedger
-from zone_cp.services import Services
+from zone_cp.singletons import zone_singletons
 from zone_cp.sync_status import SyncStatus
-from zone_cp.vips import VipAllocator
 
 DP_SERVER = "data plane server"
 
@@ -110,12 +106,7 @@ async def serve(settings: Settings) -> None:
     replicas = Replicas(
         settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
     )
-    ads = AdsServer(
-        lifecycle.attach,
-        instance,
-        holdings=replicas.holdings,
-        nack_backoff=xds.nack_backoff,
-    )
+    ads = AdsServer(lifecycle.attach, instance, holdings=replicas.holdings, nack_backoff=xds.nack_backoff)
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
@@ -134,9 +125,7 @@ async def serve(settings: Settings) -> None:
     metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
     metrics.register(store_status)
-    counted = settings.metrics.control_plane.report_resources_count
-    metrics.register(PlaneCollector(live, registry, instance, lambda: led.lease is not None, count=counted))
-    ProcessCollector(registry=metrics)
+    observe_plane(metrics, settings, live, registry, instance, leads=lambda: led.lease is not None)
     metrics.register(replicas)
     endpoints = [
         store_status.endpoint(),
@@ -178,8 +167,11 @@ async def serve(settings: Settings) -> None:
         )
     )
 
-    singletons = _singletons(settings, led, live, clock, client, rollouts, metrics)
+    singletons = zone_singletons(settings, led, live, clock, metrics=metrics)
     singletons["catalogue of replicas"] = replicas.lead
+    if client is not None:
+        singletons["kds client"] = client.run
+        singletons["rollout reports"] = partial(rollouts.run, client.report)
     leadership = Leadership(settings, led, clock, supervisor, instance, singletons)
 
     await store.open()
@@ -204,28 +196,3 @@ async def serve(settings: Settings) -> None:
         await insights.flush()
         await supervisor.close()
         await store.close()
-
-
-def _singletons(
-    settings: Settings,
-    store: Store,
-    live: LiveView,
-    clock: Clock,
-    client: KdsClient | None,
-    rollouts: RolloutLedger,
-    metrics: CollectorRegistry,
-) -> dict[str, Callable[[], Awaitable[None]]]:
-    """What runs once per zone."""
-    zone = settings.multizone.zone.name
-    filters = settings.experimental.ingress_tag_filters
-    singletons: dict[str, Callable[[], Awaitable[None]]] = {
-        "offered services": Offers(store, live, clock, zone, filters, metrics=metrics).run,
-        "real services": Services(store, live, clock, settings, metrics=metrics).run,
-    }
-    if settings.dns_server.service_vip_enabled:
-        allocator = VipAllocator(store, live, clock, zone, settings.dns_server.cidr, metrics=metrics)
-        singletons["virtual addresses"] = allocator.run
-    if client is not None:
-        singletons["kds client"] = client.run
-        singletons["rollout reports"] = partial(rollouts.run, client.report)
-    return singletons

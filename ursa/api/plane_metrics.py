@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ursa.model.kind import Registry
+from ursa.runtime.config import Settings
 from ursa.version import BASED_ON_KUMA, VERSION
 from ursa.view.live import LiveView
 
@@ -54,3 +56,18 @@ class PlaneCollector(Collector):
             for kind in self._kinds:
                 counts.add_metric([kind, ""], view.count(kind))
             yield counts
+
+
+def observe_plane(
+    metrics: CollectorRegistry,
+    settings: Settings,
+    live: LiveView,
+    registry: Registry,
+    instance: str,
+    *,
+    leads: Callable[[], bool],
+) -> None:
+    """Registers what every control plane tells of itself and of its process."""
+    counted = settings.metrics.control_plane.report_resources_count
+    metrics.register(PlaneCollector(live, registry, instance, leads, count=counted))
+    ProcessCollector(registry=metrics)
