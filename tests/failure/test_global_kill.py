@@ -104,8 +104,9 @@ async def test_a_killed_global_leaves_its_zone_as_it_was_and_finds_it_again(tmp_
         assert {r.key: r.version for r in synced(zone)} == before
         await centre.start()
         await zone.until(lambda: zone.client.status.connected, 20)
-        await zone.until(lambda: len(zone.client.status.down) == 43)
-        assert {r.key: r.version for r in synced(zone)} == before
+        await centre.call("PUT", "/meshes/default/meshtimeouts/u", POLICY | {"name": "u"})
+        news = await zone.until(lambda: zone.named("MeshTimeout", "u"))
+        assert {r.key: r.version for r in synced(zone)} == before | {news.key: news.version}
         await centre.until_subscriptions_are([True, False])
         await centre.stop(signal.SIGTERM)
         assert centre.process.returncode == 0
