@@ -14,19 +14,31 @@ from kds.admin_calls import CALLS, decode_answer, decode_query, encode_answer, e
 from kds.applier import Applier
 from kds.downward import Downward
 from kds.envelope import encode_envelope, version_of
-from kds.offer import Catalogue, Everyone, OneZone, make_offer
+from kds.offer import Catalogue, Everyone, Offer, OneZone, make_offer
 from kds.ownership import FromGlobal, FromZone, Ownership
 from kds.publisher import Publisher
 from kds.requester import Node, Requester
 from kds.sender import Sender, Speaker
+from kds.transport import call_metadata
 from kds.upward import Upward
-from kds.wire import Request, decode_request, decode_response
+from kds.wire import Request, decode_request, decode_response, frame
 from tests.unit.kds.lab import Side
-from tests.unit.kds.recordings import DOWN, REDACTED, REGISTRY, UP, Event, events, files, request_bytes, resource_of
+from tests.unit.kds.recordings import (
+    DOWN,
+    REDACTED,
+    REGISTRY,
+    UP,
+    Event,
+    events,
+    files,
+    opened,
+    request_bytes,
+    resource_of,
+)
 from tests.unit.kds.recordings import response_bytes as bytes_of
 from ursa.model.kind import Sync
 from ursa.model.labels import DISPLAY_NAME, GLOBAL, IN_ZONE, MANAGED_BY, ORIGIN, ZONE
-from ursa.model.resource import Resource
+from ursa.model.resource import Resource, ResourceKey
 
 
 @pytest.fixture
@@ -118,7 +130,24 @@ async def replay(names: tuple[str, ...], method: str, receiver: Replay) -> int:
     return len(recorded)
 
 
-async def test_a_zone_answers_the_global_as_kuma_does(side: Side) -> None:
+STREAMS = [(name, method) for name in files(default=[]) for method in (DOWN, UP)]
+
+
+@pytest.mark.parametrize(("name", "method"), STREAMS)
+async def test_every_recorded_response_is_answered_as_kuma_does(side: Side, name: str, method: str) -> None:
+    recorded = list(events(name, method))
+    responses = [event for event in recorded if event.is_response]
+    # A zone that had a Secret of that name was recorded.
+    if name.startswith("05"):
+        await side.put(Resource("Secret", "default", "zsec", {"data": "aGk="}))
+    zones = {event.message["node"]["id"] for event in recorded if not event.is_response}
+    assert bool(zones) is bool(responses) and len(zones) < 2
+    if responses:
+        receiver = Replay(side, *zones, down=method == DOWN)
+        assert await replay((name,), method, receiver) == len(responses)
+
+
+async def test_recordings_that_go_on_from_each_other_do_so_here(side: Side) -> None:
     receiver = Replay(side, "zone-1", down=True)
     assert await replay(("01", "02"), DOWN, receiver) > 50
     assert side.live.current.get("Mesh", "", "demo") is not None
@@ -294,3 +323,46 @@ def test_oversized_resources_cost_nothing_but_themselves() -> None:
         arrived += [item.name for response in responses for item in response.items]
         sender.receive(Request("Secret", "zone-1", nonce=responses[0].nonce))
     assert sorted(arrived) == sorted(offer.name for offer in offers)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [one for one in STREAMS if not one[0].startswith(("01", "06", "10", "11"))]
+)
+def test_every_recorded_difference_is_what_our_sender_says(name: str, method: str) -> None:
+    """Recordings without a beginning: the peer has all that they remove or replace, in another version."""
+    shelf, responses = Shelf(), [event for event in events(name, method) if event.is_response]
+    held: dict[str, dict[str, str]] = {}
+    for event in responses:
+        sent = [one["name"] for one in event.message.get("resources", ())]
+        held.setdefault(event.kind, {}).update(
+            dict.fromkeys((*sent, *event.message.get("removed_resources", ())), "old")
+        )
+    for kind, names in held.items():
+        offers = {n: Offer(ResourceKey(kind, "", n), n, "old", frame(n, "old", b"")) for n in names}
+        shelf.catalogue = Catalogue(1, shelf.catalogue.kinds.set(kind, Map(offers)))
+    sender = Sender(shelf, lambda _: Everyone(), Speaker("any"), now=lambda: 1)
+    for kind, names in held.items():
+        sender.receive(Request(kind, "zone", wildcard=True, held=names))
+        assert [decode_response(data).items for data in sender.take()] == [()]
+        sender.receive(Request(kind, "zone", nonce="1"))
+    for event in responses:
+        sender.touch(shelf.put(event))
+        (said,) = map(decode_response, sender.take())
+        assert (said.kind, {item.name: item.version for item in said.items}, set(said.removed)) == (
+            event.kind,
+            {
+                one["name"]: shelf.catalogue.of(event.kind)[one["name"]].version
+                for one in event.message.get("resources", ())
+            },
+            set(event.message.get("removed_resources", ())),
+        )
+        sender.receive(Request(event.kind, "zone", nonce=said.nonce))
+
+
+@pytest.mark.parametrize("name", files(default=[]))
+def test_calls_say_of_the_zone_what_kumas_say(name: str) -> None:
+    ours = call_metadata("zone-1")
+    for metadata in opened(name):
+        theirs = {key for key, _ in metadata} - {"user-agent"}
+        assert theirs <= {key for key, _ in ours}
+        assert {v for k, v in metadata if k == "features"} <= {v for k, v in ours if k == "features"}
