@@ -52,7 +52,12 @@ def health_settings(configuration: Configuration) -> HealthSettings:
         healthy_threshold=checks.healthy_threshold,
         unhealthy_threshold=checks.unhealthy_threshold,
     )
-    return HealthSettings(defaults, configuration.bootstrap_server.params.admin_port)
+    return HealthSettings(
+        defaults,
+        configuration.bootstrap_server.params.admin_port,
+        patience=configuration.dp_server.read_header_timeout,
+        attempts=configuration.store.upsert.conflict_retry_max_times,
+    )
 
 
 def dp_server_settings(configuration: Configuration) -> DpServerSettings:

@@ -106,7 +106,13 @@ async def serve(settings: Settings) -> None:
     replicas = Replicas(
         settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
     )
-    ads = AdsServer(lifecycle.attach, instance, holdings=replicas.holdings, nack_backoff=xds.nack_backoff)
+    ads = AdsServer(
+        lifecycle.attach,
+        instance,
+        holdings=replicas.holdings,
+        nack_backoff=xds.nack_backoff,
+        patience=settings.dp_server.read_header_timeout,
+    )
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,

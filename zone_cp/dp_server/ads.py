@@ -35,7 +35,9 @@ class ShuttingDown(Unavailable):
 class AdsServer:
     """Serves `StreamAggregatedResources` and `DeltaAggregatedResources`."""
 
-    def __init__(self, attach: Attach, instance_id: str, *, holdings: Holdings, nack_backoff: float) -> None:
+    def __init__(
+        self, attach: Attach, instance_id: str, *, holdings: Holdings, nack_backoff: float, patience: float
+    ) -> None:
         """Serves streams that `attach` accepts.
 
         Args:
@@ -43,9 +45,10 @@ class AdsServer:
             instance_id: names this control plane to proxies.
             holdings: gets all streams, and may let some go.
             nack_backoff: seconds after which a proxy is offered again what it refused; more after every refusal.
+            patience: seconds until a stream must have said who it is.
         """
         self._attach, self._instance_id, self._nack_backoff = attach, instance_id, nack_backoff
-        self._holdings = holdings
+        self._holdings, self._patience = holdings, patience
         self._conversations: set[Conversation[SotwRequest] | Conversation[DeltaRequest]] = set()
 
     @property
@@ -77,7 +80,7 @@ class AdsServer:
         """Serves a stream and ends it with the status that fits."""
         claimed = ""
         try:
-            data = await first_request(aiter(call))
+            data = await first_request(aiter(call), patience=self._patience)
             if data is not None:
                 received = read(data)
                 claimed = received.node.id

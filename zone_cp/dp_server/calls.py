@@ -9,9 +9,6 @@ from typing import Protocol, TypeAlias
 
 from ursa.errors import Unavailable
 
-FIRST_REQUEST = 5.0
-"""Seconds until a stream must have said who it is."""
-
 
 class Status(IntEnum):
     """How a call ends, in gRPC's numbers."""
@@ -72,13 +69,17 @@ class StreamService(Protocol):
         """Ends all streams."""
 
 
-async def first_request(requests: AsyncIterator[bytes]) -> bytes | None:
-    """The first message of a stream, None if it ends before; raises Unavailable when it takes too long."""
+async def first_request(requests: AsyncIterator[bytes], *, patience: float) -> bytes | None:
+    """The first message of a stream, which says who it is; None if it ends before.
+
+    Raises:
+        Unavailable: it takes more than so many seconds.
+    """
     try:
-        async with asyncio.timeout(FIRST_REQUEST):
+        async with asyncio.timeout(patience):
             return await anext(requests, None)
     except TimeoutError:
-        raise Unavailable(f"no request within {FIRST_REQUEST:g}s") from None
+        raise Unavailable(f"no request within {patience:g}s") from None
 
 
 def authorization(call: Call) -> str:

@@ -29,10 +29,8 @@ log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
 PATIENCE = 30.0
-"""Seconds that a Dataplane may take to be registered (`spec/dataplane.md` §4.6)."""
-
-RETRIES = 10
-"""Attempts to write a report against concurrent writers of the same Dataplane."""
+"""Seconds that a Dataplane may take to be registered (`spec/dataplane.md` §4.6). No setting: Kuma's proxies are made
+for this time, and try again after it."""
 
 
 class Authenticate(Protocol):
@@ -43,10 +41,19 @@ class Authenticate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HealthSettings:
-    """What the service needs to know."""
+    """What the service needs to know.
+
+    Attributes:
+        checks: what health checks look like.
+        admin_port: of proxies that name none.
+        patience: seconds until a stream must have said who it is.
+        attempts: to write a report against concurrent writers of the same Dataplane.
+    """
 
     checks: CheckDefaults
     admin_port: int
+    patience: float
+    attempts: int
 
 
 class HealthDiscovery:
@@ -81,7 +88,7 @@ class HealthDiscovery:
             raise CallEnded(Status.UNKNOWN, str(error)) from None
 
     async def _serve(self, call: Call) -> None:
-        first = await first_request(aiter(call))
+        first = await first_request(aiter(call), patience=self._settings.patience)
         if first is None:
             return
         node = read_node(_read(first).health_check_request.node)
@@ -144,7 +151,7 @@ class HealthDiscovery:
         )
 
     async def _record(self, key: ResourceKey, report: dict[str, bool]) -> None:
-        for _ in range(RETRIES):
+        for _ in range(self._settings.attempts):
             resource = self._live.current.get(*key)
             if resource is None:
                 return

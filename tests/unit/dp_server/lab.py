@@ -25,6 +25,10 @@ def snapshot_of(type_url: str, **bodies: bytes) -> Snapshot:
     return Snapshot({type_url: (ResourceSet.of(entries),)})
 
 
+PATIENCE = 3.0
+"""Seconds for a stream to say who it is."""
+
+
 class FakeProxy:
     """What the lifecycle would be: holds a snapshot and remembers what it is told."""
 
@@ -69,7 +73,7 @@ class Lab:
         self.proxies: list[FakeProxy] = []
         self.files = ensure_self_signed(folder, SystemClock())
         self.holdings = Holdings()
-        self.ads = AdsServer(self.attach, "cp-1", holdings=self.holdings, nack_backoff=0.1)
+        self.ads = AdsServer(self.attach, "cp-1", holdings=self.holdings, nack_backoff=0.1, patience=PATIENCE)
         settings = DpServerSettings(host="127.0.0.1", port=0, read_header_timeout=0.5)
         http = web.Application()
         http.router.add_post("/bootstrap", self.bootstrap)

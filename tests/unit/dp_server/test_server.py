@@ -14,7 +14,7 @@ import grpc
 import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 
-from tests.unit.dp_server.lab import Lab, snapshot_of
+from tests.unit.dp_server.lab import PATIENCE, Lab, snapshot_of
 from ursa.envoy.types import CLUSTER, LISTENER
 from zone_cp.dp_server.ads import SERVICE
 
@@ -183,6 +183,14 @@ async def test_who_does_not_say_what_it_wants_is_dropped(lab: Lab, first: bytes)
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_stream_that_does_not_say_who_it_is_ends(lab: Lab) -> None:
+    async with lab.channel() as channel:
+        call = lab.sotw(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert caught.value.details() == f"no request within {PATIENCE:g}s"
 
 
 async def test_a_proxy_that_is_let_go_is_told_why_and_its_connection_ends(lab: Lab) -> None:

@@ -30,6 +30,7 @@ from ursa.runtime.config import Settings, load
 from ursa.runtime.config.multizone import InterCpClient
 from ursa.runtime.tls import TlsFiles, load_pair
 from ursa.runtime.tls_rules import TlsRules
+from zone_cp.facts import dp_server_settings
 
 HOME = "127.0.0.1"
 OLD, NEW = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -236,3 +237,16 @@ def test_suites_of_tls_1_3_alone_leave_only_that_version() -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         TlsRules(ciphers=(go,)).limit(context)
         assert [c["name"] for c in context.get_ciphers() if c["protocol"] != "TLSv1.3"] == [openssl]
+
+
+@pytest.mark.parametrize("server", ["GENERAL", "DP_SERVER"])
+@pytest.mark.parametrize("rules", [rules for rules, *_ in CASES])
+def test_the_port_of_proxies_is_given_the_rules(server: str, rules: dict[str, str]) -> None:
+    given = dp_server_settings(settings(**{f"{server}_{name}": value for name, value in rules.items()})).tls
+    assert not given.usual
+    expected = TlsRules(
+        rules.get("TLS_MIN_VERSION", "TLSv1_2"),
+        rules.get("TLS_MAX_VERSION", ""),
+        tuple(filter(None, rules.get("TLS_CIPHER_SUITES", "").split(","))),
+    )
+    assert given == expected

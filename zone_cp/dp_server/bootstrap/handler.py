@@ -31,7 +31,9 @@ from zone_cp.dp_server.bootstrap.subject import find_subject
 log = logging.getLogger(__name__)
 
 LOOKUP_TIMEOUT = 2.0
+"""Seconds for a look-up of a name. No setting: without an answer the address family is taken from elsewhere."""
 MAX_BODY = 4 << 20
+"""Bytes of a request. No setting: a bootstrap request is some kibibytes."""
 NO_AUTHENTICATION = "none"
 
 
