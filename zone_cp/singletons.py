@@ -11,6 +11,7 @@ from ursa.runtime.config import Settings
 from ursa.store.contract import Store
 from ursa.view.live import LiveView
 from zone_cp.offers import Offers
+from zone_cp.proxies.gone import GoneProxies
 from zone_cp.services import Services
 from zone_cp.vips import VipAllocator
 
@@ -25,6 +26,8 @@ def zone_singletons(
         "offered services": Offers(store, live, clock, zone, filters, metrics=metrics).run,
         "real services": Services(store, live, clock, settings, metrics=metrics).run,
     }
+    if settings.environment == "universal":
+        singletons["gone proxies"] = GoneProxies(settings, store, live, clock).run
     if settings.dns_server.service_vip_enabled:
         allocator = VipAllocator(store, live, clock, zone, settings.dns_server.cidr, metrics=metrics)
         singletons["virtual addresses"] = allocator.run

@@ -46,6 +46,11 @@ class XdsServer(Group):
         env="XDS_DATAPLANE_DEREGISTRATION_DELAY",
         doc="Universal, direct registration: wait before deleting the Dataplane after disconnect; 0s = at once.",
     )
+    orphaned_after: Duration = setting(
+        60.0,
+        env="XDS_SERVER_ORPHANED_AFTER",
+        doc="ours: a proxy whose instance died is offline when it has come to no other one for so long",
+    )
     nack_backoff: Duration = setting(
         5.0, env="XDS_SERVER_NACK_BACKOFF", doc="pause before re-sending a config that was NACKed"
     )
