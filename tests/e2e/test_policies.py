@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from deploy.demo.layout import BACKEND
+from deploy.demo.layout import BACKEND, WEB
 from deploy.demo.waiting import until
 from tests.e2e.lab import PORTS, TIMEOUT, Lab
 
@@ -118,6 +120,45 @@ async def test_both_ends_agree_on_a_version_of_tls(lab: Lab) -> None:
             return answered and handshakes(await lab.stats("backend-east", "ssl.versions")) > before
 
         await until("version 1.3 is spoken", agreed, PATIENCE)
+
+
+async def test_requests_are_written_down_by_both_ends(lab: Lab, tmp_path: Path) -> None:
+    form = {"type": "Plain", "plain": "%KUMA_TRAFFIC_DIRECTION% %KUMA_SOURCE_SERVICE% %RESPONSE_CODE%"}
+    path = tmp_path / "access.log"
+    conf = {"backends": [{"type": "File", "file": {"path": str(path), "format": form}}]}
+    items = {
+        "to": [{"targetRef": {"kind": "Mesh"}, "default": conf}],
+        "from": [{"targetRef": {"kind": "Mesh"}, "default": conf}],
+    }
+
+    async def written() -> bool:
+        await lab.get("backend")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {"OUTBOUND web 200", "INBOUND unknown 200"} <= set(lines)
+
+    async with _applied(lab, _policy("MeshAccessLog", items)):
+        await until("both ends have written", written, PATIENCE)
+
+
+async def test_lines_reach_a_collector_over_tcp(lab: Lab) -> None:
+    got = bytearray()
+
+    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(4096):
+            got.extend(chunk)
+        writer.close()
+
+    async def arrived() -> bool:
+        await lab.get("backend")
+        return b"from web\n" in got
+
+    async with await asyncio.start_server(collect, lab.east.address(WEB), 0) as server:
+        host, port = server.sockets[0].getsockname()
+        form = {"type": "Plain", "plain": "from %KUMA_SOURCE_SERVICE%"}
+        backend = {"type": "Tcp", "tcp": {"address": f"{host}:{port}", "format": form}}
+        to = [{"targetRef": {"kind": "Mesh"}, "default": {"backends": [backend]}}]
+        async with _applied(lab, _policy("MeshAccessLog", {"to": to})):
+            await until("a line has arrived", arrived, PATIENCE)
 
 
 async def _plainly(lab: Lab) -> int:

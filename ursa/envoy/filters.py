@@ -13,6 +13,7 @@ from envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC as NetworkRba
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy as TcpProxyConfig
 from google.protobuf.wrappers_pb2 import StringValue
 
+from ursa.envoy.access_logs import ROUTE_TELLER, access_log
 from ursa.envoy.faults import fault_filter
 from ursa.envoy.rate_limits import HTTP_RATE_LIMIT, connection_rate_limit
 from ursa.envoy.rbac import rbac_fields
@@ -72,6 +73,8 @@ def _http_filter(of: ir.HttpFilter) -> Fields:
             return fault_filter(of)
         case ir.HttpRateLimit():
             return HTTP_RATE_LIMIT
+        case ir.RouteTeller():
+            return ROUTE_TELLER
 
 
 def _hcm(of: ir.HttpConnectionManager) -> HcmConfig:
@@ -80,6 +83,7 @@ def _hcm(of: ir.HttpConnectionManager) -> HcmConfig:
         stat_prefix=of.stat_prefix,
         route_config=route_config(of.route_config),
         http_filters=[_http_filter(f) for f in of.http_filters],
+        access_log=[access_log(log) for log in of.access_logs],
         request_headers_timeout=optional_duration(of.request_headers_timeout),
         stream_idle_timeout=optional_duration(of.stream_idle_timeout),
         normalize_path=wrapped(True) if of.normalize_path else None,
@@ -103,6 +107,7 @@ def _tcp_proxy(of: ir.TcpProxy) -> TcpProxyConfig:
         stat_prefix=of.stat_prefix,
         idle_timeout=optional_duration(of.idle_timeout),
         max_connect_attempts=optional_wrapped(of.max_connect_attempts),
+        access_log=[access_log(log) for log in of.access_logs],
         **clusters,
     )
     if of.metadata_match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ursa.envoy.access_logs import route_metadata
 from ursa.envoy.headers import header_matcher, header_value
 from ursa.envoy.rate_limits import route_rate_limit
 from ursa.envoy.retry import retry_policy
@@ -61,6 +62,8 @@ def _route(of: ir.Route) -> Fields:
         "response_headers_to_add": [header_value(h) for h in of.response_headers_to_add],
         "response_headers_to_remove": list(of.response_headers_to_remove),
     }
+    if of.told:
+        fields["metadata"] = route_metadata(of.resource_origin)
     if of.rate_limit is not None:
         fields["typed_per_filter_config"] = route_rate_limit(of.rate_limit)
     match of.action:

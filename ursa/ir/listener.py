@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ursa.ir.access_logs import AccessLog
 from ursa.ir.address import Address
 from ursa.ir.faults import Fault
 from ursa.ir.rate_limits import TokenBucket
@@ -47,7 +48,12 @@ class HttpRateLimit:
     """HTTP filter that keeps to the rates that routes say."""
 
 
-HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac | HttpFault | HttpRateLimit
+@dataclass(frozen=True, slots=True)
+class RouteTeller:
+    """HTTP filter that lets logs know which route a request takes."""
+
+
+HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac | HttpFault | HttpRateLimit | RouteTeller
 
 
 @dataclass(slots=True)
@@ -68,6 +74,7 @@ class HttpConnectionManager:
     idle_timeout: int | None = None
     request_headers_timeout: int | None = None
     stream_idle_timeout: int | None = None
+    access_logs: list[AccessLog] = field(default_factory=list)
 
     def before_router(self, *filters: HttpFilter) -> None:
         """Adds filters directly before the router."""
@@ -83,6 +90,7 @@ class TcpProxy:
     idle_timeout: int | None = None
     max_connect_attempts: int | None = None
     metadata_match: tuple[tuple[str, str], ...] = ()
+    access_logs: list[AccessLog] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -167,6 +167,7 @@ class Route:
     Attributes:
         matches_hash: tells policies which rule of a MeshHTTPRoute it stands for.
         resource_origin: KRI of that MeshHTTPRoute.
+        told: whether logs are told that a request took it.
     """
 
     match: RouteMatch
@@ -185,6 +186,7 @@ class Route:
         return isinstance(self.action, Forward)
 
     rate_limit: RateLimit | None = None
+    told: bool = False
 
 
 @dataclass(slots=True)

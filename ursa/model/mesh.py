@@ -25,6 +25,16 @@ class CaBackend:
     conf: JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class LogBackend:
+    """Where lines go: a file, or, with an address, a collector that takes them over TCP; the format may be empty."""
+
+    name: str
+    format: str
+    path: str
+    address: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
     """What the planner needs to know of a mesh. Compared by identity: one object per stored version."""
@@ -38,6 +48,13 @@ class Mesh:
     passthrough: bool
     mesh_services: str
     skip_initial_policies: tuple[str, ...]
+    log_backends: tuple[LogBackend, ...] = ()
+    default_log_backend: str = ""
+
+    def log_backend(self, name: str) -> LogBackend | None:
+        """The backend for logs of this name, without a name the one for all that say none."""
+        wanted = name or self.default_log_backend
+        return next((backend for backend in self.log_backends if backend.name == wanted), None)
 
     @property
     def mtls(self) -> bool:
@@ -74,6 +91,15 @@ def backends(spec: JsonObject) -> tuple[CaBackend, ...]:
     )
 
 
+def log_backends(spec: JsonObject) -> tuple[LogBackend, ...]:
+    """All backends for logs that a mesh declares."""
+    return tuple(
+        LogBackend(b.get("name", ""), b.get("format", ""), conf.get("path", ""), conf.get("address", ""))
+        for b in spec.get("logging", {}).get("backends", ())
+        for conf in (b.get("conf", {}),)
+    )
+
+
 def parse_mesh(resource: Resource) -> Mesh:
     """The Mesh in a resource."""
     spec = resource.spec
@@ -88,4 +114,6 @@ def parse_mesh(resource: Resource) -> Mesh:
         passthrough=spec.get("networking", {}).get("outbound", {}).get("passthrough", True),
         mesh_services=spec.get("meshServices", {}).get("mode", "Disabled"),
         skip_initial_policies=tuple(spec.get("skipCreatingInitialPolicies", ())),
+        log_backends=log_backends(spec),
+        default_log_backend=spec.get("logging", {}).get("defaultBackend", ""),
     )

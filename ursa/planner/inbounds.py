@@ -27,6 +27,7 @@ from ursa.model.dataplane import SERVICELESS_PORT, Inbound
 from ursa.planner import names
 from ursa.planner.blocks import HOUR, inbound_http_options, internal_cidrs, mesh_server_tls, reuse_port, to
 from ursa.planner.inputs import InboundInputs
+from ursa.policies.core.speaker import Logbook
 from ursa.policies.legacy.inbounds import adjust_inbound
 from ursa.policies.plugin import InboundTarget, PolicyPlugin
 from ursa.topology.protocols import GRPC, HTTP_LIKE, KAFKA, parse_protocol
@@ -36,7 +37,7 @@ LOOPBACK_SOURCE = {False: "127.0.0.6", True: "::6"}
 """Source of connections to a workload that is not on loopback; redirection rules let it through."""
 
 
-def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[PolicyPlugin]) -> None:
+def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[PolicyPlugin], book: Logbook) -> None:
     """Adds listeners and clusters of all inbounds and applies the policies that select them."""
     seen: set[tuple[str, int]] = set()
     for position, inbound in enumerate(inputs.dataplane.inbounds):
@@ -47,7 +48,7 @@ def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[Poli
         cluster = _cluster(inbound, protocol, inputs)
         listener = _listener(inbound, protocol, cluster.name, inputs)
         adjust_inbound(listener, inputs.legacy[position], inputs.mesh.name)
-        target = InboundTarget(listener, cluster, protocol, inputs.mesh.name)
+        target = InboundTarget(listener, cluster, protocol, inputs.mesh.name, book)
         for plugin, policies in zip(plugins, inputs.policies, strict=True):
             plugin.inbound(target, policies[position])
         plan.add(listener, cluster)

@@ -17,7 +17,9 @@ from ursa.model.mesh import Mesh
 from ursa.model.real_service import RealService, ServicePort
 from ursa.planner.names import OLD, Scheme
 from ursa.policies.core.policy import Policy
+from ursa.policies.core.speaker import Speaker
 from ursa.policies.legacy.inbounds import InboundPolicies
+from ursa.policies.legacy.matching import ConnectionPolicy
 from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies
 from ursa.topology.external_services import ExternalService
 
@@ -99,12 +101,24 @@ class AdminInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class PassThrough:
+    """The policies for connections that no outbound takes: MeshAccessLogs, and the TrafficLog that counts."""
+
+    policies: tuple[Policy, ...] = ()
+    legacy: ConnectionPolicy | None = None
+
+
+NO_PASS_THROUGH = PassThrough()
+
+
+@dataclass(frozen=True, slots=True)
 class InboundInputs:
     """Inputs of the own half of a sidecar.
 
     Attributes:
         policies: per plugin, in their order, per inbound: the policies that select it.
         legacy: per inbound the source/destination policies that count there.
+        pass_through: policies for connections that redirection hands over and no outbound takes.
     """
 
     settings: Settings
@@ -115,6 +129,7 @@ class InboundInputs:
     policies: tuple[tuple[tuple[Policy, ...], ...], ...]
     legacy: tuple[InboundPolicies, ...]
     scheme: Scheme = OLD
+    pass_through: PassThrough = NO_PASS_THROUGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +242,9 @@ class OutboundInputs:
         source_tags: value of the header that tells the source's tags, empty when nothing says them.
         tell_source: whether requests carry that header.
         tls_params: versions and ciphers of mesh TLS.
+        speaker: the proxy itself, where it writes down what passes: then it shares its plan with none.
+        collectors: those that the own half has clusters for.
+        pass_through: policies for what is reached directly.
         bind: False when transparent proxying hands connections over.
         direct: addresses that may be reached directly, (address, port).
         external: services outside of the mesh that the outbounds may lead to.
@@ -245,6 +263,9 @@ class OutboundInputs:
     source_tags: str = ""
     tell_source: bool = False
     tls_params: TlsParams | None = None
+    speaker: Speaker | None = None
+    collectors: tuple[str, ...] = ()
+    pass_through: PassThrough = NO_PASS_THROUGH
     bind: bool = True
     dns: DnsInputs | None = None
     direct: tuple[tuple[str, int], ...] = ()

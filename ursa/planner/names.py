@@ -52,6 +52,11 @@ def readiness_socket(workdir: str) -> str:
     return socket_path(workdir, "kuma-readiness-reporter")
 
 
+def access_log_pipe(workdir: str, name: str, mesh: str) -> str:
+    """Where the launcher takes lines for collectors."""
+    return socket_path(workdir, f"kuma-al-{name}-{mesh}")
+
+
 def dynamic_config_socket(workdir: str) -> str:
     """Where the launcher asks for DNS records and the like."""
     return socket_path(workdir, "kuma-mesh-metric-config")

@@ -39,6 +39,7 @@ from ursa.planner.blocks import internal_cidrs
 from ursa.planner.inputs import OutboundInputs, OutboundSpec, RealOutbound
 from ursa.planner.mesh_routes import RouteRules, mesh_routing
 from ursa.planner.routing import Routing, legacy_routing, weighted
+from ursa.policies.core.speaker import Logbook
 from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies, adjust_outbound
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
 from ursa.topology.protocols import GRPC, KAFKA
@@ -73,6 +74,7 @@ def plan_outbounds(
     plugins: Sequence[PolicyPlugin],
     rules: Sequence[DestinationRules],
     route_rules: RouteRules,
+    book: Logbook | None,
 ) -> None:
     """Adds listeners and clusters of all outbounds and applies the policies for their destinations.
 
@@ -82,6 +84,7 @@ def plan_outbounds(
         plugins: the policies' effects, in order.
         rules: per plugin, the rules compiled from `inputs.policies`.
         route_rules: those compiled from `inputs.routes`.
+        book: how the proxy writes down what passes, if anything does.
     """
     by_kri = {policy.kri: policy for policy in inputs.routes.http}
     for outbound, routing in _outbounds(inputs, route_rules):
@@ -90,8 +93,8 @@ def plan_outbounds(
             continue
         clusters = tuple(backend_cluster(backend, inputs, routing.balancer) for backend in backends.values())
         listener = _listener(outbound, routing, inputs)
-        target = _target(outbound, listener, clusters, inputs.source_tags)
-        adjust_outbound(target, outbound.legacy, outside=_outside(outbound.backend))
+        target = _target(outbound, listener, clusters, inputs.source_tags, book)
+        adjust_outbound(target, outbound.legacy, inputs.mesh, outside=_outside(outbound.backend))
         ports = _ports(outbound.backend, *backends.values())
         for plugin, compiled in zip(plugins, rules, strict=True):
             plugin.outbound(target, replace(compiled, ports=ports, routes=by_kri))
@@ -143,12 +146,14 @@ def _of_service(real: RealOutbound, inputs: OutboundInputs) -> _Outbound:
     )
 
 
-def _target(outbound: _Outbound, listener: Listener, clusters: tuple[Cluster, ...], source_tags: str) -> OutboundTarget:
+def _target(
+    outbound: _Outbound, listener: Listener, clusters: tuple[Cluster, ...], source_tags: str, book: Logbook | None
+) -> OutboundTarget:
     backend = outbound.backend
     if isinstance(backend, RealBackend):
-        return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri, source_tags)
+        return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri, source_tags, book)
     tags = {SERVICE_TAG: backend.tags[SERVICE_TAG]}
-    return OutboundTarget(listener, clusters, backend.protocol, tags, source_tags=source_tags)
+    return OutboundTarget(listener, clusters, backend.protocol, tags, source_tags=source_tags, logbook=book)
 
 
 def _outside(backend: Backend) -> bool:

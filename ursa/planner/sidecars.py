@@ -12,6 +12,7 @@ from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
     FEATURE_EMBEDDED_DNS,
     FEATURE_UNIFIED_NAMING,
+    NO_PASS_THROUGH,
     DnsInputs,
     ExternalOutbound,
     InboundInputs,
@@ -23,6 +24,7 @@ from ursa.planner.inputs import (
     Redirection,
     Settings,
 )
+from ursa.planner.logbooks import known_collectors, pass_through, speaker_of
 from ursa.planner.meshes import MeshState
 from ursa.planner.names import OLD, UNIFIED, Scheme
 from ursa.planner.real_outbounds import VipOutbounds, explicit_outbounds
@@ -31,6 +33,7 @@ from ursa.policies.core.policy import Policy
 from ursa.policies.legacy.inbounds import inbound_policies
 from ursa.policies.legacy.outbounds import OutboundPolicies, outbound_policies
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
+from ursa.policies.mesh_access_log.effect import KIND as MESH_ACCESS_LOG
 from ursa.policies.mesh_health_check.effect import KIND as HEALTH_CHECK
 from ursa.policies.mesh_tls.effect import KIND as MESH_TLS
 from ursa.policies.mesh_tls.effect import tls_params
@@ -89,15 +92,17 @@ def inbound_inputs(
 ) -> InboundInputs:
     """Inputs of the own half; `matched` holds the policies that select the proxy, per plugin."""
     positions = range(len(dataplane.inbounds))
+    redirection = redirection_of(dataplane, facts)
     return InboundInputs(
         settings=settings,
         mesh=state.mesh,
         dataplane=dataplane,
         facts=facts,
-        redirection=redirection_of(dataplane, facts),
+        redirection=redirection,
         policies=tuple(tuple(_for_inbound(kind, position) for position in positions) for kind in matched),
         legacy=tuple(inbound_policies(state.legacy, inbound.tags) for inbound in dataplane.inbounds),
         scheme=scheme_of(state, facts),
+        pass_through=NO_PASS_THROUGH if redirection is None else pass_through(matched, state.legacy, dataplane),
     )
 
 
@@ -143,6 +148,11 @@ def outbound_inputs(
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
     tell_source = http and bool(routes or state.tags_header)
     named |= {tag.service for tag in known.routes.tags}
+    direct = _direct(dataplane, outbounds, state, known.services) if redirection is not None else ()
+    passing = NO_PASS_THROUGH if redirection is None else pass_through(matched, state.legacy, dataplane)
+    logged = bool(
+        _to_items(matched, MESH_ACCESS_LOG) or any(o.legacy.log for o in outbounds) or (direct and passing.legacy)
+    )
     return OutboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -154,12 +164,15 @@ def outbound_inputs(
         egress=known.egress,
         scheme=scheme,
         legacy=bool(routes),
-        source_tags=_source_tags(dataplane) if tell_source or _asks_health(matched) else "",
+        source_tags=_source_tags(dataplane) if tell_source or _to_items(matched, HEALTH_CHECK) else "",
         tell_source=tell_source,
         tls_params=tls_params(_selecting(matched, MESH_TLS)),
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
-        direct=_direct(dataplane, outbounds, state, known.services) if redirection is not None else (),
+        direct=direct,
+        speaker=speaker_of(dataplane, state.mesh.name, facts) if logged else None,
+        collectors=known_collectors(matched, dataplane, passing) if logged else (),
+        pass_through=passing if direct else NO_PASS_THROUGH,
         # Routes may lead anywhere; without them only what the outbounds name is used.
         external=tuple(one for one in known.external if routes or one.service in named),
     )
@@ -191,9 +204,9 @@ def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[_Spec]:
             yield vip.address, vip.port, vip.service, ((SERVICE_TAG, vip.service),), vip.hostnames
 
 
-def _asks_health(matched: Iterable[Matched]) -> bool:
-    """Whether the proxy asks its destinations for their health, in which it says who it is."""
-    return any(policy.to_items for policy in _selecting(matched, HEALTH_CHECK))
+def _to_items(matched: Iterable[Matched], kind: str) -> bool:
+    """Whether policies of a kind say something about the proxy's destinations."""
+    return any(policy.to_items for policy in _selecting(matched, kind))
 
 
 def _selecting(matched: Iterable[Matched], kind: str) -> list[Policy]:

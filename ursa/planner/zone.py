@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ursa.ir import origins
 from ursa.ir.cluster import LoadAssignment
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.model.dataplane import parse_dataplane
@@ -34,6 +35,7 @@ from ursa.planner.inputs import (
     TagService,
     ZoneProxyInputs,
 )
+from ursa.planner.logbooks import log_beside_outbounds, logbook, speaker_of
 from ursa.planner.memo import Memo
 from ursa.planner.mesh_routes import RouteRules, leads_to
 from ursa.planner.meshes import MeshIndex, MeshState
@@ -190,7 +192,9 @@ class ZonePlanner:
         plan = ProxyPlan(unified=inputs.scheme.unified)
         plan_admin(plan, admin)
         plan_passthrough(plan, inputs)
-        plan_inbounds(plan, inputs, self._plugins)
+        book = logbook(speaker_of(inputs.dataplane, inputs.mesh.name, inputs.facts))
+        plan_inbounds(plan, inputs, self._plugins, book)
+        log_beside_outbounds(plan, origins.TRANSPARENT, inputs.pass_through, inputs.mesh, book)
         return plan
 
     def plan_outbound(self, inputs: OutboundInputs) -> ProxyPlan:
@@ -199,8 +203,11 @@ class ZonePlanner:
         routes = inputs.routes
         rules = [self._rules((policies, routes.http if _attached(policies) else ())) for policies in inputs.policies]
         route_rules = RouteRules(self._rules((routes.http, ())), self._rules((routes.tcp, ())))
-        plan_outbounds(plan, inputs, self._plugins, rules, route_rules)
+        book = None if inputs.speaker is None else logbook(inputs.speaker, inputs.collectors)
+        plan_outbounds(plan, inputs, self._plugins, rules, route_rules, book)
         plan_direct_access(plan, inputs)
+        if book is not None:
+            log_beside_outbounds(plan, origins.DIRECT_ACCESS, inputs.pass_through, inputs.mesh, book)
         restrict_clients(plan.clusters.values(), inputs.tls_params)
         plan_dns(plan, inputs)
         return plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ursa.policies.mesh_access_log.effect import MeshAccessLogPlugin
 from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
 from ursa.policies.mesh_fault_injection.effect import MeshFaultInjectionPlugin
 from ursa.policies.mesh_health_check.effect import MeshHealthCheckPlugin
@@ -17,6 +18,7 @@ def policy_plugins() -> tuple[PolicyPlugin, ...]:
     """The effects that are built, in the order in which they are applied (`spec/xds.md` §1.2)."""
     return (
         MeshTLSPlugin(),
+        MeshAccessLogPlugin(),
         MeshFaultInjectionPlugin(),
         MeshRateLimitPlugin(),
         MeshTimeoutPlugin(),

@@ -13,22 +13,29 @@ from ursa.ir.cluster import Cluster
 from ursa.ir.listener import FilterChain, Listener
 from ursa.ir.routes import Route
 from ursa.model.json import JsonObject
+from ursa.model.labels import SERVICE_TAG
 from ursa.model.real_service import RealService
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import RealRules
 from ursa.policies.core.route_hash import MATCHES_KEY
+from ursa.policies.core.speaker import Logbook
 from ursa.policies.core.subject import pairs
 from ursa.policies.core.subsets import SubsetRules
 
 
 @dataclass(frozen=True, slots=True)
 class InboundTarget:
-    """One inbound: its listener, the cluster of the workload behind it, and the mesh it belongs to."""
+    """One inbound: its listener, the cluster of the workload behind it, and the mesh it belongs to.
+
+    Attributes:
+        logbook: how its proxy writes down what passes.
+    """
 
     listener: Listener
     cluster: Cluster
     protocol: str
     mesh: str
+    logbook: Logbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class OutboundTarget:
         tags: the destination's, empty for a real service.
         resource_origin: KRI of the real service with the port's section, empty for a tag service.
         source_tags: how the proxy tells its own tags.
+        logbook: how it writes down what passes, if anything does.
     """
 
     listener: Listener
@@ -47,6 +55,7 @@ class OutboundTarget:
     tags: Mapping[str, str]
     resource_origin: str = ""
     source_tags: str = ""
+    logbook: Logbook | None = None
 
 
 class Destination(Protocol):
@@ -84,6 +93,12 @@ class DestinationRules:
         else:
             found = self.tag.lookup(pairs(destination.tags))
         return None if found is None else found.conf
+
+    def name(self, destination: Destination) -> str:
+        """What people call a destination."""
+        if destination.resource_origin:
+            return self.ports[destination.resource_origin][0].display_name
+        return destination.tags[SERVICE_TAG]
 
     def route_conf(self, destination: Destination, route: Route) -> JsonObject | None:
         """The effective conf for the requests that one route of an outbound takes."""

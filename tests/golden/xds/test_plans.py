@@ -37,6 +37,7 @@ POLICIES = (
     "faultinjection-blog",
     "healthcheck-http",
     "mesh-mtls-off",
+    "meshaccesslog-rules",
     "meshfaultinjection-from-mesh",
     "meshfaultinjection-rules",
     "meshhealthcheck-http",
@@ -45,8 +46,10 @@ POLICIES = (
     "meshtcproute-split",
     "meshtimeout-httproute-old",
     "meshtimeout-real-ms",
+    "mix-trafficlog-vs-meshaccesslog",
     "ratelimit-blog",
     "retry-grpc-tcp",
+    "trafficlog-grpc-and-tcp-services",
     "trafficroute-http",
     "trafficroute-split",
 )

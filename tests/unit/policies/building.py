@@ -11,14 +11,30 @@ from ursa.ir.cluster import EDS, STATIC, Cluster, HttpOptions
 from ursa.ir.listener import FilterChain, HttpConnectionManager, HttpFilter, Listener, Router, TcpProxy
 from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost, WeightedCluster
 from ursa.model.forms import from_rest
+from ursa.model.mesh import Mesh, parse_mesh
+from ursa.policies.core.collectors import Collectors
 from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.policy import Policy, parse_policy
 from ursa.policies.core.real_rules import RealRules
+from ursa.policies.core.speaker import Logbook, Speaker
 from ursa.policies.legacy.matching import ConnectionPolicy, parse_connection_policy
 from ursa.policies.plugin import DestinationRules, InboundTarget, OutboundTarget
 
 REGISTRY = default_registry()
 _TO = (WeightedCluster("localhost:8080", 1),)
+
+
+SPEAKER = Speaker("web", "10.0.0.1", "default", "/run/kuma-al-web-1-default.sock")
+
+
+def mesh(**spec: Any) -> Mesh:
+    """The mesh `default`."""
+    return parse_mesh(from_rest({"type": "Mesh", "name": "default", **spec}, REGISTRY))
+
+
+def logbook() -> Logbook:
+    """An empty logbook of a proxy of the service `web`."""
+    return Logbook(SPEAKER, Collectors(origins.ACCESS_LOG))
 
 
 def policy(kind: str, name: str = "p", **spec: Any) -> Policy:
@@ -50,7 +66,7 @@ def inbound(protocol: str = "http") -> InboundTarget:
     address = SocketAddress("10.0.0.1", 8080)
     listener = Listener("inbound:10.0.0.1:8080", address, origins.INBOUND, [chain], protocol=protocol)
     cluster = Cluster("localhost:8080", STATIC, origins.INBOUND, http=HttpOptions(1) if http else None)
-    return InboundTarget(listener, cluster, protocol, "default")
+    return InboundTarget(listener, cluster, protocol, "default", logbook())
 
 
 def manager() -> HttpConnectionManager:
@@ -89,7 +105,8 @@ def outbound(protocol: str = "http") -> OutboundTarget:
     address = SocketAddress("10.0.0.1", 10001)
     listener = Listener("outbound:10.0.0.1:10001", address, origins.OUTBOUND, [chain], protocol=protocol)
     tags = {"kuma.io/service": "backend"}
-    return OutboundTarget(listener, (cluster(protocol),), protocol, tags, source_tags="&kuma.io/service=web&")
+    source_tags = "&kuma.io/service=web&"
+    return OutboundTarget(listener, (cluster(protocol),), protocol, tags, source_tags=source_tags, logbook=logbook())
 
 
 def rules_of(*policies: Policy) -> DestinationRules:

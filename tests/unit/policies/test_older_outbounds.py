@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.policies.building import connection_policy, outbound
+from tests.unit.policies.building import connection_policy, mesh, outbound
 from ursa.envoy.outliers import outlier_detection
 from ursa.ir.cluster import Consecutive, SuccessRate, Thresholds
 from ursa.ir.listener import HttpConnectionManager, HttpRateLimit, TcpProxy
@@ -20,7 +20,7 @@ WEB = ({"kuma.io/service": "web"},)
 
 def adjusted(protocol: str, *, outside: bool = False, **policies: Any) -> OutboundTarget:
     target = outbound(protocol)
-    adjust_outbound(target, OutboundPolicies(**policies), outside=outside)
+    adjust_outbound(target, OutboundPolicies(**policies), mesh(), outside=outside)
     return target
 
 

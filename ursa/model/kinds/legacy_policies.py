@@ -81,7 +81,7 @@ KINDS = (
     ),
     _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries", effect_built=True),
     _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations, effect_built=True),
-    _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES),
+    _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES, effect_built=True),
     _legacy(
         "TrafficPermission", "traffic-permissions", ("traffic-permission", "traffic-permissions"),
         "Traffic Permission", connection_policy(), effect_built=True,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ursa.ir.listener import HttpRateLimit
 from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
-from ursa.policies.legacy import circuit_breaker, health_check, rate_limit, retry, timeout, traffic_route
+from ursa.model.mesh import Mesh
+from ursa.policies.legacy import circuit_breaker, health_check, rate_limit, retry, timeout, traffic_log, traffic_route
 from ursa.policies.legacy.matching import ConnectionPolicy, Tags, for_destination
 from ursa.policies.legacy.places import Policies
 from ursa.policies.plugin import OutboundTarget
@@ -19,6 +20,7 @@ OUTBOUND_KINDS = (
     retry.KIND,
     circuit_breaker.KIND,
     health_check.KIND,
+    traffic_log.KIND,
 )
 
 
@@ -42,6 +44,7 @@ class OutboundPolicies:
     timeout: ConnectionPolicy | None = None
     retry: ConnectionPolicy | None = None
     rate_limit: ConnectionPolicy | None = None
+    log: ConnectionPolicy | None = None
     services: tuple[tuple[str, ServicePolicies], ...] = ()
 
 
@@ -74,21 +77,28 @@ def outbound_policies(
             find(timeout.KIND, service),
             find(retry.KIND, service),
             find(rate_limit.KIND, service),
+            find(traffic_log.KIND, service),
             tuple((name, of_service(name)) for name in sorted({service, *_services(route)}) if name in known),
         )
 
     return of_outbound
 
 
-def adjust_outbound(target: OutboundTarget, policies: OutboundPolicies, *, outside: bool) -> None:
+def adjust_outbound(target: OutboundTarget, policies: OutboundPolicies, mesh: Mesh, *, outside: bool) -> None:
     """Applies the policies to an outbound that no other policy has touched yet.
 
     Args:
         target: the outbound.
         policies: the policies.
+        mesh: has the backends of logs.
         outside: whether it leads straight to servers outside of the mesh, where no proxy keeps to rates.
     """
-    if policies.timeout is not None:
+    if policies.log is not None and target.logbook is not None:
+        service = target.tags[SERVICE_TAG]
+        traffic_log.log_traffic(
+            target.listener, policies.log, mesh, speaker=target.logbook.speaker, destination=service
+        )
+    if policies != NO_POLICIES:
         timeout.time_out(target.listener, target.clusters, target.protocol, policies.timeout)
     if policies.retry is not None:
         retry.try_again(target.listener, target.protocol, policies.retry)

@@ -17,9 +17,9 @@ KIND = "Timeout"
 GRPC = "grpc"
 
 
-def time_out(listener: Listener, clusters: Iterable[Cluster], protocol: str, policy: ConnectionPolicy) -> None:
-    """Writes the timeouts on an outbound and what it leads to."""
-    conf: JsonObject = policy.resource.spec.get("conf", {})
+def time_out(listener: Listener, clusters: Iterable[Cluster], protocol: str, policy: ConnectionPolicy | None) -> None:
+    """Writes the timeouts on an outbound and what it leads to; without a policy there is none for idle connections."""
+    conf: JsonObject = {} if policy is None else policy.resource.spec.get("conf", {})
     http: JsonObject = conf.get("http", {})
     streams: JsonObject = conf.get(GRPC, {}) if protocol == GRPC and "http" not in conf else http
     for chain in listener.chains:
@@ -33,7 +33,7 @@ def time_out(listener: Listener, clusters: Iterable[Cluster], protocol: str, pol
         if "connectTimeout" in conf:
             cluster.connect_timeout = parse_proto(conf["connectTimeout"])
         if cluster.http is not None and listener.chains[0].http is not None:
-            cluster.http.idle_timeout = _ns(http, "idleTimeout")
+            cluster.http.idle_timeout = _ns(http, "idleTimeout") or 0
             cluster.http.max_stream_duration = _ns(streams, "maxStreamDuration")
 
 

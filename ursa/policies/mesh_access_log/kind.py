@@ -36,7 +36,6 @@ def kind() -> Kind:
         traits=PolicyTraits(has_to=True, has_from=True, has_rules=True, from_as_rules=True),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=from_warnings,
-        effect_built=False,
     )
 
 
