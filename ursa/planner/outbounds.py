@@ -112,7 +112,8 @@ def _outbounds(inputs: OutboundInputs, rules: RouteRules) -> Iterator[tuple[_Out
         of_tags = _of_tags(spec, inputs)
         routing = legacy_routing(spec, inputs) if inputs.legacy else mesh_routing(of_tags.backend, inputs, rules)
         yield of_tags, routing
-    for real in inputs.real:
+    # TrafficRoutes know tag services only. Where they rule, as in Kuma, nothing listens for others, known as they are.
+    for real in () if inputs.legacy else inputs.real:
         of_service = _of_service(real, inputs)
         yield of_service, mesh_routing(of_service.backend, inputs, rules)
 

@@ -20,7 +20,6 @@ from ursa.planner.inputs import (
     OutboundInputs,
     OutboundSpec,
     ProxyFacts,
-    RealOutbound,
     Redirection,
     Settings,
 )
@@ -138,10 +137,7 @@ def outbound_inputs(
     pick = outbound_policies(state.legacy if routes else {}, dataplane.tag_sets, named)
     outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
     scheme = scheme_of(state, facts)
-    if routes:
-        # TrafficRoutes know tag services only, and as in Kuma there are no others where they rule.
-        to_real: tuple[RealOutbound, ...] = ()
-    elif by_vip:
+    if by_vip:
         to_real = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified)
     else:
         to_real = tuple(explicit_outbounds(dataplane, known.real))
