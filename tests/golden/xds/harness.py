@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ FEATURES = frozenset(
         "feature-reuse-port",
     }
 )
+REGISTRY = default_registry()
 KINDS = {"dataplane": "Dataplane", "ingress": "ZoneIngress", "egress": "ZoneEgress"}
 
 
@@ -115,30 +117,53 @@ def recorder(module: str) -> Any:
 
 async def answers(of: Case) -> dict[str, dict[str, Any]]:
     """What every proxy of the case gets, normalised."""
-    environ = {"KUMA_STORE_TYPE": "memory", **of.environ}
-    settings, clock, registry = load(None, environ).settings, SystemClock(), default_registry()
+    async with zone(of.documents, of.environ) as found:
+        owners = vip_owners(found.live.current)
+        return {proxy["name"]: _answer(found.reconciler, proxy, owners) for proxy in of.spec["proxies"]}
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone without its servers."""
+
+    manager: ResourceManager
+    live: LiveView
+    reconciler: Reconciler
+
+    async def put(self, document: dict[str, Any]) -> None:
+        """Writes a resource; some cases are about what happens to resources that are refused."""
+        resource = from_rest(document, REGISTRY)
+        with suppress(InvalidResource):
+            await self.manager.put(REGISTRY[resource.kind], resource.mesh, resource.name, document)
+
+    async def delete(self, document: dict[str, Any]) -> None:
+        """Deletes a resource."""
+        resource = from_rest(document, REGISTRY)
+        await self.manager.delete(REGISTRY[resource.kind], resource.mesh, resource.name)
+
+
+@asynccontextmanager
+async def zone(documents: Iterable[dict[str, Any]], environ: dict[str, str]) -> AsyncIterator[Zone]:
+    """A zone that has these resources."""
+    settings, clock = load(None, {"KUMA_STORE_TYPE": "memory", **environ}).settings, SystemClock()
     store = MemoryStore(clock)
     live = LiveView(store)
     following = [spawn(live.run(), "view")]
     await live.ready.wait()
     await ensure_defaults(store, settings, clock)
-    manager = ResourceManager(store, live, registry, settings, clock)
-    for document in of.documents:
-        resource = from_rest(document, registry)
-        with suppress(InvalidResource):  # some cases are about what happens to resources that are refused
-            await manager.put(registry[resource.kind], resource.mesh, resource.name, document)
-    planner = ZonePlanner(
-        settings.multizone.zone.name, registry, policy_plugins(), planner_settings(settings), check=True
-    )
-    reconciler = Reconciler(live, planner, clock)
-    allocator = VipAllocator(store, live, clock, settings.multizone.zone.name, settings.dns_server.cidr)
+    name = settings.multizone.zone.name
+    planner = ZonePlanner(name, REGISTRY, policy_plugins(), planner_settings(settings), check=True)
+    manager = ResourceManager(store, live, REGISTRY, settings, clock)
+    found = Zone(manager, live, Reconciler(live, planner, clock))
+    for document in documents:
+        await found.put(document)
+    allocator = VipAllocator(store, live, clock, name, settings.dns_server.cidr)
     services = Services(store, live, clock, settings)
-    parts = {"reconciler": reconciler.run(), "vips": allocator.run(), "services": services.run()}
+    parts = {"reconciler": found.reconciler.run(), "vips": allocator.run(), "services": services.run()}
     following += [spawn(part, name) for name, part in parts.items()]
     try:
         await asyncio.sleep(0.4)
-        owners = vip_owners(live.current)
-        return {proxy["name"]: _answer(reconciler, proxy, owners) for proxy in of.spec["proxies"]}
+        yield found
     finally:
         await cancel_and_wait(*following)
 

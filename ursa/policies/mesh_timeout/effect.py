@@ -35,7 +35,14 @@ class MeshTimeoutPlugin(PolicyPlugin):
         _on_cluster(target.cluster, conf, target.protocol)
 
     def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
-        _on_listener(target.listener, rules.conf(target), lambda route: rules.route_conf(target, route))
+        # Without any policy outbounds to tag services have no timeouts, those to real ones the built-in ones.
+        nothing: JsonObject | None = {} if target.resource_origin else None
+        conf = rules.conf(target)
+        _on_listener(
+            target.listener,
+            nothing if conf is None else conf,
+            lambda route: nothing if (own := rules.route_conf(target, route)) is None else own,
+        )
         for cluster in target.clusters:
             _on_cluster(cluster, rules.conf(cluster) or {}, cluster.protocol)
 
