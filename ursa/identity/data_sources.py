@@ -9,6 +9,9 @@ from pathlib import Path
 from ursa.errors import BadRequest, NotFound
 from ursa.model.json import JsonObject
 
+Load = Callable[[JsonObject], bytes]
+"""Reads a DataSource; may raise BadRequest and NotFound."""
+
 
 def read_source(source: JsonObject, secret: Callable[[str], bytes], file: Callable[[str], bytes]) -> bytes:
     """The bytes that a DataSource refers to.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ursa.errors import NotFound, UrsaError
-from ursa.identity.data_sources import read_source
+from ursa.identity.data_sources import Load, read_source
 from ursa.identity.signing_keys import secret_data
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource, ResourceKey
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Load = Callable[[JsonObject], bytes]
 ReadFile = Callable[[str], bytes]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ursa.errors import BadRequest
+from ursa.identity.data_sources import Load
 from ursa.ir.cluster import Endpoint
 from ursa.ir.naming import is_ip
 from ursa.ir.tls import ExternalTls, InlineCertificate, InlineValidation, SanMatcher, TlsMatch
@@ -17,11 +18,6 @@ from ursa.topology.protocols import parse_protocol
 
 NAME_TAG = "kuma.io/external-service-name"
 """Tells endpoints apart that need different TLS."""
-
-Load = Callable[[JsonObject], bytes]
-"""Reads a DataSource."""
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class ExternalService:
     """
 
     name: str
-    tags: Pairs
+    tags: tuple[tuple[str, str], ...]
     host: str
     port: int
     tls: ExternalTls | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ursa.identity.data_sources import Load
 from ursa.ir.naming import is_ip
 from ursa.ir.tls import ExternalTls, FileValidation, InlineValidation, SanMatcher
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.validation.addresses import is_dns_name
-from ursa.topology.external_services import Load, certificate_of, exact_sans
+from ursa.topology.external_services import certificate_of, exact_sans
 
 SKIP_SAN, SKIP_CA, SKIP_ALL = "SkipSAN", "SkipCA", "SkipAll"
 """What of the server's certificate is not checked."""
