@@ -88,9 +88,9 @@ def plan_outbounds(
     """
     by_kri = {policy.kri: policy for policy in inputs.routes.http}
     for outbound, routing in _outbounds(inputs, route_rules):
-        backends = {backend_name(b, unified=inputs.scheme.unified): b for b in routing.backends}
-        if not backends:
+        if not (routing.routes or routing.legs):
             continue
+        backends = {backend_name(b, unified=inputs.scheme.unified): b for b in routing.backends}
         clusters = tuple(backend_cluster(backend, inputs, routing.balancer) for backend in backends.values())
         listener = _listener(outbound, routing, inputs)
         target = _target(outbound, listener, clusters, inputs.source_tags, book)

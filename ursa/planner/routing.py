@@ -51,7 +51,7 @@ def plain_routing(backend: Backend, inputs: OutboundInputs) -> Routing:
 
 
 def legacy_routing(spec: OutboundSpec, inputs: OutboundInputs) -> Routing:
-    """Everything goes where the TrafficRoute that counts says."""
+    """Everything goes where the TrafficRoute that counts says, nothing anywhere if it names no service."""
     conf = route_conf(spec.legacy.route, dict(spec.tags))
     legs = _legs(conf.shares, spec, inputs)
     routes = []
@@ -64,7 +64,7 @@ def legacy_routing(spec: OutboundSpec, inputs: OutboundInputs) -> Routing:
         backends += [leg.backend for leg in rule_legs]
     routes.append(Route(RouteMatch("/"), forward(legs, inputs)))
     backends += [leg.backend for leg in legs]
-    http = spec.protocol in HTTP_LIKE
+    http = spec.protocol in HTTP_LIKE and bool(backends)
     return Routing(tuple(routes) if http else (), legs, tuple(backends), conf.balancer)
 
 
