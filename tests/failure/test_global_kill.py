@@ -31,7 +31,6 @@ class GlobalProcess:
     def __init__(self, folder: Path, *options: str, **environment: str) -> None:
         self.api, self.kds, self.diagnostics = free_port(), free_port(), free_port()
         self._options = options
-        folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
         self.ready = "/meshes/default"
         self._environment = {
