@@ -48,6 +48,7 @@ class GlobalProcess:
 
     async def start(self) -> None:
         command = (str(Path(sys.executable).with_name("ursa-cp")), "run", *self._options)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(*command, env=self._environment, stderr=log)
         async with asyncio.timeout(30):
