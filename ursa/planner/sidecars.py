@@ -20,6 +20,7 @@ from ursa.planner.inputs import (
     OutboundInputs,
     OutboundSpec,
     ProxyFacts,
+    RealOutbound,
     Redirection,
     Settings,
 )
@@ -48,7 +49,7 @@ class Destinations:
     """What is known of the destinations in a mesh.
 
     Attributes:
-        services: endpoints by service.
+        services: endpoints by service, of a port of a real one by its `RealService.endpoints`.
         tls_ready: whether a service's instances accept mesh TLS.
         external: the services outside of the mesh that the proxy may use.
         real: the real services.
@@ -144,7 +145,7 @@ def outbound_inputs(
     http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
     tell_source = http and bool(routes or state.tags_header)
     named |= {tag.service for tag in known.routes.tags}
-    direct = _direct(dataplane, outbounds, state, known.services) if redirection is not None else ()
+    direct = _direct(dataplane, (*outbounds, *to_real), state, known) if redirection is not None else ()
     passing = NO_PASS_THROUGH if redirection is None else pass_through(matched, state.legacy, dataplane)
     logged = bool(
         _to_items(matched, MESH_ACCESS_LOG) or any(o.legacy.log for o in outbounds) or (direct and passing.legacy)
@@ -222,17 +223,18 @@ def _dns(redirection: Redirection | None, facts: ProxyFacts) -> DnsInputs | None
 
 
 def _direct(
-    dataplane: Dataplane,
-    outbounds: Iterable[OutboundSpec],
-    state: MeshState,
-    services: Services,
+    dataplane: Dataplane, outbounds: Iterable[OutboundSpec | RealOutbound], state: MeshState, known: Destinations
 ) -> tuple[tuple[str, int], ...]:
     """Addresses of all instances of the services that may be reached directly, but for the proxy's own."""
     transparent = dataplane.transparent
     wanted = transparent.direct_access_services if transparent is not None else ()
     if not wanted:
         return ()
-    named = [vip.service for vip in state.vips] if "*" in wanted else wanted
-    taken = {spec.address for spec in outbounds} | {inbound.address for inbound in dataplane.inbounds}
-    found = {(e.address, e.port) for service in named for e in services(service).mesh if e.address not in taken}
-    return tuple(sorted(found))
+    everything = "*" in wanted
+    named = [vip.service for vip in state.vips] if everything else wanted
+    instances = [endpoint for service in named for endpoint in known.services(service).mesh]
+    for service in known.real if everything else ():
+        for port in service.ports:
+            instances += known.services(service.endpoints(port.number)).local
+    taken = {outbound.address for outbound in outbounds} | {inbound.address for inbound in dataplane.inbounds}
+    return tuple(sorted({(e.address, e.port) for e in instances if e.address not in taken}))

@@ -57,6 +57,7 @@ from ursa.policies.core.subject import dataplane_subject
 from ursa.policies.core.target_ref import MESH_HTTP_ROUTE
 from ursa.policies.mesh_tls.effect import restrict_clients
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
+from ursa.topology.endpoints import ServiceEndpoints
 from ursa.view.view import Touched, View
 
 ROUTE_KINDS = (MESH_HTTP_ROUTE, "MeshTCPRoute")
@@ -178,7 +179,7 @@ class ZonePlanner:
             ),
         )
         return Destinations(
-            services=lambda service: self._services.of(mesh, service),
+            services=lambda service: self._endpoints(mesh, service),
             tls_ready=lambda service: self._readiness.ready(mesh, service),
             external=self._outside.of(state, parse_dataplane(resource)),
             real=real,
@@ -229,9 +230,13 @@ class ZonePlanner:
 
     def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:
         """The endpoints of an EDS cluster."""
-        index = self._real if is_real(reference.service) else self._services
-        service = index.of(reference.mesh, reference.service)
+        service = self._endpoints(reference.mesh, reference.service)
         return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
+
+    def _endpoints(self, mesh: str, service: str) -> ServiceEndpoints:
+        """The endpoints of a tag service, or of a port of a real one by its `RealService.endpoints`."""
+        index = self._real if is_real(service) else self._services
+        return index.of(mesh, service)
 
     def _match(self, state: MeshState, resource: Resource, kinds: Iterable[str], *, shadow: bool) -> list[Matched]:
         subject, routes = self._subject(resource), state.policies[MESH_HTTP_ROUTE]

@@ -59,6 +59,13 @@ class Proxy:
         endpoints = None if self.assignments is None else self.assignments.resources
         return (*self.shares, self.own, self.outbound, endpoints, self.authorities, *self.identities.items())
 
+    @property
+    def reaches_instances(self) -> bool:
+        """Whether it has listeners for the instances of services, so that endpoints are part of its plan."""
+        own = None if self.own_inputs is None else self.own_inputs[0]
+        transparent = own.dataplane.transparent if isinstance(own, InboundInputs) else None
+        return transparent is not None and bool(transparent.direct_access_services)
+
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""
         while self.snapshot is None or self.snapshot is seen:

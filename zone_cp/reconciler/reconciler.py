@@ -159,6 +159,7 @@ class Reconciler:
         # An egress proves who it is with certificates of several meshes.
         zone_proxies = concerned.zone_proxies or bool(secrets)
         dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=zone_proxies)
+        dirty |= self._reaching({mesh for mesh, _ in concerned.endpoints})
         for index, proxy in enumerate(list(self.proxies)):
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
@@ -175,6 +176,11 @@ class Reconciler:
             if admin or key.mesh in meshes or (zone_proxies and not key.mesh):
                 dirty.add(key)
         return dirty
+
+    def _reaching(self, meshes: set[str]) -> set[ResourceKey]:
+        """The proxies in these meshes for whose plans endpoints matter."""
+        groups = self._proxies.items() if meshes else ()
+        return {key for key, group in groups if key.mesh in meshes and any(p.reaches_instances for p in group)}
 
     def _publish(self, proxy: Proxy) -> None:
         proxy.revision = self._view.revision

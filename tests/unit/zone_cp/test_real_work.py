@@ -122,3 +122,16 @@ async def test_a_policy_for_one_service_changes_one_listener(zone: Zone) -> None
     assert zone.work - before == Counter(classes=1)
     names = {resource.name for envoy in zone.envoys for r in envoy.got for resource in r.resources}
     assert names == {"outbound:127.0.0.1:10002"}
+
+
+@pytest.mark.parametrize("reached", ["*", "svc-1"])
+async def test_direct_access_follows_the_instances(zone: Zone, reached: str) -> None:
+    transparent = {"redirectPortOutbound": 15001, "redirectPortInbound": 15006, "directAccessServices": [reached]}
+    networking = {**instance("near", "10.0.2.0", 1).spec["networking"], "transparentProxying": transparent}
+    stored = await zone.put(Resource("Dataplane", "default", "near", {"networking": networking}, LOCAL))
+    near = Envoy(zone.reconciler.attach(stored.key, ProxyFacts("near")))
+    await near.follow()
+    assert "direct_access_10.0.1.0:8080" not in near.versions[types.LISTENER]
+    await zone.put(instance("extra", "10.0.1.0", 1))
+    await near.follow()
+    assert "direct_access_10.0.1.0:8080" in near.versions[types.LISTENER]
