@@ -129,7 +129,8 @@ class DrainApi:
         before, now = drains.get(zone), self._clock.now_ns()
         if before is None and order.target == WHOLE:
             return drains
-        if before is not None and before.done and before.target == order.target:
+        if before is not None and before.target == order.target and (before.done or before.over == order.over):
+            # The same order once more: whoever repeats it because no answer came must not start anew.
             return drains
         if order.target == 0 and not order.force and (stranded := stranded_without(view, zone)):
             named = ", ".join(f"{one.service} (mesh {one.mesh})" for one in stranded)

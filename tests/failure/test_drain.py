@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -192,10 +194,11 @@ async def test_two_orders_at_once_cannot_both_count_on_the_other(tmp_path: Path)
         await south.until(lambda: sorted([share(south), share(south, "west")]) == [0, 100])
 
 
-async def until_status(centre: GlobalProcess, wanted: str) -> None:
+async def until_status(centre: GlobalProcess, wanted: str, *, connected: bool | None = None) -> None:
     async with asyncio.timeout(10):
         while True:
-            if (await call(centre, "GET", "/zones/east/_status"))[1]["status"] == wanted:
+            _, found = await call(centre, "GET", "/zones/east/_status")
+            if found["status"] == wanted and connected in (None, bool(found["heldBy"])):
                 return
             await asyncio.sleep(0.05)
 
@@ -220,6 +223,49 @@ async def test_zones_may_be_disabled_offline_or_deleted_while_they_are_drained(t
         east.supervisor.start("kds client", east.client.run)
         await until_status(centre, "online")
         await south.until(lambda: south.named("ZoneIngress", "gate-east") and share(south) == 100)
+
+
+async def test_a_zone_is_taken_out_for_good_in_order_and_again(tmp_path: Path) -> None:
+    async with three_zones(tmp_path) as (centre, east, _, south):
+        await east.put(gate("east", "web", "api"))
+        await south.until(lambda: len(offered_by(south, "east")) == 2)
+        config = ("--config-file", str(tmp_path / "ursactl.yaml"))
+        at = f"http://127.0.0.1:{centre.api}"
+        await ursactl(*config, "config", "control-planes", "add", "--name", "global", "--address", at)
+        remove = (*config, "zone", "remove", "east", "--over", "2s")
+        status, said = await ursactl(*remove, "--dry-run")
+        assert status == 1 and "would vanish: 1 ZoneIngress" in said and "default/api" in said
+        status, said = await ursactl(*remove, "--force", "--dry-run")
+        assert status == 0 and "Warning: api (mesh default)" in said
+        assert (await call(centre, "GET", "/zones/east/_drain"))[1]["state"] == "none"
+        status, said = await ursactl(*remove, "--force", "--yes")
+        assert status == 1 and "gets 50 % of its weight" in said and "still connected" in said
+        assert (await call(centre, "GET", "/zones/east"))[1]["enabled"] is False
+        await east.supervisor.stop("kds client")
+        await until_status(centre, "disabled", connected=False)
+        assert await ursactl(*remove, "--force", "--yes") == (
+            0,
+            "will vanish: 1 ZoneIngress\n"
+            "Warning: api (mesh default) has no healthy endpoint in another zone\n"
+            "zone east gets 0 % of its weight from other zones\n"
+            "zone east is deleted\n",
+        )
+        assert await ursactl(*remove, "--yes") == (0, "zone east is not there\n")
+        assert not (await call(centre, "GET", "/zoneingresses?name=gate-east"))[1]["items"]
+
+
+async def ursactl(*arguments: str) -> tuple[int, str]:
+    """Exit status and what was printed."""
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("ursactl")),
+        *arguments,
+        env=dict(os.environ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
 
 
 async def test_a_peer_that_knows_no_shares_sees_fewer_instances_and_is_named(

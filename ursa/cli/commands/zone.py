@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ursa.cli import zone_removal
 from ursa.cli.client import path_of
 from ursa.cli.output import print_document, print_table
 from ursa.cli.session import Session, output_option, pass_session
@@ -74,6 +75,37 @@ def progress(session: Session, name: str, output: str) -> None:
     print_table(PROGRESS, [_row(document)])
     print_table(OTHERS, map(_other, document["zones"]))
     _warn(document)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--over", default="", metavar="DURATION", help="how long draining takes; 0s for at once")
+@click.option("--force", is_flag=True, help="even if some services can be served nowhere else")
+@click.option("--dry-run", is_flag=True, help="only say what would vanish")
+@click.option("-y", "--yes", is_flag=True, help="do not ask")
+@pass_session
+def remove(session: Session, name: str, over: str, force: bool, dry_run: bool, yes: bool) -> None:
+    """Take a zone out for good: drain, disable, delete. Run again, it goes on where it ended."""
+    zone = zone_removal.find_zone(session, name)
+    if zone is None:
+        click.echo(f"zone {name} is not there")
+        return
+    for kind, count in sorted(zone_removal.sent_by(session, name).items()):
+        click.echo(f"would vanish: {count} {kind}" if dry_run else f"will vanish: {count} {kind}")
+    body = {**({"over": over} if over else {}), **({"force": True} if force else {})}
+    document = _order(session, path_of("zones", name, "_drain"), body, dry_run=True)
+    _warn(document)
+    if dry_run:
+        return
+    if not yes:
+        click.confirm(f"Remove zone {name}?", abort=True)
+    _order(session, path_of("zones", name, "_drain"), body)
+    zone_removal.wait_until_drained(session, name, click.echo)
+    if zone.get("enabled") is not False:
+        zone_removal.disable(session, zone)
+        click.echo(f"zone {name} is disabled")
+    zone_removal.delete(session, name)
+    click.echo(f"zone {name} is deleted")
 
 
 def _order(session: Session, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Any:
