@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from deploy.demo.layout import BACKEND, WEB
 from deploy.demo.waiting import until
@@ -159,6 +160,32 @@ async def test_lines_reach_a_collector_over_tcp(lab: Lab) -> None:
         to = [{"targetRef": {"kind": "Mesh"}, "default": {"backends": [backend]}}]
         async with _applied(lab, _policy("MeshAccessLog", {"to": to})):
             await until("a line has arrived", arrived, PATIENCE)
+
+
+async def test_spans_of_requests_reach_a_collector(lab: Lab) -> None:
+    names: set[str] = set()
+
+    async def collect(request: web.Request) -> web.Response:
+        names.update(span["localEndpoint"]["serviceName"] for span in await request.json())
+        return web.Response(status=202)
+
+    async def reported() -> bool:
+        await lab.get("backend")
+        return "web" in names
+
+    application = web.Application()
+    application.router.add_post("/api/v2/spans", collect)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, lab.east.address(WEB), 0)
+    await site.start()
+    try:
+        host, port = runner.addresses[0]
+        backend = {"type": "Zipkin", "zipkin": {"url": f"http://{host}:{port}/api/v2/spans"}}
+        async with _applied(lab, _policy("MeshTrace", {"default": {"backends": [backend]}})):
+            await until("spans are reported", reported, PATIENCE)
+    finally:
+        await runner.cleanup()
 
 
 async def _plainly(lab: Lab) -> int:

@@ -18,6 +18,7 @@ from ursa.envoy.faults import fault_filter
 from ursa.envoy.rate_limits import HTTP_RATE_LIMIT, connection_rate_limit
 from ursa.envoy.rbac import rbac_fields
 from ursa.envoy.routing import route_config, weighted_clusters
+from ursa.envoy.tracing import tracing
 from ursa.envoy.values import (
     TYPE_URL_PREFIX,
     Fields,
@@ -92,6 +93,8 @@ def _hcm(of: ir.HttpConnectionManager) -> HcmConfig:
         fields["internal_address_config"] = {"cidr_ranges": ranges}
     if of.idle_timeout is not None:
         fields["common_http_protocol_options"] = {"idle_timeout": duration(of.idle_timeout)}
+    if of.tracing is not None:
+        fields["tracing"] = tracing(of.tracing)
     if of.forward_client_cert:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}

@@ -12,6 +12,7 @@ from ursa.ir.rate_limits import TokenBucket
 from ursa.ir.rbac import Rbac
 from ursa.ir.routes import RouteConfig, WeightedCluster
 from ursa.ir.tls import DownstreamTls, SanMatcher
+from ursa.ir.tracing import Tracing
 
 INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
 """Traffic directions."""
@@ -75,6 +76,7 @@ class HttpConnectionManager:
     request_headers_timeout: int | None = None
     stream_idle_timeout: int | None = None
     access_logs: list[AccessLog] = field(default_factory=list)
+    tracing: Tracing | None = None
 
     def before_router(self, *filters: HttpFilter) -> None:
         """Adds filters directly before the router."""

@@ -9,6 +9,9 @@ from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 
 DAY = 86_400_000_000_000
+ALL = 100.0
+"""Per cent of the requests that are traced where it is not said."""
+
 _UNITS = {"y": 365 * DAY, "w": 7 * DAY, "d": DAY, "h": DAY // 24, "m": DAY // 1440, "s": 10**9, "ms": 10**6}
 _EXPIRATION = re.compile(r"(\d+)(ms|[ywdhms])")
 
@@ -35,6 +38,16 @@ class LogBackend:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class TraceBackend:
+    """Where spans go; `sampling` in per cent."""
+
+    name: str
+    type: str
+    sampling: float
+    conf: JsonObject
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
     """What the planner needs to know of a mesh. Compared by identity: one object per stored version."""
@@ -50,11 +63,18 @@ class Mesh:
     skip_initial_policies: tuple[str, ...]
     log_backends: tuple[LogBackend, ...] = ()
     default_log_backend: str = ""
+    trace_backends: tuple[TraceBackend, ...] = ()
+    default_trace_backend: str = ""
 
     def log_backend(self, name: str) -> LogBackend | None:
         """The backend for logs of this name, without a name the one for all that say none."""
         wanted = name or self.default_log_backend
         return next((backend for backend in self.log_backends if backend.name == wanted), None)
+
+    def trace_backend(self, name: str) -> TraceBackend | None:
+        """The backend for spans of this name, without a name the one for all that say none."""
+        wanted = name or self.default_trace_backend
+        return next((backend for backend in self.trace_backends if backend.name == wanted), None)
 
     @property
     def mtls(self) -> bool:
@@ -100,6 +120,14 @@ def log_backends(spec: JsonObject) -> tuple[LogBackend, ...]:
     )
 
 
+def trace_backends(spec: JsonObject) -> tuple[TraceBackend, ...]:
+    """All backends for spans that a mesh declares."""
+    return tuple(
+        TraceBackend(b.get("name", ""), b.get("type", ""), float(b.get("sampling", ALL)), b.get("conf", {}))
+        for b in spec.get("tracing", {}).get("backends", ())
+    )
+
+
 def parse_mesh(resource: Resource) -> Mesh:
     """The Mesh in a resource."""
     spec = resource.spec
@@ -116,4 +144,6 @@ def parse_mesh(resource: Resource) -> Mesh:
         skip_initial_policies=tuple(spec.get("skipCreatingInitialPolicies", ())),
         log_backends=log_backends(spec),
         default_log_backend=spec.get("logging", {}).get("defaultBackend", ""),
+        trace_backends=trace_backends(spec),
+        default_trace_backend=spec.get("tracing", {}).get("defaultBackend", ""),
     )

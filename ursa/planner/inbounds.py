@@ -57,6 +57,14 @@ def plan_inbounds(plan: ProxyPlan, inputs: InboundInputs, plugins: Sequence[Poli
             plan.authorities.add(inputs.mesh.name)
 
 
+def trace_inbounds(plan: ProxyPlan, inputs: InboundInputs) -> None:
+    """Traces requests that come in, and adds the collectors for both halves."""
+    if inputs.tracer is not None:
+        for listener in plan.listeners_of(origins.INBOUND):
+            inputs.tracer.trace(listener)
+    plan.add(*(collector.make_cluster() for collector in inputs.span_collectors))
+
+
 def _cluster(inbound: Inbound, protocol: str, inputs: InboundInputs) -> Cluster:
     workload = SocketAddress(inbound.workload_address, inbound.workload_port)
     named = not is_ip(inbound.workload_address)

@@ -18,6 +18,7 @@ from ursa.model.real_service import RealService, ServicePort
 from ursa.planner.names import OLD, Scheme
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.speaker import Speaker
+from ursa.policies.core.tracers import Collector, Tracer
 from ursa.policies.legacy.inbounds import InboundPolicies
 from ursa.policies.legacy.matching import ConnectionPolicy
 from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies
@@ -119,6 +120,8 @@ class InboundInputs:
         policies: per plugin, in their order, per inbound: the policies that select it.
         legacy: per inbound the source/destination policies that count there.
         pass_through: policies for connections that redirection hands over and no outbound takes.
+        tracer: how requests are traced.
+        span_collectors: all that policies name, whether they are used or not.
     """
 
     settings: Settings
@@ -130,6 +133,8 @@ class InboundInputs:
     legacy: tuple[InboundPolicies, ...]
     scheme: Scheme = OLD
     pass_through: PassThrough = NO_PASS_THROUGH
+    tracer: Tracer | None = None
+    span_collectors: tuple[Collector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +250,7 @@ class OutboundInputs:
         speaker: the proxy itself, where it writes down what passes: then it shares its plan with none.
         collectors: those that the own half has clusters for.
         pass_through: policies for what is reached directly.
+        tracer: how requests are traced.
         bind: False when transparent proxying hands connections over.
         direct: addresses that may be reached directly, (address, port).
         external: services outside of the mesh that the outbounds may lead to.
@@ -265,6 +271,7 @@ class OutboundInputs:
     tls_params: TlsParams | None = None
     speaker: Speaker | None = None
     collectors: tuple[str, ...] = ()
+    tracer: Tracer | None = None
     pass_through: PassThrough = NO_PASS_THROUGH
     bind: bool = True
     dns: DnsInputs | None = None

@@ -98,6 +98,8 @@ def plan_outbounds(
         ports = _ports(outbound.backend, *backends.values())
         for plugin, compiled in zip(plugins, rules, strict=True):
             plugin.outbound(target, replace(compiled, ports=ports, routes=by_kri))
+        if inputs.tracer is not None:
+            inputs.tracer.trace(listener, _called(outbound.backend))
         plan.add(listener, *clusters)
         for cluster, backend in zip(clusters, backends.values(), strict=True):
             if cluster.type == EDS:
@@ -155,6 +157,11 @@ def _target(
         return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri, source_tags, book)
     tags = {SERVICE_TAG: backend.tags[SERVICE_TAG]}
     return OutboundTarget(listener, clusters, backend.protocol, tags, source_tags=source_tags, logbook=book)
+
+
+def _called(backend: Backend) -> str:
+    """What people call a destination."""
+    return backend.service.display_name if isinstance(backend, RealBackend) else backend.tags[SERVICE_TAG]
 
 
 def _outside(backend: Backend) -> bool:

@@ -30,13 +30,18 @@ from ursa.planner.names import OLD, UNIFIED, Scheme
 from ursa.planner.real_outbounds import VipOutbounds, explicit_outbounds
 from ursa.policies.core.matching import Matched
 from ursa.policies.core.policy import Policy
+from ursa.policies.core.tracers import Tracer
 from ursa.policies.legacy.inbounds import inbound_policies
 from ursa.policies.legacy.outbounds import OutboundPolicies, outbound_policies
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
+from ursa.policies.legacy.traffic_trace import traffic_tracer
 from ursa.policies.mesh_access_log.effect import KIND as MESH_ACCESS_LOG
 from ursa.policies.mesh_health_check.effect import KIND as HEALTH_CHECK
 from ursa.policies.mesh_tls.effect import KIND as MESH_TLS
 from ursa.policies.mesh_tls.effect import tls_params
+from ursa.policies.mesh_trace.effect import KIND as MESH_TRACE
+from ursa.policies.mesh_trace.effect import Decision as TraceDecision
+from ursa.policies.mesh_trace.effect import decide
 from ursa.topology.endpoints import ServiceEndpoints
 from ursa.topology.protocols import HTTP_LIKE
 
@@ -93,6 +98,8 @@ def inbound_inputs(
     """Inputs of the own half; `matched` holds the policies that select the proxy, per plugin."""
     positions = range(len(dataplane.inbounds))
     redirection = redirection_of(dataplane, facts)
+    older, decision = _tracers(state, dataplane, matched)
+    newer = None if decision is None else decision.tracer
     return InboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -103,7 +110,18 @@ def inbound_inputs(
         legacy=tuple(inbound_policies(state.legacy, inbound.tags) for inbound in dataplane.inbounds),
         scheme=scheme_of(state, facts),
         pass_through=NO_PASS_THROUGH if redirection is None else pass_through(matched, state.legacy, dataplane),
+        tracer=older if decision is None else newer,
+        span_collectors=tuple(tracer.collector for tracer in (older, newer) if tracer is not None),
     )
+
+
+def _tracers(
+    state: MeshState, dataplane: Dataplane, matched: Sequence[Matched]
+) -> tuple[Tracer | None, TraceDecision | None]:
+    """What TrafficTraces say, and what MeshTraces decide above them."""
+    service = dataplane.identifying_service
+    older = traffic_tracer(state.legacy, state.mesh, dataplane.tag_sets, service)
+    return older, decide(_selecting(matched, MESH_TRACE), service)
 
 
 def _for_inbound(matched: Matched, position: int) -> tuple[Policy, ...]:
@@ -150,6 +168,7 @@ def outbound_inputs(
     logged = bool(
         _to_items(matched, MESH_ACCESS_LOG) or any(o.legacy.log for o in outbounds) or (direct and passing.legacy)
     )
+    older, decision = _tracers(state, dataplane, matched)
     return OutboundInputs(
         settings=settings,
         mesh=state.mesh,
@@ -170,6 +189,7 @@ def outbound_inputs(
         speaker=speaker_of(dataplane, state.mesh.name, facts) if logged else None,
         collectors=known_collectors(matched, dataplane, passing) if logged else (),
         pass_through=passing if direct else NO_PASS_THROUGH,
+        tracer=decision.tracer if decision is not None else older if routes else None,
         # Routes may lead anywhere; without them only what the outbounds name is used.
         external=tuple(one for one in known.external if routes or one.service in named),
     )

@@ -22,7 +22,7 @@ from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import plan_dns
 from ursa.planner.external import ExternalIndex
 from ursa.planner.external_outbounds import ExternalOutbounds
-from ursa.planner.inbounds import plan_inbounds
+from ursa.planner.inbounds import plan_inbounds, trace_inbounds
 from ursa.planner.inputs import (
     AdminInputs,
     Destination,
@@ -196,6 +196,7 @@ class ZonePlanner:
         book = logbook(speaker_of(inputs.dataplane, inputs.mesh.name, inputs.facts))
         plan_inbounds(plan, inputs, self._plugins, book)
         log_beside_outbounds(plan, origins.TRANSPARENT, inputs.pass_through, inputs.mesh, book)
+        trace_inbounds(plan, inputs)
         return plan
 
     def plan_outbound(self, inputs: OutboundInputs) -> ProxyPlan:

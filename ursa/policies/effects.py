@@ -10,6 +10,7 @@ from ursa.policies.mesh_rate_limit.effect import MeshRateLimitPlugin
 from ursa.policies.mesh_retry.effect import MeshRetryPlugin
 from ursa.policies.mesh_timeout.effect import MeshTimeoutPlugin
 from ursa.policies.mesh_tls.effect import MeshTLSPlugin
+from ursa.policies.mesh_trace.effect import MeshTracePlugin
 from ursa.policies.mesh_traffic_permission.effect import MeshTrafficPermissionPlugin
 from ursa.policies.plugin import PolicyPlugin
 
@@ -19,6 +20,7 @@ def policy_plugins() -> tuple[PolicyPlugin, ...]:
     return (
         MeshTLSPlugin(),
         MeshAccessLogPlugin(),
+        MeshTracePlugin(),
         MeshFaultInjectionPlugin(),
         MeshRateLimitPlugin(),
         MeshTimeoutPlugin(),

@@ -47,6 +47,7 @@ POLICIES = (
     "meshtimeout-httproute-old",
     "meshtimeout-real-ms",
     "mix-trafficlog-vs-meshaccesslog",
+    "nort-inbound-policies",
     "ratelimit-blog",
     "retry-grpc-tcp",
     "trafficlog-grpc-and-tcp-services",

@@ -90,7 +90,10 @@ KINDS = (
         "TrafficRoute", "traffic-routes", ("traffic-route", "traffic-routes"), "Traffic Route",
         traffic_route_violations, effect_built=True,
     ),
-    _legacy("TrafficTrace", "traffic-traces", ("traffic-trace", "traffic-traces"), "Traffic Trace", dataplane_policy()),
+    _legacy(
+        "TrafficTrace", "traffic-traces", ("traffic-trace", "traffic-traces"), "Traffic Trace",
+        dataplane_policy(), effect_built=True,
+    ),
     _legacy(
         "ProxyTemplate", "proxytemplates", ("proxytemplate", "proxytemplates"), "Proxy Template",
         proxy_template_violations,
