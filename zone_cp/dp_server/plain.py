@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from typing import cast
 
@@ -28,10 +29,11 @@ BREAKS = frozenset("\r\n\0")
 class PlainRequest(asyncio.Transport):
     """Is the connection for aiohttp, and serves the stream."""
 
-    def __init__(self, stream: Stream, request: Request, handler: asyncio.Protocol) -> None:
-        """Hands the request to aiohttp's handler once it is complete."""
+    def __init__(self, stream: Stream, request: Request, make_handler: Callable[[], asyncio.Protocol]) -> None:
+        """Hands the request to a handler of aiohttp's once it is complete."""
         super().__init__({name: stream.about(name) for name in ("peername", "sockname", "sslcontext")})
-        self._stream, self._request, self._handler = stream, request, handler
+        self._stream, self._request, self._make_handler = stream, request, make_handler
+        self._handler: asyncio.Protocol | None = None
         self._body, self._answer = bytearray(), bytearray()
         self._closing = self._over = False
 
@@ -53,6 +55,7 @@ class PlainRequest(asyncio.Transport):
         if head is None:
             self._refuse(400)
             return
+        self._handler = self._make_handler()
         self._handler.connection_made(self)
         self._handler.data_received(head + self._body)
 
@@ -99,7 +102,8 @@ class PlainRequest(asyncio.Transport):
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def _finish(self) -> None:
-        self._handler.connection_lost(None)
+        if self._handler is not None:
+            self._handler.connection_lost(None)
         if self._over:
             return
         self._over = True

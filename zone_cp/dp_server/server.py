@@ -172,7 +172,7 @@ class DpServer:
         if not request.is_grpc:
             server = self._runner.server
             assert server is not None  # made by setup
-            return PlainRequest(stream, request, server())
+            return PlainRequest(stream, request, server)
         call = RpcCall(stream, request)
         call.start(self._methods.get(request.path))
         if call.task is not None:

@@ -14,7 +14,7 @@ import pytest
 from h2.settings import SettingCodes
 
 from tests.unit.dp_server.callers import SERVICE, RawClient, Server, raw_client, serving
-from tests.unit.dp_server.http2.peer import sent_frames
+from tests.unit.dp_server.http2.peer import GREETING, sent_frames
 from ursa.errors import ConfigError
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.tls import ensure_self_signed
@@ -247,6 +247,26 @@ async def test_a_new_certificate_is_served_and_open_connections_stay(server: Ser
         call(client, "echo", body=message(b"y"), stream=3)
         await client.until(h2.events.StreamEnded, 3)
         assert client.body(3) == message(b"y")
+
+
+async def test_a_client_that_comes_back_resumes_its_session(server: Server) -> None:
+    """What costs most of a handshake is left out when proxies come back."""
+
+    def connect(session: ssl.SSLSession | None) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
+        tls.sendall(GREETING)
+        tls.recv(1000)
+        return tls
+
+    context = ssl.create_default_context(cafile=str(server.files.cert))
+    context.set_alpn_protocols(["h2"])
+    first = await asyncio.to_thread(connect, None)
+    session = first.session
+    first.close()
+    second = await asyncio.to_thread(connect, session)
+    assert second.session_reused
+    second.close()
 
 
 async def test_versions_and_ciphers_of_tls(tmp_path: Path) -> None:

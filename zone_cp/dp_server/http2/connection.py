@@ -95,7 +95,7 @@ class Connection:
         self._window, self._owed, self._held = self._limits.window, 0, 0
         self._initial_window = frames.INITIAL_WINDOW
         self._streams: dict[int, _Stream] = {}
-        self._newest = 0
+        self._newest, self._now = 0, 0.0
         self._rest = b""
         self._greeted = self._in_headers = self._broken = self._leaving = False
         self._events: list[Event] = []
@@ -114,9 +114,9 @@ class Connection:
         """Takes what the peer sent; `now` is the time in seconds."""
         if self._broken:
             return []
-        self._events = []
+        self._events, self._now = [], now
         try:
-            self._read(self._rest + data if self._rest else data, now)
+            self._read(self._rest + data if self._rest else data)
         except Violation as violation:
             self._break(violation.code, str(violation))
         except ProtocolError as error:
@@ -217,7 +217,7 @@ class Connection:
         self._fill()
         return self._out.take()
 
-    def _read(self, data: bytes, now: float) -> None:
+    def _read(self, data: bytes) -> None:
         at = 0
         if not self._greeted:
             at = self._greet(data)
@@ -228,7 +228,7 @@ class Connection:
                 raise Violation(Code.FRAME_SIZE_ERROR, "the frame is too large")
             if end > len(data):
                 break
-            self._frame(kind, flags, stream & frames.STREAM_BITS, data[start:end], now)
+            self._frame(kind, flags, stream & frames.STREAM_BITS, data[start:end])
             at = end
         self._rest = data[max(at, 0) :]
 
@@ -245,14 +245,14 @@ class Connection:
         self._take(self._h2.receive_data(frames.PREFACE))
         return size
 
-    def _frame(self, kind: int, flags: int, stream: int, payload: bytes, now: float) -> None:
+    def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == Kind.DATA and not self._in_headers:
             if not payload and not flags & Flag.END_STREAM:
-                self._pay(kind, now)
+                self._pay(kind)
             self._data(flags, stream, payload)
             return
         if kind not in (Kind.HEADERS, Kind.DATA):
-            self._pay(kind, now)
+            self._pay(kind)
         if self._in_headers:
             # Nothing but the continuation may come here, and `h2` sees to that.
             self._pass_on(kind, flags, stream, payload)
@@ -266,8 +266,8 @@ class Connection:
         elif kind <= Kind.CONTINUATION:
             self._pass_on(kind, flags, stream, payload)
 
-    def _pay(self, kind: int, now: float) -> None:
-        if not self._budget.spend(kind, now):
+    def _pay(self, kind: int) -> None:
+        if not self._budget.spend(kind, self._now):
             raise Violation(Code.ENHANCE_YOUR_CALM, "the peer sends too many frames that only cost")
 
     def _pass_on(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
@@ -367,6 +367,7 @@ class Connection:
     def _open(self, stream: int, headers: Headers) -> None:
         self._newest = stream
         if self._leaving or len(self._streams) >= self._limits.streams:
+            self._pay(Kind.RST_STREAM)
             self._h2.reset_stream(stream, Code.REFUSED_STREAM)
             return
         announced = any(name == b"content-length" for name, _ in headers)

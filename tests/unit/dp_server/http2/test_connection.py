@@ -8,7 +8,7 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.dp_server.http2.peer import GREETING, RESPONSE, TRAILERS, Peer, reason, sent_frames, settings
+from tests.unit.dp_server.http2.peer import GREETING, REQUEST, RESPONSE, TRAILERS, Peer, reason, sent_frames, settings
 from zone_cp.dp_server.http2 import frames
 from zone_cp.dp_server.http2.connection import Connection, Limits
 from zone_cp.dp_server.http2.events import Ended, PeerLeaves, Ponged, Received, Requested, Reset
@@ -229,6 +229,17 @@ def test_more_streams_than_are_served_are_refused_one_by_one() -> None:
     peer.client.reset_stream(1)
     assert peer.exchange() == [Reset(1)]
     assert isinstance(peer.open(7)[0], Requested)
+
+
+def test_asking_for_more_streams_for_ever_ends_the_connection() -> None:
+    peer = Peer(Connection(Limits(streams=1)))
+    peer.open(1)
+    broke = ""
+    for stream in range(3, 2000, 2):
+        peer.client.send_headers(stream, REQUEST)
+        if broke := reason(peer.raw(peer.client.data_to_send())):
+            break
+    assert broke
 
 
 def test_padding_counts_and_is_no_content() -> None:
