@@ -14,6 +14,7 @@ from zone_cp.dp_server.node import NodeInfo
 from zone_cp.facts import facts_of
 from zone_cp.proxies.insights import Insights, Subscription
 from zone_cp.proxies.registration import Registration
+from zone_cp.reconciler.authorities import Identity
 from zone_cp.reconciler.proxy import Proxy
 from zone_cp.reconciler.reconciler import Reconciler
 from zone_cp.rollouts import RolloutLedger
@@ -80,13 +81,17 @@ class ConnectedProxy:
         self.superseded = asyncio.Event()
         self._lifecycle, self._insights = lifecycle, insights
         self._revision = 0
+        self._identity: Identity | None = None
 
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""
         snapshot = await self.proxy.next_snapshot(seen)
         self._revision = self.proxy.revision
-        if (mtls := _mtls(self.proxy)) is not None:
-            self._insights.certificate(self.subscription, mtls)
+        # Nearly every snapshot comes with the certificate that the one before had.
+        identity = _identity(self.proxy)
+        if identity is not None and identity is not self._identity:
+            self._identity = identity
+            self._insights.certificate(self.subscription, _mtls(identity))
         return snapshot
 
     def sent(self, type_url: str) -> None:
@@ -117,11 +122,13 @@ class ConnectedProxy:
         self._lifecycle.detach(self)
 
 
-def _mtls(proxy: Proxy) -> JsonObject | None:
-    """What the insight says about the certificate of a sidecar."""
-    if proxy.key.kind != "Dataplane" or proxy.key.mesh not in proxy.identities:
-        return None
-    identity = proxy.identities[proxy.key.mesh]
+def _identity(proxy: Proxy) -> Identity | None:
+    """The certificate of a sidecar, if it has one."""
+    return proxy.identities.get(proxy.key.mesh) if proxy.key.kind == "Dataplane" else None
+
+
+def _mtls(identity: Identity) -> JsonObject:
+    """What the insight says about a certificate."""
     return {
         "certificateExpirationTime": proto_timestamp(identity.leaf.not_after),
         "lastCertificateRegeneration": proto_timestamp(identity.leaf.not_before),
