@@ -24,6 +24,8 @@ def facts_of(node: NodeInfo) -> ProxyFacts:
         dns_port=node.dns_port,
         workdir=node.workdir,
         system_ca=node.system_ca_path,
+        metrics_cert=node.metrics_cert_path,
+        metrics_key=node.metrics_key_path,
         ipv6=node.ipv6,
         redirection=_redirection(node),
     )

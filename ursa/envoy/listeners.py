@@ -74,6 +74,9 @@ def _match(of: ChainMatch) -> Fields:
         "application_protocols": list(of.application_protocols),
         "server_names": list(of.server_names),
     }
+    if of.source:
+        bits = 128 if ":" in of.source else 32
+        fields["source_prefix_ranges"] = [{"address_prefix": of.source, "prefix_len": wrapped(bits)}]
     if of.destination_port:
         fields["destination_port"] = wrapped(of.destination_port)
     return fields

@@ -8,6 +8,7 @@ from ursa.envoy.values import Fields, packed, present, wrapped
 from ursa.ir.tls import (
     DownstreamTls,
     ExternalTls,
+    FileCertificate,
     FileValidation,
     InlineCertificate,
     InlineValidation,
@@ -46,11 +47,12 @@ def validation(of: SdsValidation | InlineValidation | FileValidation | None) -> 
     return {"combined_validation_context": combined}
 
 
-def certificate(of: str | InlineCertificate) -> Fields:
+def certificate(of: str | InlineCertificate | FileCertificate) -> Fields:
     """The part of `CommonTlsContext` that says who we are."""
     if isinstance(of, str):
         return {"tls_certificate_sds_secret_configs": [sds(of)]}
-    pair = {"certificate_chain": {"inline_bytes": of.chain}, "private_key": {"inline_bytes": of.key}}
+    source = "filename" if isinstance(of, FileCertificate) else "inline_bytes"
+    pair = {"certificate_chain": {source: of.chain}, "private_key": {source: of.key}}
     return {"tls_certificates": [pair]}
 
 

@@ -131,12 +131,13 @@ NetworkFilter: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class ChainMatch:
-    """Which connections a filter chain is for."""
+    """Which connections a filter chain is for; `source` is the address of a single client."""
 
     transport_protocol: str = ""
     application_protocols: tuple[str, ...] = ()
     server_names: tuple[str, ...] = ()
     destination_port: int = 0
+    source: str = ""
 
 
 @dataclass(slots=True)

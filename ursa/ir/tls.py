@@ -53,6 +53,14 @@ class InlineCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCertificate:
+    """Paths of certificate chain and private key next to the proxy, PEM."""
+
+    chain: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class TlsParams:
     """Oldest and newest version, in Envoy's terms, and the ciphers; none stands for Envoy's own choice."""
 
@@ -65,7 +73,7 @@ class TlsParams:
 class DownstreamTls:
     """Server side. `certificate` is the name of an SDS secret, or the pair itself."""
 
-    certificate: str | InlineCertificate
+    certificate: str | InlineCertificate | FileCertificate
     validation: SdsValidation | InlineValidation | None = None
     require_client_certificate: bool = True
     params: TlsParams | None = None

@@ -103,7 +103,7 @@ class TransparentProxying:
 
 @dataclass(frozen=True, slots=True)
 class Dataplane:
-    """A proxy beside a workload."""
+    """A proxy beside a workload; `metrics` is what it says otherwise than its mesh about them."""
 
     mesh: str
     name: str
@@ -115,6 +115,7 @@ class Dataplane:
     gateway: Gateway | None = None
     transparent: TransparentProxying | None = None
     admin_port: int = 0
+    metrics: JsonObject = field(default_factory=dict)
 
     @property
     def reachable_at(self) -> str:
@@ -176,6 +177,7 @@ def _parse(resource: Resource) -> Dataplane:
         gateway=Gateway(gateway.get("tags", {}), gateway.get("type") == "BUILTIN") if gateway is not None else None,
         transparent=_transparent(networking.get("transparentProxying")),
         admin_port=int(networking.get("admin", {}).get("port", 0)),
+        metrics=resource.spec.get("metrics", {}).get("conf", {}),
     )
 
 

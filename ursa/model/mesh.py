@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ursa.model.json import JsonObject
@@ -65,6 +66,8 @@ class Mesh:
     default_log_backend: str = ""
     trace_backends: tuple[TraceBackend, ...] = ()
     default_trace_backend: str = ""
+    metrics: JsonObject | None = None
+    """Conf of the backend for metrics that is enabled."""
 
     def log_backend(self, name: str) -> LogBackend | None:
         """The backend for logs of this name, without a name the one for all that say none."""
@@ -128,6 +131,14 @@ def trace_backends(spec: JsonObject) -> tuple[TraceBackend, ...]:
     )
 
 
+def enabled_metrics(spec: JsonObject) -> JsonObject | None:
+    """The conf of the backend for metrics that a mesh enables, if any."""
+    metrics: JsonObject = spec.get("metrics", {})
+    enabled = metrics.get("enabledBackend")
+    declared: Iterable[JsonObject] = metrics.get("backends", ()) if enabled else ()
+    return next((b.get("conf", {}) for b in declared if b.get("name") == enabled), None)
+
+
 def parse_mesh(resource: Resource) -> Mesh:
     """The Mesh in a resource."""
     spec = resource.spec
@@ -146,4 +157,5 @@ def parse_mesh(resource: Resource) -> Mesh:
         default_log_backend=spec.get("logging", {}).get("defaultBackend", ""),
         trace_backends=trace_backends(spec),
         default_trace_backend=spec.get("tracing", {}).get("defaultBackend", ""),
+        metrics=enabled_metrics(spec),
     )

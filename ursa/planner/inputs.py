@@ -71,6 +71,7 @@ class ProxyFacts:
         admin_address: where it listens, empty for 127.0.0.1.
         workdir: folder of the Unix sockets it shares with its launcher.
         system_ca: path of its system's CAs, empty when there are none.
+        metrics_cert, metrics_key: paths of what it shows to those who read metrics, empty when there is none.
         ipv6: whether it may use IPv6.
         redirection: from the metadata; None when the Dataplane says it or there is none.
     """
@@ -83,6 +84,8 @@ class ProxyFacts:
     dns_port: int = 0
     workdir: str = ""
     system_ca: str = ""
+    metrics_cert: str = ""
+    metrics_key: str = ""
     ipv6: bool = True
     redirection: Redirection | None = None
 

@@ -57,6 +57,11 @@ def access_log_pipe(workdir: str, name: str, mesh: str) -> str:
     return socket_path(workdir, f"kuma-al-{name}-{mesh}")
 
 
+def metrics_socket(workdir: str, name: str, mesh: str) -> str:
+    """Where the launcher shows the metrics of proxy and applications."""
+    return socket_path(workdir, f"kuma-mh-{name}-{mesh}")
+
+
 def dynamic_config_socket(workdir: str) -> str:
     """Where the launcher asks for DNS records and the like."""
     return socket_path(workdir, "kuma-mesh-metric-config")
@@ -134,5 +139,8 @@ class Scheme:
         """SDS name of a mesh's CA."""
         return f"system_mtls_ca_{mesh}" if self.unified else f"mesh_ca:secret:{mesh}"
 
+
+METRICS, METRICS_HIJACKER = "kuma:metrics:prometheus", "kuma:metrics:hijacker"
+"""Listener and cluster of metrics as a Mesh asks for them."""
 
 SCHEMES = OLD, UNIFIED = Scheme(), Scheme(unified=True)

@@ -41,6 +41,7 @@ from ursa.planner.mesh_routes import RouteRules, leads_to
 from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
+from ursa.planner.prometheus import plan_prometheus
 from ursa.planner.readiness import TlsReadiness
 from ursa.planner.real_outbounds import VipOutbounds
 from ursa.planner.real_services import RealServiceIndex
@@ -192,6 +193,7 @@ class ZonePlanner:
         """The own half of a sidecar."""
         plan = ProxyPlan(unified=inputs.scheme.unified)
         plan_admin(plan, admin)
+        plan_prometheus(plan, inputs)
         plan_passthrough(plan, inputs)
         book = logbook(speaker_of(inputs.dataplane, inputs.mesh.name, inputs.facts))
         plan_inbounds(plan, inputs, self._plugins, book)
