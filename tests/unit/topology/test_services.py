@@ -152,3 +152,17 @@ def test_addresses_stay_and_are_not_given_again_at_once() -> None:
     assert [address_of(s) for s in fresh] == ["241.0.0.3", "241.0.0.0"]
     with pytest.raises(ValueError, match="no virtual address left"):
         pool.take()
+
+
+def test_a_port_is_well_when_any_inbound_of_a_selected_proxy_serves_it() -> None:
+    tagged = {"port": 80, "tags": {"kuma.io/service": "backend", "app": "x"}}
+    other = {"port": 81, "name": "raw", "tags": {"kuma.io/service": "backend-raw"}}
+    proxy = Resource("Dataplane", "default", "dp", {"networking": {"address": "10.0.0.1", "inbound": [tagged, other]}})
+    for target, state in ((81, "Available"), ("raw", "Available"), (82, "Unavailable")):
+        spec = {"selector": {"dataplaneTags": {"app": "x"}}, "ports": [{"port": 8080, "targetPort": target}]}
+        checked = with_health(Resource("MeshService", "default", "x", spec), [read_proxy(proxy, None)], mtls=False)
+        assert checked.spec["state"] == state
+        assert checked.spec["identities"] == [
+            {"type": "ServiceTag", "value": "backend"},
+            {"type": "ServiceTag", "value": "backend-raw"},
+        ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ursa.model.dataplane import Dataplane, Inbound, parse_dataplane
+from ursa.model.dataplane import Dataplane, parse_dataplane
 from ursa.model.json import JsonObject
 from ursa.model.labels import NAMESPACE, ZONE
+from ursa.model.real_service import parse_real_service
 from ursa.model.resource import Resource
+from ursa.topology.services.reach import leads_to, selects
 
 READY, NOT_READY = "Ready", "NotReady"
 
@@ -36,16 +38,6 @@ def read_proxy(resource: Resource, insight: Resource | None) -> Proxy:
     return Proxy(parse_dataplane(resource), connected, bool(spec.get("mTLS", {}).get("issuedBackend")))
 
 
-def selected(service: Resource, dataplane: Dataplane) -> Iterator[Inbound]:
-    """Inbounds of a Dataplane that belong to a MeshService."""
-    selector = service.spec.get("selector", {})
-    if name := selector.get("dataplaneRef", {}).get("name"):
-        yield from dataplane.inbounds if dataplane.name == name else ()
-        return
-    tags: Mapping[str, str] = selector.get("dataplaneTags", {})
-    yield from (i for i in dataplane.inbounds if tags and tags.items() <= i.tags.items())
-
-
 def with_health(service: Resource, proxies: Iterable[Proxy], *, mtls: bool) -> Resource:
     """A local MeshService with state, identities and status after its proxies.
 
@@ -54,22 +46,22 @@ def with_health(service: Resource, proxies: Iterable[Proxy], *, mtls: bool) -> R
         proxies: those that may belong to it; others are ignored.
         mtls: whether its mesh has a certificate authority.
     """
-    own = [(proxy, inbounds) for proxy in proxies if (inbounds := list(selected(service, proxy.dataplane)))]
+    own = [proxy for proxy in proxies if selects(service, proxy.dataplane)]
     counts = {
-        "connected": sum(proxy.connected for proxy, _ in own),
-        "healthy": sum(_healthy(service, inbounds) for _, inbounds in own),
+        "connected": sum(proxy.connected for proxy in own),
+        "healthy": sum(_healthy(service, proxy.dataplane) for proxy in own),
         "total": len(own),
     }
     spec: JsonObject = {**service.spec, "state": "Available" if counts["healthy"] else "Unavailable"}
     # A proxy shows all its identities, whichever of its inbounds is called.
-    tags = sorted({tag for proxy, _ in own for tag in proxy.dataplane.services})
+    tags = sorted({tag for proxy in own for tag in proxy.dataplane.services})
     if tags:
         others = [one for one in spec.get("identities", ()) if one.get("type") != "ServiceTag"]
         spec = {**spec, "identities": [*({"type": "ServiceTag", "value": tag} for tag in tags), *others]}
     before: JsonObject = service.status or {}
     status = {
         **before,
-        "tls": {"status": _tls(before, [proxy for proxy, _ in own], mtls=mtls)},
+        "tls": {"status": _tls(before, own, mtls=mtls)},
         "dataplaneProxies": {name: count for name, count in counts.items() if count},
     }
     return replace(service, spec=spec, status=status)
@@ -100,15 +92,10 @@ def with_matches(service: Resource, candidates: Iterable[Resource], zone: str) -
     return service.with_status(status)
 
 
-def _healthy(service: Resource, inbounds: Sequence[Inbound]) -> bool:
+def _healthy(service: Resource, dataplane: Dataplane) -> bool:
     """Whether every port of the service has an inbound that may get traffic."""
-    ports = service.spec.get("ports", ())
-    return all(any(_serves(inbound, port) and inbound.healthy for inbound in inbounds) for port in ports)
-
-
-def _serves(inbound: Inbound, port: JsonObject) -> bool:
-    target = port.get("targetPort", port.get("port"))
-    return target in (inbound.port, inbound.section, str(inbound.port))
+    ports = parse_real_service(service).ports
+    return all(any(leads_to(port, inbound) and inbound.healthy for inbound in dataplane.inbounds) for port in ports)
 
 
 def _tls(before: JsonObject, proxies: Sequence[Proxy], *, mtls: bool) -> str:
