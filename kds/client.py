@@ -223,7 +223,8 @@ class KdsClient:
         )
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
-        requester = Requester(self._down, node, held)
+        # A zone without anything is a new one, and it is good to see that the global has answered for every type.
+        requester = Requester(self._down, node, held, quiet=any(held.values()))
         identity = self._live.current.get("Config", "", CLUSTER_ID)
         self._new_global.start(str(identity.spec.get("config", "")) if identity is not None else "")
 

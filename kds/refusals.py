@@ -86,4 +86,7 @@ class Refusals:
     @property
     def due(self) -> int | None:
         """When something is due, nanoseconds; None when nothing waits."""
-        return 0 if self._suspects else min((refused.due for refused in self._refused.values()), default=None)
+        if not self._suspects and not self._refused:
+            # As nearly always, and asked for every type each time something happens.
+            return None
+        return 0 if self._suspects else min(refused.due for refused in self._refused.values())

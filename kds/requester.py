@@ -62,13 +62,16 @@ class Requester:
         held: Mapping[str, Mapping[str, str]] | None = None,
         *,
         reports: Mapping[str, Callable[[Response], None]] | None = None,
+        quiet: bool = False,
     ) -> None:
         """Args:
         kinds: what is asked for.
         node: who asks.
         held: versions by kind and wire name of *all* that we have from this peer, or None to get the full state.
         reports: who takes what comes of types that are not stored.
+        quiet: whether to hear of types in which something differs only.
         """
+        self._quiet = quiet and held is not None
         self._reports = reports or {}
         self._kinds = {kind.name: kind for kind in kinds}
         self._node = node
@@ -82,7 +85,7 @@ class Requester:
     def opening(self) -> Iterator[bytes]:
         """The first requests, one per type."""
         metadata = self._node.metadata
-        if self._held is not None and any(self._held.values()):
+        if self._quiet:
             # One answer shows that the peer is there, and how far it is; more are only of use if they say something.
             metadata = {**metadata, features.QUIET: list(self._kinds)[1:]}
         for name in self._kinds:

@@ -253,7 +253,9 @@ class KdsServer:
         reports = {}
         if features.ROLLOUT in caller.features:
             reports[REPORT] = partial(parts.directory.reported, caller.zone)
-        requester = Requester(self._up, Node(caller.zone, node_metadata("", self._instance)), held, reports=reports)
+        requester = Requester(
+            self._up, Node(caller.zone, node_metadata("", self._instance)), held, reports=reports, quiet=True
+        )
         heard = partial(parts.directory.heard, caller.zone)
         with parts.directory.stream(caller.zone, UP):
             await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())

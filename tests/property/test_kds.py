@@ -93,13 +93,13 @@ class Link:
     def catalogue(self) -> Catalogue:
         return Catalogue(self.source.revision, self.index.kinds)
 
-    def connect(self, *, resumes: bool) -> None:
+    def connect(self, *, resumes: bool, quiet: bool = True) -> None:
         """Both sides start anew; what was under way is lost."""
         held = asyncio.run(held_versions(self.target.view, self.kinds, self.ownership)) if resumes else None
         metadata = node_metadata("{}", "instance")
         if not resumes:
             metadata = {**metadata, "features": ["hash-suffix"]}
-        self.requester = Requester(self.kinds, Node(ZONE, metadata), held)
+        self.requester = Requester(self.kinds, Node(ZONE, metadata), held, quiet=quiet)
         self.sender = Sender(self, lambda _: self.audience, Speaker("sender"), now=self.now)
         self.requests = list(self.requester.opening())
         self.responses: list[bytes] = []
@@ -233,9 +233,9 @@ class Sync(RuleBasedStateMachine):
         """For a moment nothing is held up."""
         self.link(down).settle()
 
-    @rule(down=st.booleans(), resumes=st.booleans())
-    def reconnect(self, down: bool, resumes: bool) -> None:
-        self.link(down).connect(resumes=resumes)
+    @rule(down=st.booleans(), resumes=st.booleans(), quiet=st.booleans())
+    def reconnect(self, down: bool, resumes: bool, quiet: bool) -> None:
+        self.link(down).connect(resumes=resumes, quiet=quiet)
 
     @rule(down=st.booleans())
     def restart(self, down: bool) -> None:
