@@ -21,7 +21,11 @@ SOURCES: list[tuple[str, str, str, str, Any, Any, Any]] = [
     ("dnsServer.domain", "a.b", "KUMA_DNS_SERVER_DOMAIN", "c.d", "mesh", "a.b", "c.d"),
     ("apiServer.readOnly", "true", "KUMA_API_SERVER_READ_ONLY", "false", False, True, False),
     ("dpServer.port", "1", "KUMA_DP_SERVER_PORT", "2", 5678, 1, 2),
-    ("dpServer.tlsCipherSuites", "[a, b]", "KUMA_DP_SERVER_TLS_CIPHER_SUITES", "c, d", [], ["a", "b"], ["c", "d"]),
+    (
+        "dpServer.tlsCipherSuites", "[AES128-SHA, AES256-SHA]",
+        "KUMA_DP_SERVER_TLS_CIPHER_SUITES", "AES128-GCM-SHA256, AES256-GCM-SHA384",
+        [], ["AES128-SHA", "AES256-SHA"], ["AES128-GCM-SHA256", "AES256-GCM-SHA384"],
+    ),
     ("general.dnsCacheTTL", "1m30s", "KUMA_GENERAL_DNS_CACHE_TTL", "500ms", "10s", "1m30s", "500ms"),
     ("general.dnsCacheTTL", "1000000000", "URSA_GENERAL_DNS_CACHE_TTL", "2h", "10s", "1s", "2h0m0s"),
     (
@@ -93,6 +97,10 @@ def test_maps_in_variables(tmp_path: Path) -> None:
             {"MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT": "1s"},
             "timeout and pollInterval must both be either set or unset",
         ),
+        ({"GENERAL_TLS_MIN_VERSION": "TLSv1_1"}, "unsupported tls version: TLSv1_1"),
+        ({"INTER_CP_SERVER_TLS_MAX_VERSION": "SSLv3"}, "unsupported tls version: SSLv3"),
+        ({"MULTIZONE_GLOBAL_KDS_TLS_CIPHER_SUITES": "foo"}, "unsupported tls cipher suite: foo"),
+        ({"DP_SERVER_TLS_MIN_VERSION": "TLSv1_3", "GENERAL_TLS_MAX_VERSION": "TLSv1_2"}, "no version of tls is left"),
         ({"DNS_SERVER_CIDR": "foo"}, "DNSServer validation failed: CIDR must be valid"),
         ({"IPAM_MESH_SERVICE_CIDR": "foo"}, "IPAM validation failed: MeshServiceCIDR: invalid CIDR address: foo"),
         ({"API_SERVER_AUTHN_TYPE": "foo"}, "there is not implementation of authn named foo"),
@@ -105,6 +113,15 @@ def test_what_stops_the_start(tmp_path: Path, variables: dict[str, str], text: s
         loaded(tmp_path, **{f"KUMA_{name}": value for name, value in variables.items()})
     assert str(refused.value).startswith("configuration validation failed: ")
     assert text in str(refused.value)
+
+
+def test_what_changes_nothing_is_said_of_those_who_set_it(tmp_path: Path) -> None:
+    variable = "KUMA_MULTIZONE_GLOBAL_KDS_REFRESH_INTERVAL"
+    text = "multizone.global.kds.refreshInterval has no effect: changes are followed as they come, nothing is polled"
+    assert text in loaded(tmp_path, **{variable: "5s"}).warnings
+    assert text in loaded(tmp_path, "multizone: {global: {kds: {refreshInterval: 5s}}}").warnings
+    assert not loaded(tmp_path, **{variable: "1s"}).warnings, "who writes Kuma's defaults down gets what is meant"
+    assert not loaded(tmp_path).warnings
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import ssl
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ursa.errors import ConfigError
 from ursa.runtime.config.services import CoreResources, Policies
+from ursa.runtime.tls_rules import server_rules
 
 if TYPE_CHECKING:
     from ursa.runtime.config.tree import Settings
@@ -36,6 +39,7 @@ def problems(settings: Settings) -> Iterator[str]:
         yield "Multizone Global KDS validation failed: timeout and pollInterval must both be either set or unset"
     yield from _ports(settings)
     yield from _pairs(settings)
+    yield from _tls(settings)
     yield from _amounts(settings)
     yield from _networks(settings)
     if settings.api_server.authn.type not in _AUTHENTICATION:
@@ -91,6 +95,24 @@ def _pairs(settings: Settings) -> Iterator[str]:
             yield ".TlsCertFile cannot be empty if TlsKeyFile has been set"
         if cert and not key:
             yield ".TlsKeyFile cannot be empty if TlsCertFile has been set"
+
+
+def _tls(settings: Settings) -> Iterator[str]:
+    """What no server could keep to; each text once, since what is wrong in `general` is wrong for all."""
+    found: dict[str, None] = {}
+    for server in (
+        settings.api_server.https,
+        settings.dp_server,
+        settings.diagnostics,
+        settings.multizone.global_.kds,
+        settings.inter_cp.server,
+        settings.monitoring_assignment_server,
+    ):
+        try:
+            server_rules(server, settings.general).limit(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        except ConfigError as error:
+            found[str(error)] = None
+    yield from found
 
 
 def _amounts(settings: Settings) -> Iterator[str]:
