@@ -80,9 +80,13 @@ class TlsRules:
 
 
 def server_rules(server: TlsLimits, general: TlsLimits, *, alpn: tuple[str, ...] = ()) -> TlsRules:
-    """The rules of one server; what `general` says is for all servers, and never makes one accept more."""
+    """The rules of one server; what `general` says is for all servers, and never makes one accept more.
+
+    Raises:
+        ConfigError: there is no such oldest version.
+    """
     return TlsRules(
-        min_version=max(server.tls_min_version, general.tls_min_version),
+        min_version=max(server.tls_min_version, general.tls_min_version, key=version_of),
         max_version=general.tls_max_version or server.tls_max_version,
         ciphers=general.tls_cipher_suites or server.tls_cipher_suites,
         alpn=alpn,
