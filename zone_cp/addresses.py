@@ -64,6 +64,8 @@ class ResolvedView(MovingView):
         self._addresses: dict[str, str] = {}
         self._look_at: dict[str, float] = {}
         """When each name is looked up next, monotonic seconds."""
+        self._failing: set[str] = set()
+        """Names that could not be looked up the last time; told once."""
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -116,6 +118,7 @@ class ResolvedView(MovingView):
             if not self._users[name]:
                 del self._users[name], self._look_at[name]
                 self._addresses.pop(name, None)
+                self._failing.discard(name)
 
     def _due(self) -> list[str]:
         now = self._clock.monotonic()
@@ -130,6 +133,9 @@ class ResolvedView(MovingView):
             if name not in self._look_at:
                 continue
             self._look_at[name] = self._clock.monotonic() + self._ttl
+            if address and name in self._failing:
+                log.info("name of a zone proxy can be looked up again", extra={"host": name})
+                self._failing.discard(name)
             if address and self._addresses.get(name) != address:
                 log.info("address of a zone proxy found", extra={"host": name, "address": address})
                 self._addresses[name] = address
@@ -147,7 +153,9 @@ class ResolvedView(MovingView):
             async with asyncio.timeout(TIMEOUT):
                 return await self._resolve(name)
         except (OSError, TimeoutError, UnicodeError) as error:
-            log.warning("name of a zone proxy cannot be looked up", extra={"host": name, "error": str(error)})
+            if name in self._look_at and name not in self._failing:
+                log.warning("name of a zone proxy cannot be looked up", extra={"host": name, "error": str(error)})
+                self._failing.add(name)
             return ""
 
     def _show(self, view: View, keys: Iterable[ResourceKey]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ursa.model.json import JsonObject
+from ursa.model.labels import GLOBAL, ORIGIN
 from ursa.model.resource import Resource
 from ursa.model.validation.addresses import is_ip
 
@@ -16,11 +17,12 @@ PLACES = (ADDRESS, ADVERTISED)
 
 
 def host_names(resource: Resource) -> frozenset[str]:
-    """All names that stand for addresses of a zone proxy."""
+    """All names that stand for addresses of a zone proxy; where one of another zone listens is of no use here."""
     if resource.kind not in KINDS:
         return frozenset()
     networking: JsonObject = resource.spec.get("networking") or {}
-    found = (str(networking.get(field) or "") for field in PLACES)
+    places = (ADVERTISED,) if resource.labels.get(ORIGIN) == GLOBAL else PLACES
+    found = (str(networking.get(field) or "") for field in places)
     return frozenset(one for one in found if one and not is_ip(one))
 
 

@@ -95,7 +95,9 @@ async def test_a_load_balancer_is_followed_to_another_address(zone: Zone) -> Non
     assert addresses == ["10.9.0.1", "10.9.0.2"]
 
 
-async def test_an_address_outlives_the_resolver_and_a_new_name_until_that_is_known(zone: Zone) -> None:
+async def test_an_address_outlives_the_resolver_and_a_new_name_until_that_is_known(
+    zone: Zone, caplog: pytest.LogCaptureFixture
+) -> None:
     await zone.start()
     zone.names.known["lb.test"] = "10.9.0.1"
     await zone.put(gate("lb.test"))
@@ -104,6 +106,7 @@ async def test_an_address_outlives_the_resolver_and_a_new_name_until_that_is_kno
     for _ in range(3):
         await zone.time.advance(TTL)
         assert zone.networking("ZoneIngress", "gate")["advertisedAddress"] == "10.9.0.1"
+    assert [one.message for one in caplog.records].count("name of a zone proxy cannot be looked up") == 1
     await zone.put(gate("other.test"))
     await settle()
     assert zone.networking("ZoneIngress", "gate")["advertisedAddress"] == "10.9.0.1"
@@ -148,3 +151,14 @@ async def test_the_host_has_a_resolver() -> None:
     assert await resolve("localhost") in ("127.0.0.1", "::1")
     with pytest.raises(OSError):
         await resolve("nowhere.invalid")
+
+
+async def test_where_an_ingress_of_another_zone_listens_is_not_asked(zone: Zone) -> None:
+    await zone.start()
+    zone.names.known["lb.test"] = "10.9.0.1"
+    far = gate("lb.test", address="private.test").with_labels({"kuma.io/origin": "global"})
+    await zone.put(far)
+    await settle()
+    networking = zone.networking("ZoneIngress", "gate")
+    assert (networking["address"], networking["advertisedAddress"]) == ("private.test", "10.9.0.1")
+    assert zone.names.asked == 1
