@@ -21,15 +21,13 @@ from tests.servers.postgres import Postgres
 from tests.servers.redis import RedisServer
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StoreEtcd, StoreRedis
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import MAX_WRITES, Create, Store, Update, create
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
 from ursa.store.memory import MemoryStore
 from ursa.store.postgres import PostgresStore
-from ursa.store.postgres_pool import PostgresAccess
 from ursa.store.redis import RedisStore
-from ursa.store.redis_client import RedisAccess
 from ursa.store.sqlite import SqliteStore
 from ursa.view.live import LiveView
 
@@ -58,17 +56,17 @@ async def server(engine: str, folder: Path) -> AsyncIterator[Maker]:
         case "etcd":
             etcd = Etcd(folder, sync=True)
             await etcd.start()
-            yield lambda: EtcdStore(EtcdAccess(etcd.endpoints), clock)
+            yield lambda: EtcdStore(StoreEtcd(endpoints=etcd.endpoints), clock)
             await etcd.stop()
         case "postgres":
             postgres = Postgres(folder, sync=True)
             await postgres.start()
-            yield lambda: PostgresStore(PostgresAccess("127.0.0.1", postgres.port, "ursa", "ursa", "postgres"), clock)
+            yield lambda: PostgresStore(postgres.access(), clock)
             await postgres.stop()
         case _:
             redis = RedisServer(folder)
             await redis.start()
-            yield lambda: RedisStore(RedisAccess("127.0.0.1", redis.port), clock)
+            yield lambda: RedisStore(StoreRedis(port=redis.port), clock)
             await redis.stop()
 
 

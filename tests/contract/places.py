@@ -15,15 +15,15 @@ from tests.servers.postgres import Postgres
 from tests.servers.redis import RedisServer
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock, SystemClock
+from ursa.runtime.config.store import StoreEtcd, StoreRedis
 from ursa.store.contract import Store, create
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import TXN, EtcdAccess, EtcdClient
+from ursa.store.etcd_client import TXN, EtcdClient
 from ursa.store.etcd_keys import Keys, put
 from ursa.store.memory import MemoryStore
 from ursa.store.postgres import PostgresStore
-from ursa.store.postgres_pool import PostgresAccess
 from ursa.store.redis import RedisStore
-from ursa.store.redis_client import RedisAccess, connect
+from ursa.store.redis_client import connect
 from ursa.store.sealed import SealedStore
 from ursa.store.sealing import Sealer, SealingKey
 from ursa.store.sqlite import SqliteStore
@@ -104,8 +104,7 @@ class PostgresPlace:
         server.create_database(self._database)
 
     def make(self, clock: Clock | None = None) -> Store:
-        access = PostgresAccess("127.0.0.1", self._server.port, "ursa", "ursa", self._database, connection_timeout=2.0)
-        return PostgresStore(access, clock or SystemClock())
+        return PostgresStore(self._server.access(self._database, connection_timeout=2), clock or SystemClock())
 
     async def start(self) -> None:
         await self._server.start()
@@ -123,8 +122,7 @@ class PostgresPlace:
         self._server.psql("DROP TABLE ursa_head, ursa_resources, ursa_changes, ursa_leases", self._database)
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ursa.store.postgres.KEPT_CHANGES", 5)
-        monkeypatch.setattr("ursa.store.postgres.TRIM_EVERY", 1)
+        monkeypatch.setattr(store, "_kept", 3)
         await create(store, Resource("Config", "", "one-more"))
 
     async def damage(self, key: ResourceKey, body: bytes) -> None:
@@ -137,8 +135,8 @@ class RedisPlace:
         self._server, self._prefix = server, f"test-{next(_numbers)}"
 
     def make(self, clock: Clock | None = None) -> Store:
-        access = RedisAccess("127.0.0.1", self._server.port, timeout=2.0)
-        return RedisStore(access, clock or SystemClock(), prefix=self._prefix)
+        access = StoreRedis(port=self._server.port, request_timeout="2.0s", prefix=self._prefix)
+        return RedisStore(access, clock or SystemClock())
 
     async def start(self) -> None:
         await self._server.start()
@@ -156,11 +154,11 @@ class RedisPlace:
         self._server.cli("FLUSHALL")
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ursa.store.redis.KEPT_CHANGES", 5)
+        monkeypatch.setattr(store, "_kept", 5)
         await create(store, Resource("Config", "", "one-more"))
 
     async def damage(self, key: ResourceKey, body: bytes) -> None:
-        client = connect(RedisAccess("127.0.0.1", self._server.port))
+        client = connect(StoreRedis(port=self._server.port))
         await client.hset(f"{{{self._prefix}}}:resources", "\0".join(key), body)
         await client.aclose()
 
@@ -170,7 +168,8 @@ class EtcdPlace:
         self._server, self._prefix = server, f"/test-{next(_numbers)}"
 
     def make(self, clock: Clock | None = None) -> Store:
-        return EtcdStore(EtcdAccess(self._server.endpoints, timeout=2.0), clock or SystemClock(), prefix=self._prefix)
+        access = StoreEtcd(endpoints=self._server.endpoints, request_timeout="2.0s", prefix=self._prefix)
+        return EtcdStore(access, clock or SystemClock())
 
     async def start(self) -> None:
         await self._server.start()
@@ -193,6 +192,6 @@ class EtcdPlace:
         await self._server.ctl("compact", str(await store.revision()))
 
     async def damage(self, key: ResourceKey, body: bytes) -> None:
-        client = EtcdClient(EtcdAccess(self._server.endpoints), SystemClock())
+        client = EtcdClient(StoreEtcd(endpoints=self._server.endpoints), SystemClock())
         await client.call(TXN, pb.TxnRequest(success=[put(Keys(self._prefix).resource(key), body)]))
         await client.close()

@@ -18,13 +18,11 @@ from tests.servers.process import free_port
 from tests.servers.redis import RedisServer
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StoreEtcd, StoreEtcdTls, StorePostgresTls, StoreRedis, StoreRedisTls
 from ursa.store.contract import Store, create
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
 from ursa.store.postgres import PostgresStore
-from ursa.store.postgres_pool import PostgresAccess
 from ursa.store.redis import RedisStore
-from ursa.store.redis_client import RedisAccess
 
 
 @pytest.fixture
@@ -53,7 +51,8 @@ def etcd(folder: Path, ca: str, cert: str, key: str) -> tuple[Etcd, Store]:
         flags=(f"--cacert={ca}", f"--cert={cert}", f"--key={key}"),
         scheme="https",
     )
-    access = EtcdAccess(server.endpoints, tls=True, ca=ca, cert=cert, key=key, timeout=3)
+    tls = StoreEtcdTls(enabled=True, ca_path=ca, cert_path=cert, key_path=key)
+    access = StoreEtcd(endpoints=server.endpoints, tls=tls, request_timeout="3s")
     return server, EtcdStore(access, SystemClock())
 
 
@@ -62,17 +61,16 @@ def postgres(folder: Path, ca: str, cert: str, key: str) -> tuple[Postgres, Stor
     data.mkdir()
     files = (f"ssl_cert_file={folder}/server.crt", f"ssl_key_file={folder}/server.key", f"ssl_ca_file={ca}")
     server = Postgres(data, settings=("ssl=on", *files))
-    access = PostgresAccess(
-        "127.0.0.1", server.port, "ursa", "ursa", "postgres", tls="verifyFull", ca=ca, cert=cert, key=key
-    )
-    return server, PostgresStore(access, SystemClock())
+    tls = StorePostgresTls(mode="verifyFull", ca_path=ca, cert_path=cert, key_path=key)
+    return server, PostgresStore(server.access(tls=tls), SystemClock())
 
 
 def redis(folder: Path, ca: str, cert: str, key: str) -> tuple[RedisServer, Store]:
     port = free_port()
     files = ("--tls-cert-file", f"{folder}/server.crt", "--tls-key-file", f"{folder}/server.key")
     server = RedisServer(folder, ("--tls-port", str(port), *files, "--tls-ca-cert-file", ca))
-    access = RedisAccess("127.0.0.1", port, tls=True, ca=ca, cert=cert, key=key, timeout=3)
+    tls = StoreRedisTls(enabled=True, ca_path=ca, cert_path=cert, key_path=key)
+    access = StoreRedis(port=port, tls=tls, request_timeout="3s")
     return server, RedisStore(access, SystemClock())
 
 

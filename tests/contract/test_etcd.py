@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,16 @@ from tests.servers.etcd import Etcd
 from ursa.errors import Unavailable
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StoreEtcd, StoreEtcdTls
 from ursa.store.contract import Batch, Compacted, Create, TooLarge, create, update
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
+from ursa.store.tuning import Tuning
 
 
 async def test_a_member_of_three_may_die_at_any_time(tmp_path: Path) -> None:
     cluster = Etcd(tmp_path, 3)
     await cluster.start()
-    store = EtcdStore(EtcdAccess(cluster.endpoints, timeout=10), SystemClock())
+    store = EtcdStore(StoreEtcd(endpoints=cluster.endpoints, request_timeout="10s"), SystemClock())
     await store.open()
     lease = await store.acquire("leader", "one", 10)
     seen: list[Batch] = []
@@ -70,18 +70,17 @@ async def test_tls_with_client_certificates(tmp_path: Path) -> None:
         scheme="https",
     )
     await etcd.start()
-    good = EtcdAccess(
-        etcd.endpoints, tls=True, ca=str(authority.cert), cert=str(client.cert), key=str(client.key), timeout=1.5
-    )
+    tls = StoreEtcdTls(enabled=True, ca_path=str(authority.cert), cert_path=str(client.cert), key_path=str(client.key))
+    good = StoreEtcd(endpoints=etcd.endpoints, tls=tls, request_timeout="1.5s")
     try:
         store = EtcdStore(good, SystemClock())
         await store.open()
         await create(store, timeout("x"))
         await store.close()
         for bad in (
-            replace(good, ca=str(stranger.cert)),
-            replace(good, cert="", key=""),
-            EtcdAccess(etcd.endpoints, timeout=1.5),
+            good.model_copy(update={"tls": tls.model_copy(update={"ca_path": str(stranger.cert)})}),
+            good.model_copy(update={"tls": tls.model_copy(update={"cert_path": "", "key_path": ""})}),
+            StoreEtcd(endpoints=etcd.endpoints, request_timeout="1.5s"),
         ):
             refused = EtcdStore(bad, SystemClock())
             with pytest.raises(Unavailable):
@@ -98,7 +97,8 @@ async def test_users_and_tokens_that_run_out(tmp_path: Path) -> None:
     try:
         for command in (("user", "add", "root:secret"), ("user", "grant-role", "root", "root"), ("auth", "enable")):
             await etcd.ctl(*plain, *command)
-        store = EtcdStore(EtcdAccess(etcd.endpoints, user="root", password="secret", timeout=3), SystemClock())
+        access = StoreEtcd(endpoints=etcd.endpoints, user="root", password="secret", request_timeout="3s")
+        store = EtcdStore(access, SystemClock())
         await store.open()
         first = await create(store, timeout("x"))
         await asyncio.sleep(3)
@@ -106,7 +106,8 @@ async def test_users_and_tokens_that_run_out(tmp_path: Path) -> None:
         assert names(await take(store, first.version - 1, 2)) == ["x", "y"]
         await store.close()
         for user, password in (("root", "wrong"), ("", "")):
-            refused = EtcdStore(EtcdAccess(etcd.endpoints, user=user, password=password, timeout=1), SystemClock())
+            stranger = StoreEtcd(endpoints=etcd.endpoints, user=user, password=password, request_timeout="1s")
+            refused = EtcdStore(stranger, SystemClock())
             with pytest.raises(Unavailable) as refusal:
                 await refused.open()
             assert "secret" not in str(refusal.value)
@@ -121,7 +122,8 @@ async def test_users_that_change_while_we_are_connected(tmp_path: Path) -> None:
     try:
         for command in (("user", "add", "root:secret"), ("user", "grant-role", "root", "root"), ("auth", "enable")):
             await etcd.ctl("--user=", *command)
-        store = EtcdStore(EtcdAccess(etcd.endpoints, user="root", password="secret", timeout=3), SystemClock())
+        access = StoreEtcd(endpoints=etcd.endpoints, user="root", password="secret", request_timeout="3s")
+        store = EtcdStore(access, SystemClock())
         await store.open()
         first = await create(store, timeout("x"))
         watching = asyncio.create_task(take(store, first.version, 2))
@@ -138,7 +140,7 @@ async def test_users_that_change_while_we_are_connected(tmp_path: Path) -> None:
 async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_path: Path) -> None:
     etcd = Etcd(tmp_path, extra=("--quota-backend-bytes", str(4 << 20)))
     await etcd.start()
-    store = EtcdStore(EtcdAccess(etcd.endpoints, timeout=3), SystemClock())
+    store = EtcdStore(StoreEtcd(endpoints=etcd.endpoints, request_timeout="3s"), SystemClock())
     await store.open()
     try:
         stored = await create(store, Resource("Secret", "default", "s"))
@@ -146,7 +148,7 @@ async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_p
             for number in range(60):
                 # What fills it is history: the same secret, over and over.
                 stored = await update(store, stored.with_spec({"data": f"{number % 10}" * 150_000}))
-        late = EtcdStore(EtcdAccess(etcd.endpoints, timeout=3), SystemClock())
+        late = EtcdStore(StoreEtcd(endpoints=etcd.endpoints, request_timeout="3s"), SystemClock())
         await late.open()
         for one in (store, late):
             assert await one.get(stored.key) == stored
@@ -162,10 +164,8 @@ async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_p
         await etcd.kill()
 
 
-async def test_own_compaction_and_too_large_transactions(etcd_server: Etcd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ursa.store.etcd.COMPACT_EVERY", 10)
-    monkeypatch.setattr("ursa.store.etcd.KEPT_REVISIONS", 5)
-    store = EtcdStore(EtcdAccess(etcd_server.endpoints), SystemClock(), prefix="/compacting")
+async def test_own_compaction_and_too_large_transactions(etcd_server: Etcd) -> None:
+    store = EtcdStore(StoreEtcd(endpoints=etcd_server.endpoints, prefix="/compacting"), SystemClock(), Tuning(kept=5))
     await store.open()
     first = await create(store, timeout("t0"))
     for number in range(1, 21):
@@ -181,7 +181,7 @@ async def test_own_compaction_and_too_large_transactions(etcd_server: Etcd, monk
 
 
 async def test_large_writes_that_wait_together_all_fit(etcd_server: Etcd) -> None:
-    store = EtcdStore(EtcdAccess(etcd_server.endpoints), SystemClock(), prefix="/heavy")
+    store = EtcdStore(StoreEtcd(endpoints=etcd_server.endpoints, prefix="/heavy"), SystemClock())
     await store.open()
     before = await store.revision()
     large = [Resource("Secret", "default", f"s{i}", {"data": "x" * 300_000}) for i in range(12)]
@@ -198,7 +198,7 @@ async def test_large_writes_that_wait_together_all_fit(etcd_server: Etcd) -> Non
 
 
 async def test_what_others_write_there_harms_nothing(etcd_server: Etcd) -> None:
-    store = EtcdStore(EtcdAccess(etcd_server.endpoints), SystemClock(), prefix="/messy")
+    store = EtcdStore(StoreEtcd(endpoints=etcd_server.endpoints, prefix="/messy"), SystemClock())
     await store.open()
     first = await create(store, timeout("good"))
     for key, value in (("/messy/resources/nonsense", "x"), ("/messy/elsewhere", "y"), ("/messy-too", "z")):
@@ -230,7 +230,7 @@ class InstantClock(SystemClock):
 async def test_a_cluster_that_is_gone_is_not_waited_for_longer_than_configured(tmp_path: Path, size: int) -> None:
     cluster, clock = Etcd(tmp_path, size), InstantClock()
     await cluster.start()
-    store = EtcdStore(EtcdAccess(cluster.endpoints, timeout=60, connect=1), clock)
+    store = EtcdStore(StoreEtcd(endpoints=cluster.endpoints, request_timeout="60s", connect_timeout="1s"), clock)
     await store.open()
     try:
         await create(store, timeout("before"))

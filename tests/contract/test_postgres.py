@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,9 +17,9 @@ from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StorePostgres, StorePostgresReadReplica, StorePostgresTls
 from ursa.store.contract import create, update
 from ursa.store.postgres import PostgresStore
-from ursa.store.postgres_pool import PostgresAccess
 
 
 @pytest.fixture
@@ -31,9 +30,9 @@ def folder() -> Iterator[Path]:
         yield Path(found)
 
 
-def access(server: Postgres, database: str) -> PostgresAccess:
+def access(server: Postgres, database: str, **more: object) -> StorePostgres:
     server.create_database(database)
-    return PostgresAccess("127.0.0.1", server.port, "ursa", "ursa", database, connection_timeout=3.0)
+    return server.access(database, **{"connection_timeout": 3, **more})
 
 
 async def reached(condition: Callable[[], bool]) -> None:
@@ -43,13 +42,12 @@ async def reached(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_pooler_in_transaction_mode(
-    postgres_server: Postgres, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    postgres_server: Postgres, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("ursa.store.postgres_news.PROBE", 0.5)
-    direct = access(postgres_server, "pooled")
+    direct = access(postgres_server, "pooled", notification_timeout=0.5)
     bouncer = PgBouncer(folder, postgres_server.port)
     await bouncer.server.start()
-    stores = [PostgresStore(replace(direct, port=bouncer.port), SystemClock()) for _ in range(3)]
+    stores = [PostgresStore(direct.model_copy(update={"port": bouncer.port}), SystemClock()) for _ in range(3)]
     try:
         with caplog.at_level(logging.WARNING):
             await asyncio.gather(*(store.open() for store in stores))
@@ -80,9 +78,8 @@ async def test_listings_go_to_a_replica_and_come_back_when_it_dies(
     primary = access(postgres_server, "replicated")
     replica = postgres_server.copy(folder)
     await replica.start()
-    store = PostgresStore(
-        replace(primary, replica_host="127.0.0.1", replica_port=postgres_server.replica_port), SystemClock()
-    )
+    reading = StorePostgresReadReplica(host="127.0.0.1", port=postgres_server.replica_port)
+    store = PostgresStore(primary.model_copy(update={"read_replica": reading}), SystemClock())
     await store.open()
     try:
         stored = await create(store, timeout("x"))
@@ -116,20 +113,22 @@ async def test_tls_modes(folder: Path) -> None:
     plain = access(server, "tls")
     try:
         for settings in (
-            {"tls": "verifyNone"},
-            {"tls": "verifyCa", "ca": str(authority.cert)},
-            {"tls": "verifyFull", "ca": str(authority.cert)},
-            {"tls": "verifyCa", "ca": str(authority.cert), "sni": False},
+            StorePostgresTls(mode="verifyNone"),
+            StorePostgresTls(mode="verifyCa", ca_path=str(authority.cert)),
+            StorePostgresTls(mode="verifyFull", ca_path=str(authority.cert)),
+            StorePostgresTls(mode="verifyCa", ca_path=str(authority.cert), disable_sslsni=True),
         ):
-            store = PostgresStore(replace(plain, **settings), SystemClock())  # type: ignore[arg-type]
+            store = PostgresStore(plain.model_copy(update={"tls": settings}), SystemClock())
             await store.open()
             await store.close()
-        refused = PostgresStore(replace(plain, tls="verifyCa", ca=str(stranger.cert)), SystemClock())
+        unknown = StorePostgresTls(mode="verifyCa", ca_path=str(stranger.cert))
+        refused = PostgresStore(plain.model_copy(update={"tls": unknown}), SystemClock())
         with pytest.raises(Unavailable, match="certificate verify failed"):
             await refused.open()
         await refused.close()
         with pytest.raises(ConfigError):
-            await PostgresStore(replace(plain, tls="verifyFull", sni=False), SystemClock()).open()
+            mute = StorePostgresTls(mode="verifyFull", disable_sslsni=True)
+            await PostgresStore(plain.model_copy(update={"tls": mute}), SystemClock()).open()
     finally:
         await server.kill()
 
@@ -152,27 +151,31 @@ async def storm(store: PostgresStore, server: Postgres, database: str) -> int:
 @pytest.mark.parametrize(
     ("settings", "at_most", "at_rest"),
     [
-        ({"max_connections": 3}, 3, range(2, 4)),
-        ({"min_connections": 4, "max_connections": 6}, 6, range(4, 7)),
-        ({"max_connections": 8, "max_idle": 2}, 8, range(1, 3)),
-        ({"max_connections": 8, "max_idle": 0}, 8, range(1, 3)),
-        ({"max_connections": 8, "max_idle": -1}, 8, range(1)),
-        ({"max_connections": 8, "max_idle": -1, "min_connections": 2}, 8, range(1, 3)),
-        ({"max_connections": 5, "idle": 0.5}, 5, range(1)),
-        ({"max_connections": 5, "lifetime": 0.0, "lifetime_jitter": 0.0}, 5, range(1)),
-        ({"max_connections": 0}, 200, range(2, 60)),
+        ({"max_open_connections": 3}, 3, range(2, 4)),
+        ({"min_open_connections": 4, "max_open_connections": 6}, 6, range(4, 7)),
+        ({"max_open_connections": 8, "max_idle_connections": 2}, 8, range(1, 3)),
+        ({"max_open_connections": 8, "max_idle_connections": 0}, 8, range(1, 3)),
+        ({"max_open_connections": 8, "max_idle_connections": -1}, 8, range(1)),
+        ({"max_open_connections": 8, "max_idle_connections": -1, "min_open_connections": 2}, 8, range(1, 3)),
+        ({"max_open_connections": 5, "max_connection_idle_time": 0.5}, 5, range(1)),
+        (
+            {"max_open_connections": 5, "max_connection_lifetime": 0.0, "max_connection_lifetime_jitter": 0.0},
+            5,
+            range(1),
+        ),
+        ({"max_open_connections": 0}, 200, range(2, 60)),
     ],
 )
 async def test_the_pool_keeps_its_bounds(
     postgres_server: Postgres, settings: dict[str, float], at_most: int, at_rest: range
 ) -> None:
     database = f"pool-{SystemClock().new_id()}"
-    where = replace(access(postgres_server, database), connection_timeout=20, **settings)  # type: ignore[arg-type]
+    where = access(postgres_server, database, connection_timeout=20, **settings)
     store = PostgresStore(where, SystemClock())
     await store.open()
     try:
         await create(store, timeout("x"))
-        assert sessions(postgres_server, database) >= where.min_connections
+        assert sessions(postgres_server, database) >= where.min_open_connections
         assert await storm(store, postgres_server, database) <= at_most
         await reached(lambda: sessions(postgres_server, database) in at_rest)
         assert len((await store.list("MeshTimeout")).items) == 1
@@ -195,7 +198,7 @@ async def test_many_processes_may_migrate_at_once_and_none_downwards(postgres_se
 
 
 async def test_a_wrong_password_does_not_show(postgres_server: Postgres) -> None:
-    store = PostgresStore(replace(access(postgres_server, "secretive"), password="not-this-one"), SystemClock())
+    store = PostgresStore(access(postgres_server, "secretive", password="not-this-one"), SystemClock())
     with pytest.raises(Unavailable, match="password authentication failed") as refusal:
         await store.open()
     assert "not-this-one" not in str(refusal.value)
@@ -203,7 +206,7 @@ async def test_a_wrong_password_does_not_show(postgres_server: Postgres) -> None
 
 
 async def test_a_server_that_takes_no_writes_is_unavailable_until_it_does(postgres_server: Postgres) -> None:
-    where = replace(access(postgres_server, "standby"), connection_timeout=1.0)
+    where = access(postgres_server, "standby", connection_timeout=1)
     store = PostgresStore(where, SystemClock())
     await store.open()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,9 @@ from tests.servers.process import free_port
 from tests.servers.redis import RedisServer
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StoreRedis, StoreRedisTls
 from ursa.store.contract import Compacted, create
 from ursa.store.redis import RedisStore
-from ursa.store.redis_client import RedisAccess
 
 
 @pytest.mark.parametrize(
@@ -33,7 +32,7 @@ async def test_it_says_at_the_start_what_the_server_could_lose(
 ) -> None:
     server = RedisServer(tmp_path, settings)
     await server.start()
-    store = RedisStore(RedisAccess("127.0.0.1", server.port), SystemClock())
+    store = RedisStore(StoreRedis(port=server.port), SystemClock())
     with caplog.at_level(logging.WARNING):
         await store.open()
     await store.close()
@@ -50,17 +49,18 @@ async def test_tls_and_passwords(tmp_path: Path) -> None:
     trust = ("--tls-ca-cert-file", str(authority.cert), "--tls-auth-clients", "no")
     server = RedisServer(tmp_path, ("--tls-port", str(port), *files, *trust), password="not-to-be-seen")
     await server.start()
-    good = RedisAccess("127.0.0.1", port, password="not-to-be-seen", tls=True, ca=str(authority.cert), timeout=2)
+    tls = StoreRedisTls(enabled=True, ca_path=str(authority.cert))
+    good = StoreRedis(port=port, password="not-to-be-seen", tls=tls, request_timeout="2s")
     try:
         store = RedisStore(good, SystemClock())
         await store.open()
         await create(store, timeout("x"))
         await store.close()
         for bad in (
-            replace(good, ca=str(stranger.cert)),
-            replace(good, password="wrong-but-secret"),
-            replace(good, password=""),
-            replace(good, tls=False),
+            good.model_copy(update={"tls": tls.model_copy(update={"ca_path": str(stranger.cert)})}),
+            good.model_copy(update={"password": "wrong-but-secret"}),
+            good.model_copy(update={"password": ""}),
+            good.model_copy(update={"tls": StoreRedisTls()}),
         ):
             refused = RedisStore(bad, SystemClock())
             with pytest.raises(Unavailable) as refusal:
@@ -72,7 +72,7 @@ async def test_tls_and_passwords(tmp_path: Path) -> None:
 
 
 async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: RedisServer) -> None:
-    store = RedisStore(RedisAccess("127.0.0.1", redis_server.port), SystemClock(), prefix="lost")
+    store = RedisStore(StoreRedis(port=redis_server.port, prefix="lost"), SystemClock())
     await store.open()
     await create(store, timeout("a"))
     lost = await create(store, timeout("b"))
@@ -83,7 +83,7 @@ async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: R
     with pytest.raises(Compacted):
         await take(store, lost.version, 1)
     redis_server.cli("DEL", "{lost}:changes")
-    other = RedisStore(RedisAccess("127.0.0.1", redis_server.port), SystemClock(), prefix="lost")
+    other = RedisStore(StoreRedis(port=redis_server.port, prefix="lost"), SystemClock())
     await other.open()
     again = await create(other, timeout("c"))
     assert again.version == lost.version
@@ -96,7 +96,7 @@ async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: R
 async def test_a_server_that_became_a_replica_is_unavailable_until_it_leads_again(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     await server.start()
-    store = RedisStore(RedisAccess("127.0.0.1", server.port, timeout=1), SystemClock())
+    store = RedisStore(StoreRedis(port=server.port, request_timeout="1s"), SystemClock())
     await store.open()
     try:
         first = await create(store, timeout("before"))
@@ -117,7 +117,7 @@ async def test_a_server_that_became_a_replica_is_unavailable_until_it_leads_agai
 async def test_a_server_without_memory_refuses_writes_in_words_and_goes_on_with_room(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, ("--maxmemory-policy", "noeviction"))
     await server.start()
-    store = RedisStore(RedisAccess("127.0.0.1", server.port, timeout=1), SystemClock())
+    store = RedisStore(StoreRedis(port=server.port, request_timeout="1s"), SystemClock())
     await store.open()
     try:
         first = await create(store, timeout("before"))

@@ -26,6 +26,8 @@ from ursa.store.contract import (
     delete,
     update,
 )
+from ursa.store.sqlite import SqliteStore
+from ursa.store.tuning import Tuning
 
 
 async def test_stores_what_was_written(store: Store) -> None:
@@ -319,9 +321,8 @@ async def test_sqlite_refuses_a_second_process(tmp_path: Path) -> None:
     await first.close()
 
 
-async def test_a_watcher_from_too_long_ago_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("ursa.store.sqlite_tables.KEPT_CHANGES", 5)
-    store = SqlitePlace(tmp_path).make()
+async def test_a_watcher_from_too_long_ago_is_told_so(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "s.db"), SystemClock(), Tuning(kept=5))
     await store.open()
     for i in range(30):
         await create(store, timeout(f"t{i}"))

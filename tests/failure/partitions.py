@@ -20,9 +20,9 @@ from tests.servers.etcd import Etcd
 from tests.servers.process import Host
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StoreEtcd
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -112,7 +112,7 @@ class Cluster:
         return {one["id"] for one in found["items"]}
 
     async def _note_leaders(self) -> None:
-        store = EtcdStore(EtcdAccess(self.etcd.endpoints), SystemClock())
+        store = EtcdStore(StoreEtcd(endpoints=self.etcd.endpoints), SystemClock())
         await store.open()
         try:
             async for batch in store.watch(0):

@@ -19,8 +19,8 @@ from tests.servers.process import free_port
 from tests.unit.kds.lab import Zone
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config.store import StoreEtcd
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdAccess
 from ursa.view.live import LiveView
 
 DATAPLANE = {"networking": {"address": "10.0.0.1", "inbound": [{"port": 80, "tags": {"kuma.io/service": "web"}}]}}
@@ -46,7 +46,7 @@ async def two_globals(folder: Path) -> AsyncIterator[tuple[GlobalProcess, Global
     first, second = (
         GlobalProcess(folder / f"g{n}", **shared, KUMA_INTER_CP_SERVER_PORT=str(free_port())) for n in range(2)
     )
-    store = EtcdStore(EtcdAccess(server.endpoints), SystemClock())
+    store = EtcdStore(StoreEtcd(endpoints=server.endpoints), SystemClock())
     started: list[GlobalProcess] = []
     try:
         await server.start()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.process import Server, free_port
+from ursa.runtime.config.store import StorePostgres
 
 INSTALL = "PostgreSQL is not installed, run deploy/test/install-services.sh"
 
@@ -51,6 +52,11 @@ class Postgres:
             *(part for setting in settings for part in ("-c", setting)),
         ]
         self.server = Server(command, folder / "log", ready=self._answers, user=self._user)
+
+    def access(self, database: str = "postgres", **more: object) -> StorePostgres:
+        """Settings that lead to this server."""
+        where = {"host": "127.0.0.1", "port": self.port, "db_name": database}
+        return StorePostgres.model_validate({**where, "user": "ursa", "password": "ursa", **more})
 
     def copy(self, folder: Path) -> Server:
         """A replica that follows this server, below `folder`; its port is in `replica_port`."""

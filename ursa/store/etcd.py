@@ -5,7 +5,7 @@ counted twice and processes that write different resources never wait for each o
 are committed together and then share a revision; see `etcd_writes`.
 
 The feed is etcd's watch. It is resumed here, on another endpoint if need be, for as long as a call may take; after that
-the reader is told. History is compacted after many writes, never by a timer: 20 000 revisions stay, as in SQLite.
+the reader is told. History is compacted after many writes, never by a timer: `Tuning.kept` revisions stay.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import groupby
 
 from ursa.errors import Unavailable
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.store import StoreEtcd
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store import etcd_keys as op
 from ursa.store.blob import batch_of, split, unpack, whole
 from ursa.store.contract import Batch, Compacted, Contents, Lease, Page, Stored, Write
-from ursa.store.etcd_client import COMPACT, WATCH, EtcdAccess, EtcdClient
+from ursa.store.etcd_client import COMPACT, WATCH, EtcdClient
 from ursa.store.etcd_keys import COMPARED, Keys, end_of
 from ursa.store.etcd_lease import EtcdLeases
 from ursa.store.etcd_reads import EtcdReads, revision_of
 from ursa.store.etcd_writes import EtcdWrites
 from ursa.store.group_writer import GroupWriter
+from ursa.store.tuning import USUAL, Tuning
 from ursa.wire import etcd_pb2 as pb
 
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 4_000_000
-"""Size that a page of a full read should have."""
-
-KEPT_REVISIONS = 20_000
-COMPACT_EVERY = 10_000
-"""Own writes after which older history is dropped."""
+"""Size that a page of a full read should have, well below what a message may have."""
 
 
 class EtcdStore:
-    """See `Store`. All keys lie below `prefix`, so that several stores can share one cluster."""
+    """See `Store`. All keys lie below a prefix, so that several stores can share one cluster."""
 
-    def __init__(self, access: EtcdAccess, clock: Clock, *, prefix: str = "/ursa", compact: bool = True) -> None:
-        self._clock, self._compact = clock, compact
-        self._keys = Keys(prefix)
+    def __init__(self, access: StoreEtcd, clock: Clock, tuning: Tuning = USUAL) -> None:
+        self._clock, self._compact, self._kept = clock, access.compaction, tuning.kept
+        self._keys = Keys(access.prefix)
         self._client = EtcdClient(access, clock)
         self._leases = EtcdLeases(self._client, self._keys, clock)
         self._reads = EtcdReads(self._client, self._keys)
         writes = EtcdWrites(self._client, self._keys, self._reads, clock)
-        self._writer = GroupWriter(writes.commit, "etcd writer", group=COMPARED, disjoint=True)
+        together = replace(tuning, group=min(tuning.group, COMPARED))
+        self._writer = GroupWriter(writes.commit, "etcd writer", together, disjoint=True)
         self._writes = 0
         self._compacting: asyncio.Task[None] | None = None
 
@@ -147,12 +147,12 @@ class EtcdStore:
 
     def _count(self) -> None:
         self._writes += 1
-        if self._compact and self._writes % COMPACT_EVERY == 0:
+        if self._compact and self._writes % max(1, self._kept // 2) == 0:
             self._compacting = spawn(self._drop_history(), "etcd compaction")
 
     async def _drop_history(self) -> None:
         try:
-            cut = await self.revision() - KEPT_REVISIONS
+            cut = await self.revision() - self._kept
             if cut > 0:
                 await self._client.call(COMPACT, pb.CompactionRequest(revision=cut))
         except (Unavailable, Compacted) as error:

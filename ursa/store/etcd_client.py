@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -24,6 +24,7 @@ from google.protobuf.message import Message
 
 from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.store import StoreEtcd
 from ursa.store.contract import Compacted, TooLarge
 from ursa.wire import etcd_pb2 as pb
 
@@ -44,8 +45,6 @@ Files = tuple[bytes | None, bytes | None, bytes | None]
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
@@ -85,33 +84,6 @@ class NoSpace(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class EtcdAccess:
-    """Where etcd is and how it is spoken to.
-
-    Attributes:
-        endpoints: `host:port`, each member of the cluster.
-        tls: whether to use TLS at all.
-        ca: file with the authorities to trust; empty = those of the system.
-        cert: file with the client certificate; empty = none.
-        key: file with its key.
-        user: empty = no authentication.
-        password: of that user.
-        timeout: seconds after which a call fails for good, all endpoints tried.
-        connect: seconds after which it does so when no endpoint can be connected to.
-    """
-
-    endpoints: Sequence[str]
-    tls: bool = False
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-    user: str = ""
-    password: str = ""
-    timeout: float = 5.0
-    connect: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Answer(Generic[A]):
     """What etcd said; `repeated` when an earlier attempt may have reached it too."""
 
@@ -122,8 +94,13 @@ class Answer(Generic[A]):
 class EtcdClient:
     """Calls etcd wherever it answers."""
 
-    def __init__(self, access: EtcdAccess, clock: Clock) -> None:
+    def __init__(self, access: StoreEtcd, clock: Clock) -> None:
         self._access, self._clock = access, clock
+        self._options = (
+            *_OPTIONS,
+            ("grpc.keepalive_time_ms", int(access.keep_alive_interval * 1000)),
+            ("grpc.keepalive_timeout_ms", int(access.keep_alive_timeout * 1000)),
+        )
         self._channels: dict[int, grpc.aio.Channel] = {}
         self._files: Files = (None, None, None)
         self._retired: list[grpc.aio.Channel] = []
@@ -150,14 +127,14 @@ class EtcdClient:
             TooLarge: etcd finds the request too large.
             Compacted: the revision asked for is gone, or yet to come.
         """
-        deadline = self._clock.monotonic() + self._access.timeout
-        given_up = self._clock.monotonic() + min(self._access.connect, self._access.timeout)
+        deadline = self._clock.monotonic() + self._access.request_timeout
+        given_up = self._clock.monotonic() + min(self._access.connect_timeout, self._access.request_timeout)
         gone: set[int] = set()
         attempt, again = 0, False
         while True:
             endpoint = self._current
             left = deadline - self._clock.monotonic()
-            patience = left if len(self._access.endpoints) == 1 else min(left, self._access.timeout / 2)
+            patience = left if len(self._access.endpoints) == 1 else min(left, self._access.request_timeout / 2)
             try:
                 call = self._channel(endpoint).unary_unary(
                     method.path, request_serializer=_serialize, response_deserializer=method.answer.FromString
@@ -205,12 +182,12 @@ class EtcdClient:
             raise Unavailable("the store was closed")
         if endpoint not in self._channels:
             address = self._access.endpoints[endpoint]
-            if self._access.tls:
+            if self._access.tls.enabled:
                 self._files = self._read_files()
                 credentials = grpc.ssl_channel_credentials(*self._files)
-                self._channels[endpoint] = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+                self._channels[endpoint] = grpc.aio.secure_channel(address, credentials, options=self._options)
             else:
-                self._channels[endpoint] = grpc.aio.insecure_channel(address, options=_OPTIONS)
+                self._channels[endpoint] = grpc.aio.insecure_channel(address, options=self._options)
         return self._channels[endpoint]
 
     async def _metadata(self, endpoint: int) -> tuple[tuple[str, str], ...]:
@@ -223,7 +200,7 @@ class EtcdClient:
                 request_serializer=_serialize,
                 response_deserializer=_AUTHENTICATE.answer.FromString,
             )
-            self._token = (await call(login, timeout=self._access.timeout / 2)).token
+            self._token = (await call(login, timeout=self._access.request_timeout / 2)).token
         return (("token", self._token),)
 
     def _is_passing(self, error: grpc.aio.AioRpcError, endpoint: int) -> bool:
@@ -242,7 +219,7 @@ class EtcdClient:
     def _renew_channels(self) -> None:
         """Lets new connections use the certificates that the files hold now: a channel keeps those it began with."""
         try:
-            if not self._access.tls or self._read_files() == self._files:
+            if not self._access.tls.enabled or self._read_files() == self._files:
                 return
         except ConfigError as error:
             log.info("certificates of etcd cannot be read now", extra={"error": str(error)})
@@ -252,7 +229,8 @@ class EtcdClient:
         self._channels.clear()
 
     def _read_files(self) -> Files:
-        return _read(self._access.ca), _read(self._access.key), _read(self._access.cert)
+        tls = self._access.tls
+        return _read(tls.ca_path), _read(tls.key_path), _read(tls.cert_path)
 
     def _translated(self, error: grpc.aio.AioRpcError) -> Exception:
         text = error.details() or error.code().name.lower()

@@ -29,7 +29,7 @@ from ursa.store.transition import key_of
 from ursa.wire import etcd_pb2 as pb
 
 ATTEMPTS = 20
-"""Times a write decides again because others were faster."""
+"""Times a write decides again because others were faster, with pauses that grow to more than half a second."""
 
 _NOTHING = Seen()
 

@@ -15,7 +15,7 @@ from ursa.errors import Unavailable
 from ursa.store.contract import Batch, Compacted
 
 DEFAULT_DEPTH = 4096
-"""Batches kept for watchers that are a little late."""
+"""Batches kept in memory for watchers that are a little late; no setting, because who is later reads from the disk."""
 
 
 class Feed:

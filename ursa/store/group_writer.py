@@ -20,12 +20,7 @@ from ursa.runtime.tasks import spawn
 from ursa.store.contract import Lease, Write
 from ursa.store.settle import Outcome
 from ursa.store.transition import key_of
-
-QUEUE = 8192
-"""Requests that may wait."""
-
-GROUP = 1000
-"""Writes committed together, unless one request alone has more."""
+from ursa.store.tuning import Tuning
 
 
 @dataclass(slots=True)
@@ -44,24 +39,24 @@ Commit = Callable[[Sequence[Request]], Awaitable[Sequence[Outcome | UrsaError]]]
 class GroupWriter:
     """The one writer of an engine in this process."""
 
-    def __init__(self, commit: Commit, name: str, *, group: int = GROUP, disjoint: bool = False) -> None:
+    def __init__(self, commit: Commit, name: str, tuning: Tuning, *, disjoint: bool = False) -> None:
         """Groups writes.
 
         Args:
             commit: what commits a group.
             name: of the task that does it.
-            group: writes committed together, unless one request alone has more.
+            tuning: how many may wait, and be in a group.
             disjoint: whether no two requests of a group may be about the same resource.
         """
         self._commit, self._name = commit, name
-        self._group, self._disjoint = group, disjoint
+        self._tuning, self._disjoint = tuning, disjoint
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
 
     async def write(self, writes: Sequence[Write], fence: Lease | None) -> tuple[int, tuple[Resource, ...]]:
         """See `Store.write`."""
-        if len(self._waiting) >= QUEUE:
-            raise Unavailable(f"the store is too slow: {QUEUE} writes are waiting")
+        if len(self._waiting) >= self._tuning.queue:
+            raise Unavailable(f"the store is too slow: {self._tuning.queue} writes are waiting")
         request = Request(writes, fence, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         if self._task is None or self._task.done():
@@ -109,7 +104,7 @@ class GroupWriter:
                 if keys & taken:
                     return False
                 taken.update(keys)
-            return total <= self._group
+            return total <= self._tuning.group
 
         group = list(takewhile(fits, self._waiting)) or [self._waiting[0]]
         for _ in group:

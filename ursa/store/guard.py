@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBES = Backoff(base=0.25, cap=5.0, jitter=0.5)
-"""Pauses between probes during an outage."""
+"""Pauses between probes during an outage, unless settings say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,26 @@ class GuardedStore(Wrapper):
     """See `Store`."""
 
     def __init__(
-        self, inner: Store, clock: Clock, *, local: bool = False, place: str = "", max_waiting: int = 4096
+        self,
+        inner: Store,
+        clock: Clock,
+        *,
+        local: bool = False,
+        place: str = "",
+        max_waiting: int = 4096,
+        probes: Backoff = PROBES,
     ) -> None:
-        """Args:
-        inner: the store.
-        clock: time and chance.
-        local: whether the store is in this process.
-        place: says to people where the store is, unless it is in this process.
-        max_waiting: calls that may wait for an answer at the same time.
+        """Guards a store.
+
+        Args:
+            inner: the store.
+            clock: time and chance.
+            local: whether the store is in this process.
+            place: says to people where the store is, unless it is in this process.
+            max_waiting: calls that may wait for an answer at the same time.
+            probes: pauses between looks during an outage.
         """
-        self._max_waiting = max_waiting
+        self._max_waiting, self._probes = max_waiting, probes
         self._waiting: dict[object, int] = {}
         super().__init__(inner)
         self._place = place
@@ -183,7 +193,7 @@ class GuardedStore(Wrapper):
     async def _probe(self) -> None:
         attempt = 0
         while self.outage is not None:
-            await self._clock.sleep(PROBES.delay(attempt, self._clock))
+            await self._clock.sleep(self._probes.delay(attempt, self._clock))
             attempt += 1
             try:
                 if not self._opened:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ursa.store.contract import Fenced, Lease
+from ursa.store.own_lease import OwnLease
 
 
 class LocalLeases:
@@ -40,27 +41,12 @@ class LocalLeases:
         self._held.clear()
 
 
-class LocalLease:
+class LocalLease(OwnLease):
     """See `Lease`; it cannot expire."""
 
     def __init__(self, name: str, token: int, lock: asyncio.Lock) -> None:
-        self._name, self._token, self._lock = name, token, lock
-        self._gone = asyncio.Event()
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def token(self) -> int:
-        return self._token
-
-    @property
-    def held(self) -> bool:
-        return not self._gone.is_set()
-
-    async def lost(self) -> None:
-        await self._gone.wait()
+        super().__init__(name, token)
+        self._lock = lock
 
     async def release(self) -> None:
         self.give_up()

@@ -19,6 +19,7 @@ from typing import Any
 from ursa.errors import Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.store import StorePostgres
 from ursa.store import postgres_tables as sql
 from ursa.store.beat_lease import BeatLeases
 from ursa.store.blob import split, whole
@@ -26,20 +27,17 @@ from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page,
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.postgres_leases import PostgresRegister
 from ursa.store.postgres_news import News
-from ursa.store.postgres_pool import GONE, Pool, PostgresAccess
+from ursa.store.postgres_pool import GONE, Pool
 from ursa.store.settle import Outcome, settle
 from ursa.store.transition import key_of
+from ursa.store.tuning import USUAL, Tuning
 
 log = logging.getLogger(__name__)
 
-KEPT_CHANGES = 20_000
-"""Changes kept for resumed watches."""
-
-TRIM_EVERY = 5_000
-"""Own changes after which older ones are dropped."""
-
 FETCH_BYTES = 8_000_000
-"""Size of the changes that a watch reads at once, unless one transaction was larger."""
+"""Size of the changes that a watch reads at once, unless one transaction was larger.
+
+No setting: what differs with it is only for how long a reader holds them."""
 
 
 _Attempt = tuple[int, Sequence[Outcome | UrsaError]]
@@ -55,15 +53,14 @@ class _Head:
 class PostgresStore:
     """See `Store`."""
 
-    def __init__(self, access: PostgresAccess, clock: Clock) -> None:
-        self._access, self._clock = access, clock
+    def __init__(self, access: StorePostgres, clock: Clock, tuning: Tuning = USUAL) -> None:
+        self._access, self._clock, self._kept = access, clock, tuning.kept
+        replica = access.read_replica
         self._pool = Pool(access, clock, host=access.host, port=access.port)
-        self._replica = (
-            Pool(access, clock, host=access.replica_host, port=access.replica_port) if access.replica_host else None
-        )
-        self._news = News(self._pool, clock, access.health_check)
+        self._replica = Pool(access, clock, host=replica.host, port=replica.port) if replica.host else None
+        self._news = News(self._pool, clock, access)
         self._leases = BeatLeases(PostgresRegister(self._pool, self._news), clock)
-        self._writer = GroupWriter(self._commit, "postgres writer")
+        self._writer = GroupWriter(self._commit, "postgres writer", tuning)
         self._name = clock.new_id()
         self._identity = ""
         self._untrimmed = 0
@@ -94,7 +91,7 @@ class PostgresStore:
         self, kind: str, mesh: str | None = None, *, limit: int = 1000, after: tuple[str, str] | None = None
     ) -> Page:
         query, values = sql.listing(kind, mesh, limit + 1, after)
-        if self._replica is not None and self._clock.uniform(0, 100) < self._access.replica_ratio:
+        if self._replica is not None and self._clock.uniform(0, 100) < self._access.read_replica.ratio:
             try:
                 return await self._page(self._replica, query, values)
             except Unavailable as error:
@@ -212,9 +209,9 @@ class PostgresStore:
 
     async def _trim(self, connection: Any, changes: int) -> None:
         self._untrimmed += changes
-        if self._untrimmed >= TRIM_EVERY:
+        if self._untrimmed >= self._kept // 4:
             self._untrimmed = 0
-            await connection.execute(sql.TRIM, KEPT_CHANGES)
+            await connection.execute(sql.TRIM, self._kept)
 
 
 def _fenced(fence: Lease | None) -> Fenced:

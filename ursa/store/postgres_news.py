@@ -8,17 +8,12 @@ from typing import Any
 
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.store import StorePostgres
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.postgres_pool import Pool, unavailable
 from ursa.store.postgres_tables import CHANNEL
 
 log = logging.getLogger(__name__)
-
-LOOK_EVERY = 1.0
-"""Seconds between looks where notifications do not arrive."""
-
-PROBE = 3.0
-"""Seconds within which a notification to ourselves must have arrived."""
 
 
 class Waiting:
@@ -29,7 +24,7 @@ class Waiting:
 
     async def wait(self, seconds: float | None = None) -> None:
         """Returns on news, after `seconds`, or when looking is all one can do."""
-        limit = seconds if self._news.arrive else min(LOOK_EVERY, seconds or LOOK_EVERY)
+        limit = seconds if self._news.arrive else min(self._news.pause, seconds or self._news.pause)
         try:
             async with asyncio.timeout(limit):
                 await self._event.wait()
@@ -40,8 +35,11 @@ class Waiting:
 class News:
     """Keeps one connection that listens; when it is lost, everybody looks, because something may have been missed."""
 
-    def __init__(self, pool: Pool, clock: Clock, health_check: float) -> None:
-        self._pool, self._clock, self._health_check = pool, clock, health_check
+    def __init__(self, pool: Pool, clock: Clock, settings: StorePostgres) -> None:
+        self._pool, self._clock, self._health_check = pool, clock, settings.health_check_interval
+        self._patience = settings.notification_timeout
+        self.pause = settings.poll_interval
+        """Seconds between looks where notifications do not arrive."""
         self._event = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.arrive = False
@@ -110,13 +108,13 @@ class News:
         async with self._pool.transaction() as connection:
             await connection.execute(f"SELECT pg_notify('{CHANNEL}', '')")
         try:
-            async with asyncio.timeout(PROBE):
+            async with asyncio.timeout(self._patience):
                 await heard.wait()
         except TimeoutError:
             log.warning(
                 "notifications of PostgreSQL do not arrive, is there a pooler in transaction mode? "
                 "the change table is read regularly instead",
-                extra={"seconds": LOOK_EVERY},
+                extra={"seconds": self.pause},
             )
             return False
         return True

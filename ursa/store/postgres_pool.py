@@ -9,13 +9,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.store import StorePostgres
 
 GONE = "PostgreSQL holds another store than before, its contents were lost or replaced; " + (
     "restart this control plane if that was intended"
@@ -25,52 +25,6 @@ UNLIMITED = 200
 """Connections of a pool that has no maximum: more than servers take unless told to."""
 
 _ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresAccess:
-    """Where PostgreSQL is and how it is spoken to; Kuma's settings.
-
-    Attributes:
-        host: name, address, or folder of a Unix socket.
-        port: of the server.
-        user: who we are there.
-        password: of that user.
-        database: which one.
-        tls: `disable`, `verifyNone`, `verifyCa` or `verifyFull`.
-        ca, cert, key: files; empty = none.
-        sni: whether the server is told the name it is called by.
-        connection_timeout: seconds for a connection, and half of those for a statement.
-        min_connections, max_connections: of the pool; no maximum = 0.
-        max_idle: connections kept while nobody uses them; negative = none, 0 = 2 as in Kuma's older driver.
-        idle: seconds after which an unused connection is closed.
-        lifetime, lifetime_jitter: seconds after which any is.
-        health_check: seconds between looks whether the listening connection is alive.
-        replica_host, replica_port: a server for listings; no host = none.
-        replica_ratio: per cent of listings that go there.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-    tls: str = "disable"
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-    sni: bool = True
-    connection_timeout: float = 5.0
-    min_connections: int = 0
-    max_connections: int = 50
-    max_idle: int = 50
-    idle: float = 1800.0
-    lifetime: float = 3600.0
-    lifetime_jitter: float = 60.0
-    health_check: float = 30.0
-    replica_host: str = ""
-    replica_port: int = 5432
-    replica_ratio: int = 100
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -98,7 +52,7 @@ class _NoSni(ssl.SSLContext):
 class Pool:
     """Connections to one server."""
 
-    def __init__(self, access: PostgresAccess, clock: Clock, *, host: str, port: int) -> None:
+    def __init__(self, access: StorePostgres, clock: Clock, *, host: str, port: int) -> None:
         self._access, self._clock = access, clock
         self._where = {"host": host, "port": port}
         self._pool: Any = None
@@ -109,14 +63,14 @@ class Pool:
         if self._pool is not None:
             return
         access = self._access
-        largest = access.max_connections or UNLIMITED
+        largest = access.max_open_connections or UNLIMITED
         async with unavailable():
             self._pool = await asyncpg.create_pool(
                 **self._options(),
                 connection_class=_Connection,
-                min_size=min(access.min_connections, largest),
+                min_size=min(access.min_open_connections, largest),
                 max_size=largest,
-                max_inactive_connection_lifetime=access.idle,
+                max_inactive_connection_lifetime=access.max_connection_idle_time,
                 init=self._note,
                 connect=self._connect,
             )
@@ -152,7 +106,7 @@ class Pool:
 
     def _has_room(self) -> bool:
         """Whether one more connection may be unused, beside those that are or are about to be."""
-        most = max(self._access.max_idle or 2, self._access.min_connections)
+        most = max(self._access.max_idle_connections or 2, self._access.min_open_connections)
         return bool(self._pool.get_idle_size() + self._staying < most)
 
     async def _connect(self, *_: Any, **options: Any) -> Any:
@@ -165,8 +119,8 @@ class Pool:
         return await asyncpg.connect(**{**options, "ssl": tls})
 
     async def _note(self, connection: Any) -> None:
-        jitter = self._clock.uniform(0, self._access.lifetime_jitter)
-        connection.live_until(self._clock.monotonic() + self._access.lifetime + jitter)
+        jitter = self._clock.uniform(0, self._access.max_connection_lifetime_jitter)
+        connection.live_until(self._clock.monotonic() + self._access.max_connection_lifetime + jitter)
 
     def _options(self) -> dict[str, Any]:
         access = self._access
@@ -174,9 +128,10 @@ class Pool:
             **self._where,
             "user": access.user,
             "password": access.password,
-            "database": access.database,
+            "database": access.db_name,
             "ssl": _tls(access),
             "timeout": access.connection_timeout,
+            # Kuma's setting is about connections; a statement may take longer, but not for ever.
             "command_timeout": access.connection_timeout * 2,
             "statement_cache_size": 0,
         }
@@ -193,21 +148,22 @@ async def unavailable() -> AsyncIterator[None]:
         raise Unavailable(f"PostgreSQL: {error or type(error).__name__}") from error
 
 
-def _tls(access: PostgresAccess) -> ssl.SSLContext | bool:
-    if access.tls == "disable":
+def _tls(access: StorePostgres) -> ssl.SSLContext | bool:
+    tls = access.tls
+    if tls.mode == "disable":
         return False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if access.sni else _NoSni(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = access.tls == "verifyFull"
-    context.verify_mode = ssl.CERT_NONE if access.tls == "verifyNone" else ssl.CERT_REQUIRED
-    if context.check_hostname and not access.sni:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if not tls.disable_sslsni else _NoSni(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = tls.mode == "verifyFull"
+    context.verify_mode = ssl.CERT_NONE if tls.mode == "verifyNone" else ssl.CERT_REQUIRED
+    if context.check_hostname and tls.disable_sslsni:
         raise ConfigError("store.postgres.tls: verifyFull needs SNI, disableSSLSNI must be off")
     try:
-        if access.ca:
-            context.load_verify_locations(access.ca)
-        elif access.tls != "verifyNone":
+        if tls.ca_path:
+            context.load_verify_locations(tls.ca_path)
+        elif tls.mode != "verifyNone":
             context.load_default_certs()
-        if access.cert:
-            context.load_cert_chain(access.cert, access.key or None)
+        if tls.cert_path:
+            context.load_cert_chain(tls.cert_path, tls.key_path or None)
     except OSError as error:
         raise ConfigError(f"store.postgres.tls: {error}") from None
     return context

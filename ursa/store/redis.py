@@ -20,26 +20,25 @@ from typing import Any
 from ursa.errors import Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
+from ursa.runtime.config.store import StoreRedis
 from ursa.store import redis_scripts as scripts
 from ursa.store.beat_lease import BeatLeases
 from ursa.store.blob import batch_of, key_from, pack, split, unpack, whole
 from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page, Stored, Write
 from ursa.store.group_writer import GroupWriter, Request
-from ursa.store.redis_client import BLOCK, RedisAccess, connect, script, weaknesses, within
+from ursa.store.redis_client import connect, script, weaknesses, within
 from ursa.store.redis_leases import RedisRegister
 from ursa.store.settle import Outcome, settle
 from ursa.store.transition import key_of
+from ursa.store.tuning import USUAL, Tuning
 
 log = logging.getLogger(__name__)
 
-KEPT_CHANGES = 10_000
-"""Revisions kept for resumed watches; they live in memory."""
-
 ATTEMPTS = 50
-"""Times a group is decided again because other processes were faster."""
+"""Times a group is decided again because other processes were faster; the time for a request ends it earlier."""
 
 READ = 200
-"""Entries of the stream, or resources, read at once."""
+"""Entries of the stream, or resources, read at once: Redis serves nobody else meanwhile."""
 
 GONE = "Redis holds another store than before, its contents were lost or replaced; " + (
     "restart this control plane if that was intended"
@@ -63,23 +62,23 @@ class _Decided:
 class RedisStore:
     """See `Store`. All keys begin with `{prefix}`."""
 
-    def __init__(self, access: RedisAccess, clock: Clock, *, prefix: str = "ursa") -> None:
-        self._access, self._clock = access, clock
+    def __init__(self, access: StoreRedis, clock: Clock, tuning: Tuning = USUAL) -> None:
+        self._access, self._clock, self._kept = access, clock, tuning.kept
         self._client = connect(access)
-        base = f"{{{prefix}}}".encode()
+        base = f"{{{access.prefix}}}".encode()
         self._base = base
         self._head, self._all, self._changes = base + b":head", base + b":resources", base + b":changes"
         self._commit_script = script(self._client, scripts.COMMIT)
         self._page_script = script(self._client, scripts.PAGE)
-        self._leases = BeatLeases(RedisRegister(self._client, base, access.timeout), clock)
-        self._writer = GroupWriter(self._commit, "redis writer")
+        self._leases = BeatLeases(RedisRegister(self._client, base, access.request_timeout), clock)
+        self._writer = GroupWriter(self._commit, "redis writer", tuning)
         self._name = clock.new_id()
         self._groups = 0
         self._identity = b""
         self._last: tuple[int, bytes] | None = None
 
     async def open(self) -> None:
-        async with within(self._access.timeout):
+        async with within(self._access.request_timeout):
             for weakness in await weaknesses(self._client):
                 log.warning("redis could lose what it acknowledged", extra={"why": weakness})
             self._identity = await script(self._client, scripts.OPEN)([self._head], [self._clock.new_id()])
@@ -91,7 +90,7 @@ class RedisStore:
         await self._client.connection_pool.disconnect()
 
     async def get(self, key: ResourceKey) -> Resource:
-        async with within(self._access.timeout):
+        async with within(self._access.request_timeout):
             value = await self._client.hget(self._all, _field(key))
         return whole(key, None if value is None else _stored(key, value))
 
@@ -104,7 +103,7 @@ class RedisStore:
             cursor = b"(" + "\0".join(after).encode()
             first = cursor if mesh is None or cursor[1:] > first[1:] else first
         keys = [self._head, self._all, self._base + b":index:" + kind.encode()]
-        async with within(self._access.timeout):
+        async with within(self._access.request_timeout):
             revision, places, values = await self._page_script(keys, [first, last, limit + 1, kind])
         found = [ResourceKey(kind, *place.decode().split("\0")) for place in places]
         there = zip(found[:limit], values, strict=False)
@@ -140,7 +139,7 @@ class RedisStore:
 
     async def _look(self) -> tuple[int, int]:
         """Newest revision and the one up to which changes were dropped; makes sure this is still the same store."""
-        async with within(self._access.timeout):
+        async with within(self._access.request_timeout):
             found = await self._client.hmget(self._head, ["identity", "revision", "compacted"])
         identity, revision, compacted = found
         if not self._identity or identity != self._identity:
@@ -154,14 +153,14 @@ class RedisStore:
         if revision > newest:
             raise Compacted(f"Redis is at revision {newest}, before {revision}: it lost or was given older contents")
         if self._last is not None and self._last[0] == revision:
-            async with within(self._access.timeout):
+            async with within(self._access.request_timeout):
                 found = await self._client.xrange(self._changes, f"{revision}-0", f"{revision}-0")
             if found and found[0][1].get(b"", b"") != self._last[1]:
                 raise Compacted(f"Redis lost revision {revision} and has another one in its place")
 
     async def _after(self, revision: int, *, block: bool) -> Sequence[Batch]:
-        wait = BLOCK if block else 0.0
-        async with within(wait + self._access.timeout):
+        wait = self._access.watch_timeout if block else 0.0
+        async with within(wait + self._access.request_timeout):
             found = await self._client.xread(
                 {self._changes: f"{revision}-0"}, count=READ, block=int(wait * 1000) or None
             )
@@ -182,7 +181,7 @@ class RedisStore:
         present: dict[ResourceKey, Stored] = {}
         cursor = 0
         while True:
-            async with within(self._access.timeout):
+            async with within(self._access.request_timeout):
                 cursor, part = await self._client.hscan(self._all, cursor, count=READ)
             present |= {key: _stored(key, value) for field, value in part.items() if (key := _key(field))}
             if not cursor:
@@ -201,7 +200,7 @@ class RedisStore:
 
     async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
         self._groups += 1
-        deadline = self._clock.monotonic() + self._access.timeout
+        deadline = self._clock.monotonic() + self._access.request_timeout
         decided: _Decided | None = None
         for _ in range(ATTEMPTS):
             try:
@@ -223,7 +222,7 @@ class RedisStore:
     async def _decide(self, group: Sequence[Request]) -> _Decided:
         keys = list(dict.fromkeys(key_of(write) for request in group for write in request.writes))
         fences = list({request.fence for request in group if request.fence is not None})
-        async with within(self._access.timeout), self._client.pipeline(transaction=True) as reads:
+        async with within(self._access.request_timeout), self._client.pipeline(transaction=True) as reads:
             reads.hmget(self._head, ["identity", "revision"])
             for start in range(0, len(keys), READ):
                 reads.hmget(self._all, [_field(key) for key in keys[start : start + READ]])
@@ -250,7 +249,7 @@ class RedisStore:
 
     async def _store(self, decided: _Decided) -> int | None:
         """The revision before the first of the batches, None when something has changed since they were decided."""
-        arguments: list[object] = [self._base, self._identity, f"{self._name}:{self._groups}", KEPT_CHANGES]
+        arguments: list[object] = [self._base, self._identity, f"{self._name}:{self._groups}", self._kept]
         arguments += [len(decided.fences), *(part for f in decided.fences for part in (f.name, f.token))]
         arguments.append(len(decided.versions))
         arguments += [part for key, version in decided.versions.items() for part in (_field(key), version)]
@@ -260,7 +259,7 @@ class RedisStore:
             for change in batch.changes:
                 arguments += (_field(change.key), b"" if change.after is None else pack(change.after))
         keys = [self._head, self._all, self._changes, self._base + b":done:" + self._name.encode()]
-        async with within(self._access.timeout):
+        async with within(self._access.request_timeout):
             result, base = await self._commit_script(keys, arguments)
         if result == b"gone":
             raise Unavailable(GONE)

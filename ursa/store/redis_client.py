@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -15,43 +14,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from ursa.errors import Unavailable
-
-BLOCK = 10.0
-"""Seconds for which a read waits at most for something new, so that a dead server is noticed."""
-
-
-@dataclass(frozen=True, slots=True)
-class RedisAccess:
-    """Where Redis is and how it is spoken to.
-
-    Attributes:
-        host: name or address.
-        port: of the server.
-        user: empty = the default user.
-        password: empty = none.
-        database: number.
-        tls: whether to use TLS.
-        ca, cert, key: files; empty = those of the system, none, none.
-        timeout: seconds after which a call fails for good.
-    """
-
-    host: str
-    port: int
-    user: str = ""
-    password: str = ""
-    database: int = 0
-    tls: bool = False
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-    timeout: float = 5.0
-
+from ursa.runtime.config.store import StoreRedis
 
 Client = Any
 """A `redis.asyncio.Redis`; its own types allow for texts, which it never gives us."""
 
 
-def connect(access: RedisAccess) -> Client:
+def connect(access: StoreRedis) -> Client:
     """A client that connects when it is used.
 
     It is given no time limit of its own, because it would keep that with `asyncio.wait_for`, which in Python 3.11 may
@@ -63,15 +32,15 @@ def connect(access: RedisAccess) -> Client:
         db=access.database,
         username=access.user or None,
         password=access.password or None,
-        socket_connect_timeout=access.timeout,
+        socket_connect_timeout=access.request_timeout,
         socket_timeout=None,
         retry=Retry(NoBackoff(), 0),
-        ssl=access.tls,
-        ssl_ca_certs=access.ca or None,
-        ssl_certfile=access.cert or None,
-        ssl_keyfile=access.key or None,
+        ssl=access.tls.enabled,
+        ssl_ca_certs=access.tls.ca_path or None,
+        ssl_certfile=access.tls.cert_path or None,
+        ssl_keyfile=access.tls.key_path or None,
     )
-    if access.tls:
+    if access.tls.enabled:
         client.connection_pool.connection_class = _FreshTls
     return client
 

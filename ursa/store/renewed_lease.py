@@ -13,14 +13,16 @@ from collections.abc import Awaitable, Callable
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
+from ursa.store.own_lease import OwnLease
 
 log = logging.getLogger(__name__)
 
 RELEASE = 2.0
-"""Seconds spent on giving a lease back; it expires anyway, and nobody should end late for a store that is away."""
+"""Seconds spent on giving a lease back; it expires anyway, and nobody should end late for a store that is away.
+It is no setting: who wants a lease to pass on sooner shortens its life."""
 
 
-class RenewedLease:
+class RenewedLease(OwnLease):
     """See `Lease`."""
 
     def __init__(
@@ -45,26 +47,15 @@ class RenewedLease:
             renew: prolongs it on the server; False when it is somebody else's, Unavailable when nobody knows.
             free: gives it back on the server.
         """
-        self._name, self._token, self._ttl, self._clock = name, token, ttl, clock
+        super().__init__(name, token)
+        self._ttl, self._clock = ttl, clock
         self._renew, self._free = renew, free
         self._until = asked + ttl
-        self._gone = asyncio.Event()
         self._renewing = spawn(self._keep(), f"lease {name}")
 
     @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def token(self) -> int:
-        return self._token
-
-    @property
     def held(self) -> bool:
-        return not self._gone.is_set() and self._clock.monotonic() < self._until
-
-    async def lost(self) -> None:
-        await self._gone.wait()
+        return super().held and self._clock.monotonic() < self._until
 
     async def release(self) -> None:
         held = self.held

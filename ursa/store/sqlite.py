@@ -27,6 +27,7 @@ from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.local_lease import LocalLeases
 from ursa.store.settle import Outcome
 from ursa.store.sqlite_tables import HOPELESS, Tables
+from ursa.store.tuning import USUAL, Tuning
 
 T = TypeVar("T")
 
@@ -34,12 +35,12 @@ T = TypeVar("T")
 class SqliteStore:
     """See `Store`. `path` is the database file; its folder is created when missing."""
 
-    def __init__(self, path: str, clock: Clock) -> None:
-        self._path, self._clock = Path(path), clock
+    def __init__(self, path: str, clock: Clock, tuning: Tuning = USUAL) -> None:
+        self._path, self._clock, self._kept = Path(path), clock, tuning.kept
         self._thread: ThreadPoolExecutor | None = None
         self._feed = Feed()
         self._leases = LocalLeases(self._next_token)
-        self._writer = GroupWriter(self._commit, "sqlite writer")
+        self._writer = GroupWriter(self._commit, "sqlite writer", tuning)
         self._lock: int | None = None
         self._tables: Tables | None = None
 
@@ -111,7 +112,7 @@ class SqliteStore:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self._path)
-            return Tables(self._path)
+            return Tables(self._path, self._kept)
         except sqlite3.Error as error:
             # Extended codes say in the upper bits where it happened.
             remedy = HOPELESS.get(error.sqlite_errorcode & 0xFF)

@@ -23,9 +23,6 @@ from ursa.store.settle import Outcome, settle
 
 SCHEMA_VERSION = 1
 
-KEPT_CHANGES = 20_000
-"""Changes kept for resumed watches; trimmed when twice as many have gathered."""
-
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resources (
@@ -59,7 +56,9 @@ _COLUMNS = "kind, mesh, name, version, created, modified, spec, labels, status"
 class Tables:
     """An open database file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: int) -> None:
+        """Args: `kept` changes stay for resumed watches; they are trimmed when twice as many have gathered."""
+        self._kept = kept
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(path)
@@ -175,9 +174,9 @@ class Tables:
         ends = "SELECT (SELECT min(seq) FROM changes), (SELECT max(seq) FROM changes)"
         with closing(self._db.execute(ends)) as cursor:
             first, last = cursor.fetchone()
-        if first is None or last - first < 2 * KEPT_CHANGES:
+        if first is None or last - first < 2 * self._kept:
             return
-        (cut,) = self._db.execute("SELECT version FROM changes WHERE seq = ?", (last - KEPT_CHANGES,)).fetchone()
+        (cut,) = self._db.execute("SELECT version FROM changes WHERE seq = ?", (last - self._kept,)).fetchone()
         self._db.execute("DELETE FROM changes WHERE version <= ?", (cut,))
         self._set_meta("compacted", min(cut, revision))
 

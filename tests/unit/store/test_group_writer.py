@@ -10,8 +10,9 @@ import pytest
 from ursa.errors import Conflict, Unavailable, UrsaError
 from ursa.model.resource import Resource
 from ursa.store.contract import Create, Write
-from ursa.store.group_writer import GROUP, QUEUE, GroupWriter, Request
+from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.settle import Outcome
+from ursa.store.tuning import USUAL
 
 
 class Engine:
@@ -22,7 +23,7 @@ class Engine:
         self.go = asyncio.Event()
         self.revision = 0
         self.away = False
-        self.writer = GroupWriter(self.commit, "test writer")
+        self.writer = GroupWriter(self.commit, "test writer", USUAL)
 
     async def commit(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
         await self.go.wait()
@@ -59,14 +60,14 @@ async def test_what_gathers_is_committed_together_and_in_order() -> None:
 async def test_groups_have_a_largest_size_unless_one_request_is_larger() -> None:
     engine = Engine()
     engine.go.set()
-    sizes = (GROUP - 1, 1, 1, GROUP + 5, 2)
+    sizes = (USUAL.group - 1, 1, 1, USUAL.group + 5, 2)
     await asyncio.gather(*(engine.write(*(f"{i}-{n}" for n in range(size))) for i, size in enumerate(sizes)))
-    assert [len(group) for group in engine.groups] == [GROUP, 1, GROUP + 5, 2]
+    assert [len(group) for group in engine.groups] == [USUAL.group, 1, USUAL.group + 5, 2]
 
 
 async def test_a_store_that_cannot_keep_up_is_reported_to_writers() -> None:
     engine = Engine()
-    tasks = [engine.write(f"w{i}") for i in range(QUEUE + GROUP + 10)]
+    tasks = [engine.write(f"w{i}") for i in range(USUAL.queue + USUAL.group + 10)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     refused = [task for task in tasks if task.done()]
@@ -76,7 +77,7 @@ async def test_a_store_that_cannot_keep_up_is_reported_to_writers() -> None:
             task.result()
     engine.go.set()
     await asyncio.gather(*(task for task in tasks if task not in refused))
-    assert sum(map(len, engine.groups)) == len(tasks) - len(refused) >= QUEUE
+    assert sum(map(len, engine.groups)) == len(tasks) - len(refused) >= USUAL.queue
 
 
 async def test_an_outage_reaches_everybody_who_waits_and_nobody_after() -> None:

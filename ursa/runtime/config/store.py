@@ -75,6 +75,14 @@ class StorePostgres(Group):
     max_idle_connections: int = setting(
         50, env="STORE_POSTGRES_MAX_IDLE_CONNECTIONS", doc="kept when they are unused; negative = none, 0 = 2"
     )
+    notification_timeout: Duration = setting(
+        3.0,
+        env="STORE_POSTGRES_NOTIFICATION_TIMEOUT",
+        doc="ours; within which a notification to ourselves must arrive, else the change table is read regularly",
+    )
+    poll_interval: Duration = setting(
+        1.0, env="STORE_POSTGRES_POLL_INTERVAL", doc="ours; between looks at the change table where that is so"
+    )
     tls: StorePostgresTls = group(StorePostgresTls)
     max_list_query_elements: int = setting(
         0,
@@ -109,6 +117,23 @@ class StoreUpsert(Group):
     conflict_retry_jitter_percent: int = setting(30, env="STORE_UPSERT_CONFLICT_RETRY_JITTER_PERCENT")
 
 
+class StoreWrites(Group):
+    """Settings below `store.writes`; all are ours."""
+
+    group: int = setting(
+        1000, env="STORE_WRITES_GROUP", doc="ours; writes committed together when they wait; etcd takes 96 at most"
+    )
+
+
+class StoreProbes(Group):
+    """Settings below `store.probes`; all are ours."""
+
+    min_interval: Duration = setting(
+        0.25, env="STORE_PROBES_MIN_INTERVAL", doc="ours; first pause between looks whether a lost store is back"
+    )
+    max_interval: Duration = setting(5.0, env="STORE_PROBES_MAX_INTERVAL", doc="ours; the longest such pause")
+
+
 class StoreSqlite(Group):
     """Settings below `store.sqlite`."""
 
@@ -141,6 +166,12 @@ class StoreEtcd(Group):
         env="STORE_ETCD_CONNECT_TIMEOUT",
         doc="ours; for so long members are tried that cannot be connected to; less than the time for a request",
     )
+    keep_alive_interval: Duration = setting(
+        10.0, env="STORE_ETCD_KEEP_ALIVE_INTERVAL", doc="ours; silence after which a connection is tried"
+    )
+    keep_alive_timeout: Duration = setting(
+        5.0, env="STORE_ETCD_KEEP_ALIVE_TIMEOUT", doc="ours; for an answer to that, else the connection is given up"
+    )
     compaction: bool = setting(
         True, env="STORE_ETCD_COMPACTION", doc="ours; drop old history after many writes; off = somebody else does"
     )
@@ -166,6 +197,11 @@ class StoreRedis(Group):
     database: int = setting(0, env="STORE_REDIS_DATABASE", doc="ours; number of the database")
     prefix: str = setting("ursa", env="STORE_REDIS_PREFIX", doc="ours; hash tag that all keys begin with")
     request_timeout: Duration = setting(5.0, env="STORE_REDIS_REQUEST_TIMEOUT", doc="ours")
+    watch_timeout: Duration = setting(
+        10.0,
+        env="STORE_REDIS_WATCH_TIMEOUT",
+        doc="ours; a wait for changes begins anew after this, to notice a dead server",
+    )
     tls: StoreRedisTls = group(StoreRedisTls)
 
 
@@ -199,6 +235,13 @@ class Store(Group):
         env="STORE_MAX_WAITING_CALLS",
         doc="ours: calls that may wait for a slow store at the same time; what comes then is refused",
     )
+    kept_changes: int = setting(
+        20_000,
+        env="STORE_KEPT_CHANGES",
+        doc="ours; changes kept for readers that were away, who otherwise read everything; in Redis they need memory",
+    )
+    writes: StoreWrites = group(StoreWrites)
+    probes: StoreProbes = group(StoreProbes)
     sqlite: StoreSqlite = group(StoreSqlite)
     encryption: StoreEncryption = group(StoreEncryption)
     etcd: StoreEtcd = group(StoreEtcd)
