@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+
+from tests.servers.process import free_port
 
 PROCESS_CPU = 2
 """The kernel's number for the CPU time of all threads of a process (`CPUCLOCK_SCHED`)."""
@@ -152,11 +153,3 @@ async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> P
         else:
             return plane
     raise SystemExit(f"control plane did not start:\n{(folder / 'log').read_text()[-2000:]}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,7 +11,8 @@ import aiohttp
 from kds.admin_calls import CLUSTERS, CONFIG, REACH, AdminQuery
 from ursa.errors import NotFound, Unavailable
 from ursa.identity.certificates import LeafIssuer
-from ursa.identity.envoy_admin import SECRET, client_leaf, load_admin_ca
+from ursa.identity.envoy_admin import client_leaf
+from ursa.identity.kept_authority import ENVOY_ADMIN, load_kept
 from ursa.ir.naming import bracketed
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
@@ -70,12 +71,12 @@ class EnvoyAdmin:
         return body
 
     def _tls(self) -> ssl.SSLContext:
-        resource = self._live.current.get("GlobalSecret", "", SECRET)
+        resource = self._live.current.get("GlobalSecret", "", ENVOY_ADMIN)
         if resource is None:
-            raise Unavailable(f'secret "{SECRET}" is not there yet')
+            raise Unavailable(f'secret "{ENVOY_ADMIN}" is not there yet')
         if self._context is not None and self._context[0] is resource:
             return self._context[1]
-        authority = load_admin_ca(resource)
+        authority = load_kept(resource)
         leaf = client_leaf(LeafIssuer(authority), self._clock.now_ns())
         context = ssl.create_default_context(cadata=authority.bundle_pem.decode())
         # A proxy's certificate names its addresses; one known only by a host name has none to compare with.

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from dataclasses import dataclass
 
 import grpc
 
-from ursa.identity.certificates import DAY, LeafIssuer, LeafRequest
-from ursa.identity.envoy_admin import load_admin_ca
+from ursa.identity.certificates import LeafIssuer
+from ursa.identity.kept_authority import load_kept, request_for
 from ursa.model.resource import Resource
 from ursa.runtime.tls import load_pair
 from ursa.runtime.tls_rules import TlsRules
-
-SECRET = "inter-cp-ca"
-LIFE = 3650 * DAY
-"""No setting: the pair lives in the memory of one process, and is made anew with every start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +44,6 @@ class Credentials:
 
 def issue_credentials(secret: Resource, address: str, now_ns: int) -> Credentials:
     """The credentials of a replica at this address by the CA in this GlobalSecret; raises BadKeyMaterial."""
-    # A certificate and a key in one text, as the CA of Envoy's admin ports.
-    authority = load_admin_ca(secret)
-    request = LeafRequest(ips=(address,), life=LIFE) if _is_ip(address) else LeafRequest(dns=(address,), life=LIFE)
-    leaf = LeafIssuer(authority).issue(request, now_ns)
+    authority = load_kept(secret)
+    leaf = LeafIssuer(authority).issue(request_for([address]), now_ns)
     return Credentials(authority.bundle_pem, leaf.certificate_pem, leaf.key_pem)
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -13,11 +13,12 @@ from google.protobuf.message import DecodeError
 
 from kds.admin_calls import AdminQuery, decode_query, encode_answer
 from kds.replicas.catalogue import Replica
-from kds.replicas.credentials import SECRET, Credentials, issue_credentials
+from kds.replicas.credentials import Credentials, issue_credentials
 from kds.replicas.peers import FORWARD, METHODS, PING, STREAMS, UNLIMITED, Peers
 from kds.streams import race
 from kds.transport import server_options
 from ursa.errors import NotFound, ProtocolError, Unavailable, UrsaError
+from ursa.identity.kept_authority import INTER_CP
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
 from ursa.runtime.tls_front import TlsFront
@@ -82,7 +83,7 @@ class ReplicaPort:
     async def _other_authority(self, subscription: Subscription, known: Resource | None) -> Resource:
         """The CA as soon as it is another one; one that is gone is no news."""
         while True:
-            found = self._live.current.get("GlobalSecret", "", SECRET)
+            found = self._live.current.get("GlobalSecret", "", INTER_CP)
             if found is not None and (known is None or found.spec != known.spec):
                 return found
             await subscription.next()

@@ -13,8 +13,8 @@ from ursa.admission.meshes import companions_of_new
 from ursa.admission.place import place_of
 from ursa.errors import AlreadyExists, NotFound
 from ursa.identity.ca import create_named_ca
-from ursa.identity.envoy_admin import SECRET as ENVOY_ADMIN_CA
 from ursa.identity.envoy_admin import new_admin_ca
+from ursa.identity.kept_authority import ENVOY_ADMIN, INTER_CP, kept
 from ursa.identity.signing_keys import FIRST_SERIAL, ZONE_KEY, new_zone_signing_key, secret
 from ursa.identity.user_tokens import ADMIN, ADMIN_TOKEN, USER_KEY, UserClaims, issue_with_key, new_user_signing_key
 from ursa.model.resource import Resource, ResourceKey
@@ -23,7 +23,6 @@ from ursa.runtime.config.tree import Settings
 from ursa.store.contract import Create, Delete, Store, Unreadable
 
 CLUSTER_ID = "kuma-cluster-id"
-INTER_CP_CA = "inter-cp-ca"
 DEFAULT_MESH = "default"
 
 
@@ -34,7 +33,7 @@ async def ensure_defaults(store: Store, settings: Settings, clock: Clock) -> Non
         Unavailable: the store cannot be reached; call again later.
     """
     defaults = Defaults(store, settings, clock)
-    await defaults.secret(INTER_CP_CA, lambda: _inter_cp_ca(clock))
+    await defaults.secret(INTER_CP, lambda: _inter_cp_ca(clock))
     if not settings.defaults.skip_tenant_resources:
         await defaults.ensure()
 
@@ -56,7 +55,7 @@ class Defaults:
             await self.secret(f"{ZONE_KEY}-{FIRST_SERIAL}", new_zone_signing_key)
         await self._user_tokens()
         if not self._place.is_global:
-            await self.secret(ENVOY_ADMIN_CA, lambda: new_admin_ca(self._clock.now_ns()))
+            await self.secret(ENVOY_ADMIN, lambda: new_admin_ca(self._clock.now_ns()))
             await self._zone()
         if not self._settings.defaults.skip_hostname_generators:
             for generator in default_generators(self._place):
@@ -119,4 +118,4 @@ class Defaults:
 
 def _inter_cp_ca(clock: Clock) -> Resource:
     authority = create_named_ca("Control Plane Intercommunication CA", clock.now_ns())
-    return secret("GlobalSecret", "", INTER_CP_CA, authority.bundle_pem + authority.key_pem)
+    return kept(INTER_CP, authority)

@@ -8,37 +8,26 @@ Leaves are derived like workload certificates, so a proxy's admin listener does 
 
 from __future__ import annotations
 
-import ipaddress
-
-from ursa.identity.ca import CertificateAuthority, create_named_ca
-from ursa.identity.certificates import DAY, Leaf, LeafIssuer, LeafRequest
+from ursa.identity.ca import create_named_ca
+from ursa.identity.certificates import Leaf, LeafIssuer, LeafRequest
+from ursa.identity.kept_authority import ENVOY_ADMIN, LIFE, kept, request_for
 from ursa.identity.pem import new_ec_key
-from ursa.identity.signing_keys import secret, secret_data
 from ursa.model.resource import Resource
+from ursa.model.validation.addresses import is_ip
 
-SECRET = "envoy-admin-ca"
 CLIENT_NAME = "kuma-cp"
-LIFE = 3650 * DAY
 
 
 def new_admin_ca(now_ns: int) -> Resource:
     """The GlobalSecret with a fresh admin CA."""
     # Every proxy has a leaf of its own, so what a signature costs is paid for each that connects.
     authority = create_named_ca("Envoy Admin CA", now_ns, key=new_ec_key())
-    return secret("GlobalSecret", "", SECRET, authority.bundle_pem + authority.key_pem)
-
-
-def load_admin_ca(resource: Resource) -> CertificateAuthority:
-    """The CA in that GlobalSecret."""
-    pem = secret_data(resource)
-    certificate, marker, rest = pem.partition(b"-----END CERTIFICATE-----\n")
-    return CertificateAuthority.load(certificate + marker, rest)
+    return kept(ENVOY_ADMIN, authority)
 
 
 def server_request(addresses: tuple[str, ...]) -> LeafRequest:
     """The names of a proxy reachable at these IP addresses."""
-    ips = tuple(a for a in dict.fromkeys(addresses) if _is_ip(a))
-    return LeafRequest(ips=ips, dns=() if ips else ("localhost",), life=LIFE)
+    return request_for([address for address in addresses if is_ip(address)] or ["localhost"])
 
 
 def server_leaf(issuer: LeafIssuer, addresses: tuple[str, ...], now_ns: int) -> Leaf:
@@ -49,11 +38,3 @@ def server_leaf(issuer: LeafIssuer, addresses: tuple[str, ...], now_ns: int) -> 
 def client_leaf(issuer: LeafIssuer, now_ns: int) -> Leaf:
     """What the control plane shows to proxies."""
     return issuer.issue(LeafRequest(dns=(CLIENT_NAME,), life=LIFE), now_ns)
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

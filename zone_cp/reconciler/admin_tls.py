@@ -6,7 +6,8 @@ import logging
 
 from ursa.errors import UrsaError
 from ursa.identity.certificates import LeafIssuer
-from ursa.identity.envoy_admin import CLIENT_NAME, SECRET, load_admin_ca, server_leaf, server_request
+from ursa.identity.envoy_admin import CLIENT_NAME, server_leaf, server_request
+from ursa.identity.kept_authority import ENVOY_ADMIN, load_kept
 from ursa.ir.tls import DownstreamTls, InlineCertificate, InlineValidation, SanMatcher
 from ursa.model.resource import Resource
 from ursa.runtime.clock import Clock
@@ -29,12 +30,12 @@ class AdminTls:
 
     def server(self, view: View, addresses: tuple[str, ...]) -> DownstreamTls | None:
         """What a proxy at these addresses serves; None while the zone has no admin CA."""
-        resource = view.get("GlobalSecret", "", SECRET)
+        resource = view.get("GlobalSecret", "", ENVOY_ADMIN)
         if resource is None:
             return None
         if self._loaded is None or self._loaded[0] is not resource:
             try:
-                self._loaded = (resource, LeafIssuer(load_admin_ca(resource)))
+                self._loaded = (resource, LeafIssuer(load_kept(resource)))
             except UrsaError as error:
                 log.error("envoy admin CA cannot be used", extra={"error": str(error)})
                 return None

@@ -11,7 +11,7 @@ import pytest
 
 from kds.admin_calls import CLUSTERS, CONFIG, STATS, AdminQuery
 from kds.replicas.catalogue import Replica, catalogue_config, read_catalogue
-from kds.replicas.credentials import SECRET, issue_credentials
+from kds.replicas.credentials import issue_credentials
 from kds.replicas.peers import PING, Peers
 from kds.replicas.port import ReplicaPort
 from tests.servers.process import free_port
@@ -19,6 +19,7 @@ from tests.unit.kds.lab import Side
 from ursa.admission.startup import ensure_defaults
 from ursa.errors import NotFound, Unavailable
 from ursa.identity.ca import create_named_ca
+from ursa.identity.kept_authority import INTER_CP
 from ursa.identity.signing_keys import secret
 from ursa.model.resource import Resource
 from ursa.runtime.config import load
@@ -48,7 +49,7 @@ class Host:
         await self.side.supervisor.stop(PORT)
 
     def authority(self) -> Resource:
-        found = self.side.live.current.get("GlobalSecret", "", SECRET)
+        found = self.side.live.current.get("GlobalSecret", "", INTER_CP)
         assert found is not None
         return found
 
@@ -103,7 +104,7 @@ async def test_only_replicas_get_an_answer(host: Host) -> None:
     authority = issue_credentials(host.authority(), HOME, host.side.clock.now_ns()).authority
     other_ca = create_named_ca("Control Plane Intercommunication CA", host.side.clock.now_ns())
     stranger = issue_credentials(
-        secret("GlobalSecret", "", SECRET, other_ca.bundle_pem + other_ca.key_pem), HOME, host.side.clock.now_ns()
+        secret("GlobalSecret", "", INTER_CP, other_ca.bundle_pem + other_ca.key_pem), HOME, host.side.clock.now_ns()
     )
     for credentials in (
         grpc.ssl_channel_credentials(authority),
@@ -149,7 +150,7 @@ async def test_another_authority_takes_the_place_of_the_first(host: Host) -> Non
     before = await host.caller()
     await before.ping(host.own, CALLER, ready=True)
     authority = create_named_ca("Control Plane Intercommunication CA", host.side.clock.now_ns())
-    await host.side.put(secret("GlobalSecret", "", SECRET, authority.bundle_pem + authority.key_pem))
+    await host.side.put(secret("GlobalSecret", "", INTER_CP, authority.bundle_pem + authority.key_pem))
     after = await host.caller()
     async with asyncio.timeout(10):
         while True:

@@ -15,7 +15,7 @@ from global_cp.kds_port import KdsPort
 from kds.connection import Connection
 from kds.dialing import dial
 from kds.replicas.catalogue import Replica
-from kds.replicas.credentials import SECRET, Credentials, issue_credentials
+from kds.replicas.credentials import Credentials, issue_credentials
 from kds.replicas.peers import Peers
 from kds.replicas.replicas import Replicas
 from kds.transport import GLOBAL_SERVICE, HEALTH, call_metadata
@@ -25,6 +25,7 @@ from tests.unit.kds.test_stream import running, timeout
 from ursa.admission.startup import ensure_defaults
 from ursa.cli.keys import self_signed
 from ursa.errors import ConfigError, Unavailable
+from ursa.identity.kept_authority import INTER_CP
 from ursa.model.resource import Resource
 from ursa.runtime.config import Settings, load
 from ursa.runtime.config.multizone import InterCpClient
@@ -197,7 +198,7 @@ async def replica(chosen: Settings) -> AsyncIterator[Credentials]:
         replicas = Replicas(chosen, "one", side.store, side.live, side.clock, is_cut_off=lambda: False)
         for name, component in replicas.components(nothing, side.live.ready).items():
             side.supervisor.start(name, component)
-        authority = side.live.current.get("GlobalSecret", "", SECRET)
+        authority = side.live.current.get("GlobalSecret", "", INTER_CP)
         assert authority is not None
         yield issue_credentials(authority, HOME, side.clock.now_ns())
 
