@@ -80,7 +80,14 @@ class EtcdWrites:
 
     async def _halved(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
         middle = len(group) // 2
-        return [*await self.commit(group[:middle]), *await self.commit(group[middle:])]
+        return [*await self._part(group[:middle]), *await self._part(group[middle:])]
+
+    async def _part(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
+        """Commits part of a group; when etcd is gone by then, that says nothing about the other part."""
+        try:
+            return await self.commit(group)
+        except Unavailable as error:
+            return [error] * len(group)
 
     def _decide(self, group: Sequence[Request], seen: Seen) -> _Decided:
         now = self._clock.now_ns()
