@@ -106,7 +106,7 @@ async def test_who_waits_behind_an_outage_is_told_at_once() -> None:
     tasks = [engine.write("sent")]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    tasks += [engine.write(f"w{i}", f"x{i}") for i in range(3 * GROUP // 2)]
+    tasks += [engine.write(f"w{i}", f"x{i}") for i in range(3 * USUAL.group // 2)]
     await asyncio.sleep(0)
     engine.away = True
     engine.go.set()

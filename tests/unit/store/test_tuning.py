@@ -24,7 +24,7 @@ def test_the_defaults_are_those_of_the_settings() -> None:
 
 
 def test_every_size_has_a_setting() -> None:
-    found = settings(URSA_STORE_KEPT_CHANGES="7", URSA_STORE_WRITES_QUEUE="9", KUMA_STORE_WRITES_GROUP="3")
+    found = settings(URSA_STORE_KEPT_CHANGES="7", URSA_STORE_MAX_WAITING_CALLS="9", KUMA_STORE_WRITES_GROUP="3")
     assert tuning_of(found.store) == Tuning(kept=7, queue=9, group=3)
 
 
