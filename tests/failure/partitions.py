@@ -1,9 +1,10 @@
-"""What happens while packets are lost, and afterwards; run by `test_partition.py`."""
+"""What happens while packets are lost or a process stands still, and afterwards; run by `test_partition.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -103,6 +104,12 @@ class Cluster:
         by_token = iter([instance for _, instance in self.terms()])
         assert all(leader in by_token for leader in in_store), (in_store, self.terms())
 
+    async def leader_and_other(self) -> tuple[Replica, Replica]:
+        """Both instances; nobody has led but the first."""
+        ((_, leads),) = self.terms()
+        one, two = self.replicas
+        return (one, two) if await self.id_of(one) == leads else (two, one)
+
     async def id_of(self, replica: Replica) -> str:
         _, about = await replica.call("GET", "/")
         return str(about["instanceId"])
@@ -127,10 +134,9 @@ class Cluster:
 async def test_store(network: Network, tmp_path: Path) -> None:
     """The leader cannot reach the store: the other one leads, and the two never both."""
     async with Cluster.started(network, tmp_path) as cluster:
-        leader_id = cluster.terms()[0][1]
-        names = {await cluster.id_of(replica): replica for replica in cluster.replicas}
-        leader = names[leader_id]
-        (other,) = (replica for replica in cluster.replicas if replica is not leader)
+        leader, other = await cluster.leader_and_other()
+        names = {await cluster.id_of(replica) for replica in cluster.replicas}
+        leader_id = await cluster.id_of(leader)
         async with cluster.written_to() as ledger:
             network.cut(cluster.store, leader.host)
             began = time.monotonic()
@@ -152,8 +158,27 @@ async def test_store(network: Network, tmp_path: Path) -> None:
             back = time.monotonic() - began
         cluster.check_leaders()
         assert [instance for _, instance in cluster.terms()][:2] == [leader_id, await cluster.id_of(other)]
-        await until(lambda: are_listed(cluster, other, set(names)))
+        await until(lambda: are_listed(cluster, other, names))
         report("store", noticed=noticed, succeeded=succeeded, back=back, **ledger.counters)
+
+
+async def test_pause(network: Network, tmp_path: Path) -> None:
+    """The leader stands still for longer than its lease: when it goes on, it writes nothing as one any more."""
+    async with Cluster.started(network, tmp_path) as cluster:
+        leader, other = await cluster.leader_and_other()
+        names = {await cluster.id_of(replica) for replica in cluster.replicas}
+        async with cluster.written_to() as ledger:
+            for _ in range(2):
+                assert leader.process is not None
+                terms = len(cluster.terms())
+                leader.process.send_signal(signal.SIGSTOP)
+                await until(lambda terms=terms: has_terms(cluster, terms + 1))  # type: ignore[misc]
+                leader.process.send_signal(signal.SIGCONT)
+                await progress(ledger, 40)
+                leader, other = other, leader
+        cluster.check_leaders()
+        await until(lambda: are_listed(cluster, leader, names))
+        report("pause", terms=len(cluster.terms()), **ledger.counters)
 
 
 async def test_instances(network: Network, tmp_path: Path) -> None:
@@ -233,6 +258,10 @@ DATAPLANE = {
 
 async def leads(replica: Replica) -> bool:
     return LEADS.search(replica.log.read_text()) is not None
+
+
+async def has_terms(cluster: Cluster, count: int) -> bool:
+    return len(cluster.terms()) >= count
 
 
 async def stores(replica: Replica, name: str) -> bool:

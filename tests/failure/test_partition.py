@@ -1,4 +1,4 @@
-"""Networks that lose packets silently between a control plane and its store, another instance, or a zone.
+"""Networks that lose packets silently between a control plane and its store, another instance, or a zone; and pauses.
 
 The scenarios are in `partitions.py`; they run in a network namespace of their own, in which these start them.
 """
@@ -18,7 +18,7 @@ SCENARIOS = Path(__file__).with_name("partitions.py")
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.mark.parametrize("cut", ["store", "instances", "zone"])
+@pytest.mark.parametrize("cut", ["store", "instances", "zone", "pause"])
 def test_partition(tmp_path: Path, cut: str) -> None:
     if not can_unshare():
         pytest.skip("this machine allows no network namespaces without root (unshare --map-root-user --net)")
