@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from envoy.config.listener.v3.listener_components_pb2 import FilterChain as FilterChainMessage
 from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
+from envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
+from envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from envoy.extensions.filters.udp.dns_filter.v3.dns_filter_pb2 import DnsFilterConfig
 
@@ -21,6 +23,8 @@ TAGS_METADATA = "io.kuma.tags"
 
 FILTER_CHAINS = ListenerMessage.DESCRIPTOR.fields_by_name["filter_chains"].number
 
+_ORIGINAL_DST: Fields = {"name": "envoy.filters.listener.original_dst", "typed_config": packed(OriginalDst())}
+_HTTP_INSPECTOR: Fields = {"name": "envoy.filters.listener.http_inspector", "typed_config": packed(HttpInspector())}
 _TLS_INSPECTOR: Fields = {"name": "envoy.filters.listener.tls_inspector", "typed_config": packed(TlsInspector())}
 
 
@@ -45,7 +49,9 @@ def listener_bytes(of: Listener, chains: Iterable[bytes] = ()) -> bytes:
         fields["bind_to_port"] = wrapped(False)
     if of.original_dst:
         fields["use_original_dst"] = wrapped(True)
-    filters = [_TLS_INSPECTOR] if of.tls_inspector else []
+    filters = [_ORIGINAL_DST] if of.original_dst_filter else []
+    inspectors = ((of.tls_inspector, _TLS_INSPECTOR), (of.http_inspector, _HTTP_INSPECTOR))
+    filters += [inspector | _disabled(of.uninspected_ports) for wanted, inspector in inspectors if wanted]
     if of.dns is not None:
         filters.append(_dns(of.dns))
     fields["listener_filters"] = filters
@@ -68,6 +74,14 @@ def _chain(of: FilterChain) -> Fields:
     return fields
 
 
+def _disabled(ports: tuple[int, ...]) -> Fields:
+    """The part of a listener filter that says at which ports it does nothing."""
+    rules: list[Fields] = [{"destination_port_range": {"start": port, "end": port + 1}} for port in ports]
+    if not rules:
+        return {}
+    return {"filter_disabled": rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}}
+
+
 def _match(of: ChainMatch) -> Fields:
     fields: Fields = {
         "transport_protocol": of.transport_protocol,
@@ -77,6 +91,9 @@ def _match(of: ChainMatch) -> Fields:
     if of.source:
         bits = 128 if ":" in of.source else 32
         fields["source_prefix_ranges"] = [{"address_prefix": of.source, "prefix_len": wrapped(bits)}]
+    if of.destination is not None:
+        prefix, length = of.destination
+        fields["prefix_ranges"] = [{"address_prefix": prefix, "prefix_len": wrapped(length)}]
     if of.destination_port:
         fields["destination_port"] = wrapped(of.destination_port)
     return fields

@@ -131,13 +131,19 @@ NetworkFilter: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class ChainMatch:
-    """Which connections a filter chain is for; `source` is the address of a single client."""
+    """Which connections a filter chain is for.
+
+    Attributes:
+        source: address of a single client.
+        destination: addresses that clients meant, as a network.
+    """
 
     transport_protocol: str = ""
     application_protocols: tuple[str, ...] = ()
     server_names: tuple[str, ...] = ()
     destination_port: int = 0
     source: str = ""
+    destination: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -184,6 +190,8 @@ class Listener:
         origin: the part of the planner that made it.
         reuse_port: None leaves the field out.
         bind: False when transparent proxying hands connections over.
+        original_dst_filter: whether a filter, too, restores where a redirected connection was meant to go.
+        uninspected_ports: those at which servers speak first, so that there is nothing to look at.
         tags: metadata by which patches find it.
         stat_prefix: only in the unified naming scheme.
         dns: for a UDP listener, the table of its DNS filter.
@@ -199,6 +207,9 @@ class Listener:
     bind: bool = True
     original_dst: bool = False
     tls_inspector: bool = False
+    http_inspector: bool = False
+    original_dst_filter: bool = False
+    uninspected_ports: tuple[int, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     stat_prefix: str = ""
     dns: DnsTable | None = None

@@ -123,6 +123,7 @@ class InboundInputs:
         policies: per plugin, in their order, per inbound: the policies that select it.
         legacy: per inbound the source/destination policies that count there.
         pass_through: policies for connections that redirection hands over and no outbound takes.
+        passthrough: MeshPassthroughs that select the proxy.
         tracer: how requests are traced.
         span_collectors: all that policies name, whether they are used or not.
     """
@@ -136,6 +137,7 @@ class InboundInputs:
     legacy: tuple[InboundPolicies, ...]
     scheme: Scheme = OLD
     pass_through: PassThrough = NO_PASS_THROUGH
+    passthrough: tuple[Policy, ...] = ()
     tracer: Tracer | None = None
     span_collectors: tuple[Collector, ...] = ()
 

@@ -13,7 +13,9 @@ from ursa.planner import names
 from ursa.planner.blocks import reuse_port, tcp_chain, to
 from ursa.planner.inbounds import LOOPBACK_SOURCE
 from ursa.planner.inputs import FEATURE_BIND_OUTBOUNDS, FEATURE_STRICT_INBOUND_PORTS, InboundInputs, Redirection
+from ursa.planner.matched_passthrough import let_pass
 from ursa.policies.core.policy import Policy
+from ursa.policies.mesh_passthrough.effect import passing
 from ursa.policies.mesh_tls.effect import KIND as MESH_TLS
 from ursa.policies.mesh_tls.effect import is_permissive
 
@@ -33,12 +35,16 @@ def plan_passthrough(plan: ProxyPlan, inputs: InboundInputs) -> None:
 
 def _outbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, ipv6: bool) -> None:
     name = inputs.scheme.passthrough("outbound", _family(ipv6))
-    if inputs.mesh.passthrough:
+    passes = passing(inputs.passthrough, by_default=inputs.mesh.passthrough)
+    if passes.everything:
         plan.add(Cluster(name, ORIGINAL_DST, origins.TRANSPARENT, cluster_provided=True))
     # Without passthrough the listener leads to a cluster that does not exist, which closes every connection.
     address = SocketAddress(_ANY[ipv6], redirection.outbound_port)
     chain = tcp_chain(stat_safe(name), name)
-    plan.add(Listener(name, address, origins.TRANSPARENT, [chain], direction=OUTBOUND, original_dst=True))
+    listener = Listener(name, address, origins.TRANSPARENT, [chain], direction=OUTBOUND, original_dst=True)
+    if passes.matches:
+        let_pass(plan, listener, passes.matches, inputs, ipv6=ipv6)
+    plan.add(listener)
 
 
 def _inbound(plan: ProxyPlan, inputs: InboundInputs, redirection: Redirection, ipv6: bool) -> None:
