@@ -10,7 +10,7 @@ from tests.unit.policies.building import connection_policy, mesh, outbound
 from ursa.envoy.outliers import outlier_detection
 from ursa.ir.cluster import Consecutive, SuccessRate, Thresholds
 from ursa.ir.listener import HttpConnectionManager, HttpRateLimit, TcpProxy
-from ursa.policies.legacy.matching import ConnectionPolicy
+from ursa.policies.legacy.matching import ConnectionPolicy, FromSource
 from ursa.policies.legacy.outbounds import OutboundPolicies, ServicePolicies, adjust_outbound, outbound_policies
 from ursa.policies.plugin import OutboundTarget
 
@@ -140,3 +140,18 @@ def test_clusters_of_routes_have_the_policies_of_their_own_service() -> None:
 
 def _named(kind: str, conf: Any, service: str) -> ConnectionPolicy:
     return connection_policy(kind, conf, destination=service, name=service)
+
+
+def test_a_destination_is_looked_up_among_the_policies_that_can_be_for_it() -> None:
+    named = _named("Retry", {"tcp": {"maxConnectAttempts": 1}}, "backend")
+    anything = connection_policy("Retry", {"tcp": {"maxConnectAttempts": 2}}, destination="*")
+    for_web = connection_policy("Retry", {"tcp": {"maxConnectAttempts": 3}}, {"kuma.io/service": "web", "team": "a"})
+    retries = FromSource([anything, for_web, named], WEB)
+    assert (retries.to("backend"), retries.to("other")) == (named, anything)
+    assert FromSource([anything, for_web, named], ({"kuma.io/service": "web", "team": "a"},)).to("backend") is for_web
+
+
+def test_a_destination_is_known_by_its_service_alone() -> None:
+    limit = {"http": {"requests": 1, "interval": "1s"}}
+    narrow = [{"match": {"kuma.io/service": "backend", "version": "v1"}}]
+    assert FromSource([connection_policy("RateLimit", limit, destinations=narrow)], WEB).to("backend") is None

@@ -78,17 +78,42 @@ def best_rank(selectors: Iterable[Tags], tag_sets: Sequence[Tags]) -> Rank | Non
     return max(ranks, key=lambda r: r.strength, default=None)
 
 
+class FromSource:
+    """The policies of one kind for connections from a proxy with these tag sets, ready to be asked for destinations.
+
+    A proxy may have thousands of destinations and a mesh a policy for each of them, so a question looks only at the
+    policies that name its service, and at those for any.
+    """
+
+    def __init__(self, policies: Iterable[ConnectionPolicy], source: Sequence[Tags]) -> None:
+        self._exact: dict[str, list[tuple[Rank, ConnectionPolicy]]] = {}
+        self._any: list[tuple[Rank, ConnectionPolicy]] = []
+        for policy in policies:
+            found = best_rank(policy.sources, source)
+            if found is not None:
+                self._add(policy, found)
+
+    def to(self, service: str) -> ConnectionPolicy | None:
+        """The policy for connections to a service."""
+        return _winner((*self._exact.get(service, ()), *self._any))
+
+    def _add(self, policy: ConnectionPolicy, source: Rank) -> None:
+        for selector in policy.destinations:
+            # Nothing but the service is known of a destination, so that selectors that ask for more never fit.
+            if not selector.keys() <= {SERVICE_TAG}:
+                continue
+            service = selector.get(SERVICE_TAG, "*")
+            if service != "*":
+                self._exact.setdefault(service, []).append((source + Rank(exact=1), policy))
+            else:
+                self._any.append((source + Rank(wildcard=len(selector)), policy))
+
+
 def for_destination(
     policies: Iterable[ConnectionPolicy], source: Sequence[Tags], service: str
 ) -> ConnectionPolicy | None:
     """The policy for connections from a proxy with these tag sets to a service."""
-    candidates = []
-    for policy in policies:
-        from_rank = best_rank(policy.sources, source)
-        to_rank = best_rank(policy.destinations, ({SERVICE_TAG: service},))
-        if from_rank is not None and to_rank is not None:
-            candidates.append((from_rank + to_rank, policy))
-    return _winner(candidates)
+    return FromSource(policies, source).to(service)
 
 
 def for_inbound(policies: Iterable[ConnectionPolicy], tags: Tags) -> ConnectionPolicy | None:

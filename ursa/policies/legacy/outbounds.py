@@ -10,7 +10,7 @@ from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
 from ursa.policies.legacy import circuit_breaker, health_check, rate_limit, retry, timeout, traffic_log, traffic_route
-from ursa.policies.legacy.matching import ConnectionPolicy, Tags, for_destination
+from ursa.policies.legacy.matching import ConnectionPolicy, FromSource, Tags
 from ursa.policies.legacy.places import Policies
 from ursa.policies.plugin import OutboundTarget
 
@@ -64,8 +64,10 @@ def outbound_policies(
     if not policies.get(traffic_route.KIND):
         return lambda service: NO_POLICIES
 
+    kinds = {kind: FromSource(policies.get(kind, ()), source) for kind in (*OUTBOUND_KINDS, rate_limit.KIND)}
+
     def find(kind: str, service: str) -> ConnectionPolicy | None:
-        return for_destination(policies.get(kind, ()), source, service)
+        return kinds[kind].to(service)
 
     def of_service(service: str) -> ServicePolicies:
         return ServicePolicies(find(circuit_breaker.KIND, service), find(health_check.KIND, service))
