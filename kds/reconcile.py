@@ -50,7 +50,7 @@ def _deletions(
         found = (view.get(*ownership.rename(key)) for key in delivery.removed)
         candidates = [resource for resource in found if resource is not None]
     return [
-        Delete(resource.key, resource.version)
+        view.removing(resource)
         for resource in candidates
         if resource.key not in spared and ownership.owns(resource, kind)
     ]

@@ -23,7 +23,7 @@ from ursa.model.timestamps import SECOND
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.runtime.telemetry import component
-from ursa.store.contract import Delete, Store, Write
+from ursa.store.contract import Store, Write
 from ursa.topology.services.addresses import AddressPool, with_address
 from ursa.topology.services.generated import Generator, is_local
 from ursa.topology.services.hostnames import SELECTORS, in_order, with_hostnames
@@ -213,7 +213,7 @@ def _writes(view: View, mesh: str, wanted: Mapping[ResourceKey, Resource]) -> It
     for kind in SELECTORS:
         for existing in view.list(kind, mesh):
             if existing.key not in wanted:
-                yield Delete(existing.key, existing.version)
+                yield view.removing(existing)
     for key, service in wanted.items():
         known = view.get(*key)
         if known is None or not known.same_content(service):

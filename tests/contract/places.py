@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
+from tests.servers.process import Server
 from tests.servers.redis import RedisServer
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock, SystemClock
@@ -46,6 +49,17 @@ class DurablePlace(Place, Protocol):
         """Writes something else where a resource is."""
 
 
+@asynccontextmanager
+async def opened(place: Place) -> AsyncIterator[Store]:
+    """A store on the contents of a place."""
+    store = place.make()
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 class SharedPlace(DurablePlace, Protocol):
     """Contents on a server."""
 
@@ -66,6 +80,27 @@ class SharedPlace(DurablePlace, Protocol):
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """Makes the engine drop all history that it may drop."""
+
+
+class ServerPlace:
+    """What all places on servers have in common: what befalls the server."""
+
+    def __init__(self, *processes: Server) -> None:
+        self._processes = processes
+
+    async def start(self) -> None:
+        await asyncio.gather(*(process.start() for process in self._processes))
+
+    async def kill(self) -> None:
+        await asyncio.gather(*(process.kill() for process in self._processes))
+
+    def freeze(self) -> None:
+        for process in self._processes:
+            process.freeze()
+
+    def thaw(self) -> None:
+        for process in self._processes:
+            process.thaw()
 
 
 class MemoryPlace:
@@ -98,25 +133,14 @@ class SealedPlace:
         await self._inner.damage(key, body)
 
 
-class PostgresPlace:
+class PostgresPlace(ServerPlace):
     def __init__(self, server: Postgres) -> None:
+        super().__init__(server.server)
         self._server, self._database = server, f"test-{next(_numbers)}"
         server.create_database(self._database)
 
     def make(self, clock: Clock | None = None) -> Store:
         return PostgresStore(self._server.access(self._database, connection_timeout=2), clock or SystemClock())
-
-    async def start(self) -> None:
-        await self._server.start()
-
-    async def kill(self) -> None:
-        await self._server.kill()
-
-    def freeze(self) -> None:
-        self._server.server.freeze()
-
-    def thaw(self) -> None:
-        self._server.server.thaw()
 
     async def wipe(self) -> None:
         self._server.psql("DROP TABLE ursa_head, ursa_resources, ursa_changes, ursa_leases", self._database)
@@ -130,25 +154,14 @@ class PostgresPlace:
         self._server.psql(f"UPDATE ursa_resources SET body = {value} WHERE name = '{key.name}'", self._database)
 
 
-class RedisPlace:
+class RedisPlace(ServerPlace):
     def __init__(self, server: RedisServer) -> None:
+        super().__init__(server.server)
         self._server, self._prefix = server, f"test-{next(_numbers)}"
 
     def make(self, clock: Clock | None = None) -> Store:
         access = StoreRedis(port=self._server.port, request_timeout="2.0s", prefix=self._prefix)
         return RedisStore(access, clock or SystemClock())
-
-    async def start(self) -> None:
-        await self._server.start()
-
-    async def kill(self) -> None:
-        await self._server.kill()
-
-    def freeze(self) -> None:
-        self._server.server.freeze()
-
-    def thaw(self) -> None:
-        self._server.server.thaw()
 
     async def wipe(self) -> None:
         self._server.cli("FLUSHALL")
@@ -163,27 +176,14 @@ class RedisPlace:
         await client.aclose()
 
 
-class EtcdPlace:
+class EtcdPlace(ServerPlace):
     def __init__(self, server: Etcd) -> None:
+        super().__init__(*server.members)
         self._server, self._prefix = server, f"/test-{next(_numbers)}"
 
     def make(self, clock: Clock | None = None) -> Store:
         access = StoreEtcd(endpoints=self._server.endpoints, request_timeout="2.0s", prefix=self._prefix)
         return EtcdStore(access, clock or SystemClock())
-
-    async def start(self) -> None:
-        await self._server.start()
-
-    async def kill(self) -> None:
-        await self._server.kill()
-
-    def freeze(self) -> None:
-        for member in self._server.members:
-            member.freeze()
-
-    def thaw(self) -> None:
-        for member in self._server.members:
-            member.thaw()
 
     async def wipe(self) -> None:
         await self._server.ctl("del", "--prefix", self._prefix)

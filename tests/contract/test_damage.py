@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import orjson
 import pytest
 
-from tests.contract.places import DurablePlace
+from tests.contract.places import DurablePlace, opened
 from tests.contract.samples import take, timeout
 from ursa.errors import AlreadyExists, Conflict
 from ursa.runtime.tasks import cancel_and_wait, spawn
-from ursa.store.contract import Create, Delete, Store, Unreadable, Update, create, update
+from ursa.store.contract import Create, Delete, Unreadable, Update, create, update
 from ursa.view.live import LiveView
 
 WHOLE = orjson.dumps({"created": 1, "modified": 1, "spec": {"to": []}, "labels": {}})
@@ -26,16 +24,6 @@ DAMAGE = {
     "a list": b"[]",
     "a number": b"5",
 }
-
-
-@asynccontextmanager
-async def opened(place: DurablePlace) -> AsyncIterator[Store]:
-    store = place.make()
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 @pytest.mark.parametrize("body", DAMAGE.values(), ids=DAMAGE.keys())
@@ -104,6 +92,7 @@ async def test_a_view_keeps_what_it_knew_and_says_so_once(
         assert [record.__dict__["resource"] for record in told] == ["MeshTimeout default/bad"]
         assert live.current.get(*bad.key) == bad
         assert list(live.current.damaged) == [bad.key]
+        assert live.current.removing(bad).expected == live.current.damaged[bad.key].version
         _, (fixed,) = await store.write([live.current.replacing(timeout("bad", "9s"))])
         await live.wait_for(fixed.version)
         assert live.current.get(*bad.key) == fixed

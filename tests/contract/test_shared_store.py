@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 
-from tests.contract.places import SharedPlace
+from tests.contract.places import SharedPlace, opened
 from tests.contract.samples import by_name, names, take, timeout
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
 from ursa.store.contract import Batch, Compacted, Create, Fenced, Store, Update, create, update
-
-
-@asynccontextmanager
-async def opened(place: SharedPlace) -> AsyncIterator[Store]:
-    store = place.make()
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 async def until_it_works(store: Store) -> None:

@@ -16,7 +16,7 @@ from immutables import Map
 
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource, ResourceKey
-from ursa.store.contract import Batch, Change, Contents, Create, Damaged, Update, Write
+from ursa.store.contract import Batch, Change, Contents, Create, Damaged, Delete, Update, Write
 
 Bucket: TypeAlias = Map[str, Resource]
 ServiceKey: TypeAlias = tuple[str, str]
@@ -177,6 +177,10 @@ class View:
         """The write that stores what others derive anew: over what is here or damaged, or where nothing is."""
         here = self.damaged.get(resource.key) or self.get(*resource.key)
         return Create(resource) if here is None else Update(resource, here.version)
+
+    def removing(self, resource: Resource) -> Delete:
+        """The write that removes a resource of this view, if nobody has changed it since."""
+        return Delete(resource.key, (self.damaged.get(resource.key) or resource).version)
 
 
 def services_of(dataplane: Resource) -> frozenset[str]:
