@@ -64,11 +64,15 @@ def subscription(session: Session, marks: Mapping[str, Sent], now: int, disconne
 
 
 def with_subscription(insight: JsonObject, newest: JsonObject, now: int, history: History) -> JsonObject:
-    """The insight with a subscription added or replaced; one that is added closes all that are open."""
+    """The insight with a subscription added or replaced; one that begins closes all that are open."""
     subscriptions = list(insight.get("subscriptions", ()))
     places = [place for place, one in enumerate(subscriptions) if one.get("id") == newest["id"]]
     if places:
         subscriptions[places[0]] = newest
+    elif newest.get("disconnectTime"):
+        # It ended before it was recorded, and maybe because another one, which is, had come meanwhile.
+        still_open = (place for place, one in enumerate(subscriptions) if not one.get("disconnectTime"))
+        subscriptions.insert(next(still_open, len(subscriptions)), newest)
     else:
         subscriptions = [closed(one, now) for one in subscriptions] + [newest]
     kept = subscriptions[-history.limit :] if history.limit else []

@@ -144,7 +144,8 @@ class ZoneStatus:
         newest = subscription(self._session, self._marks, now, self._ended_at)
         document: dict[str, Json] = dict(with_subscription(insight, newest, now, self._history))
         instance = self._session.global_instance
-        if self._streams:
+        # Where streams were is told while they are there: when they end, another replica may have them.
+        if self._streams and not self._ended_at:
             held = {
                 f: {"globalInstanceId": instance, "connectTime": proto_timestamp(t)} for f, t in self._streams.items()
             }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kds.insight import (
@@ -50,6 +52,16 @@ def test_a_new_subscription_closes_older_ones_and_the_oldest_go() -> None:
 
 def test_no_history_is_kept_if_none_is_wanted() -> None:
     assert with_subscription({}, subscription(SESSION, {}, SECOND), SECOND, History(limit=0))["subscriptions"] == []
+
+
+def test_one_that_ended_before_it_was_recorded_closes_no_other() -> None:
+    winner = subscription(SESSION, {}, 2 * SECOND)
+    loser = subscription(replace(SESSION, id="loser"), {}, 3 * SECOND, 4 * SECOND)
+    after = with_subscription({"subscriptions": [winner]}, loser, 5 * SECOND, History())
+    assert [one["id"] for one in after["subscriptions"]] == ["loser", SESSION.id]
+    assert is_online(after) and "disconnectTime" not in after["subscriptions"][-1]
+    alone = with_subscription({}, loser, 5 * SECOND, History())
+    assert [one["id"] for one in alone["subscriptions"]] == ["loser"] and not is_online(alone)
 
 
 def test_finished_subscriptions_can_be_compacted() -> None:
