@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import orjson
 
 from ursa.ir import origins
-from ursa.ir.address import Pipe, SocketAddress
-from ursa.ir.listener import INBOUND, DnsTable, FilterChain, Listener
-from ursa.ir.naming import stat_safe
+from ursa.ir.address import SocketAddress
+from ursa.ir.listener import INBOUND, DnsTable, Listener
 from ursa.ir.plan import ProxyPlan
-from ursa.ir.routes import EXACT, DirectResponse, HeaderMatcher, HeaderValue, Route, RouteMatch, VirtualHost
-from ursa.planner import names
-from ursa.planner.blocks import technical_http
+from ursa.planner.dynamic_config import dynamic_config
 from ursa.planner.inputs import DnsInputs, OutboundInputs
-from ursa.planner.names import Scheme
 from ursa.topology.vips import mapped_ipv6
 
 TTL = 30
@@ -29,9 +23,8 @@ def plan_dns(plan: ProxyPlan, inputs: OutboundInputs) -> None:
     dns = inputs.dns
     if dns is None:
         return
-    records = _records(inputs, dns)
     if dns.embedded:
-        plan.add(_dynamic_config(dns, records, inputs.scheme))
+        plan.add(dynamic_config({PATH: dns_table(inputs)}, dns.workdir, inputs.scheme))
         return
     plan.add(
         Listener(
@@ -40,7 +33,7 @@ def plan_dns(plan: ProxyPlan, inputs: OutboundInputs) -> None:
             origins.DNS,
             direction=INBOUND,
             reuse_port=True,
-            dns=DnsTable(records, TTL),
+            dns=DnsTable(_records(inputs, dns), TTL),
         )
     )
 
@@ -61,20 +54,10 @@ def _addresses(address: str, dns: DnsInputs) -> tuple[str, ...]:
     return (address, mapped_ipv6(address)) if dns.ipv6 else (address,)
 
 
-def _dynamic_config(dns: DnsInputs, records: tuple[tuple[str, tuple[str, ...]], ...], scheme: Scheme) -> Listener:
-    """A listener on a socket that serves the table, and says so when it has not changed."""
-    table = {"records": [{"name": name, "ips": list(ips)} for name, ips in records], "ttl": TTL}
-    body = orjson.dumps(table).decode()
-    etag = hashlib.sha256(body.encode()).hexdigest()
-    match = RouteMatch(PATH, EXACT, (HeaderMatcher("If-None-Match", EXACT, etag),))
-    unchanged = Route(match, DirectResponse(304), name=scheme.dynamic_route_unchanged(PATH))
-    full = Route(
-        RouteMatch(PATH, EXACT),
-        DirectResponse(200, body),
-        name=scheme.dynamic_route(PATH),
-        response_headers_to_add=(HeaderValue("Etag", etag),),
-    )
-    host = VirtualHost(scheme.dynamic_config, [unchanged, full])
-    manager = technical_http(stat_safe(scheme.dynamic_config), host, max_body=len(body))
-    socket = Pipe(names.dynamic_config_socket(dns.workdir))
-    return Listener(scheme.dynamic_config, socket, origins.DYNAMIC_CONFIG, [FilterChain([manager])])
+def dns_table(inputs: OutboundInputs) -> str:
+    """What the launcher is told of names, empty where it answers none."""
+    dns = inputs.dns
+    if dns is None or not dns.embedded:
+        return ""
+    records = [{"name": name, "ips": list(ips)} for name, ips in _records(inputs, dns)]
+    return orjson.dumps({"records": records, "ttl": TTL}).decode()

@@ -12,6 +12,7 @@ from ursa.ir.cluster import Endpoint
 from ursa.ir.plan import Reach
 from ursa.ir.tls import DownstreamTls, TlsMatch, TlsParams
 from ursa.model.dataplane import Dataplane
+from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.real_service import RealService, ServicePort
@@ -123,6 +124,8 @@ class InboundInputs:
         policies: per plugin, in their order, per inbound: the policies that select it.
         legacy: per inbound the source/destination policies that count there.
         pass_through: policies for connections that redirection hands over and no outbound takes.
+        metrics: what MeshMetrics say.
+        dns_table: what the launcher is told of names, where this half tells it.
         passthrough: MeshPassthroughs that select the proxy.
         tracer: how requests are traced.
         span_collectors: all that policies name, whether they are used or not.
@@ -137,6 +140,8 @@ class InboundInputs:
     legacy: tuple[InboundPolicies, ...]
     scheme: Scheme = OLD
     pass_through: PassThrough = NO_PASS_THROUGH
+    metrics: JsonObject | None = None
+    dns_table: str = ""
     passthrough: tuple[Policy, ...] = ()
     tracer: Tracer | None = None
     span_collectors: tuple[Collector, ...] = ()

@@ -62,6 +62,11 @@ def metrics_socket(workdir: str, name: str, mesh: str) -> str:
     return socket_path(workdir, f"kuma-mh-{name}-{mesh}")
 
 
+def collector_socket(workdir: str, name: str) -> str:
+    """Where the launcher sends metrics for a collector."""
+    return socket_path(workdir, f"kuma-otel-{name}")
+
+
 def dynamic_config_socket(workdir: str) -> str:
     """Where the launcher asks for DNS records and the like."""
     return socket_path(workdir, "kuma-mesh-metric-config")
@@ -142,5 +147,9 @@ class Scheme:
 
 METRICS, METRICS_HIJACKER = "kuma:metrics:prometheus", "kuma:metrics:hijacker"
 """Listener and cluster of metrics as a Mesh asks for them."""
+
+MESH_METRICS, MESH_METRICS_HIJACKER = "_kuma:metrics:prometheus", "_kuma:metrics:hijacker"
+MESH_METRICS_COLLECTOR = "_kuma:metrics:opentelemetry"
+"""The same as MeshMetrics ask for them: beginnings of names, and the cluster."""
 
 SCHEMES = OLD, UNIFIED = Scheme(), Scheme(unified=True)

@@ -17,8 +17,8 @@ from ursa.planner.inputs import InboundInputs
 
 
 def plan_prometheus(plan: ProxyPlan, inputs: InboundInputs) -> None:
-    """Adds the listener, unless an inbound or outbound has its port already."""
-    conf = prometheus_of(inputs.mesh.metrics, inputs.dataplane.metrics)
+    """Adds the listener, unless MeshMetrics say otherwise or an inbound or outbound has its port already."""
+    conf = prometheus_of(inputs.mesh.metrics, inputs.dataplane.metrics) if inputs.metrics is None else None
     if conf is None or not inputs.facts.admin_port or _taken(conf.port, inputs):
         return
     pipe = names.metrics_socket(inputs.facts.workdir, inputs.dataplane.name, inputs.mesh.name)

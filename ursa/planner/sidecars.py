@@ -37,6 +37,8 @@ from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.policies.legacy.traffic_trace import traffic_tracer
 from ursa.policies.mesh_access_log.effect import KIND as MESH_ACCESS_LOG
 from ursa.policies.mesh_health_check.effect import KIND as HEALTH_CHECK
+from ursa.policies.mesh_metric.effect import KIND as MESH_METRIC
+from ursa.policies.mesh_metric.effect import metrics_conf
 from ursa.policies.mesh_passthrough.effect import KIND as MESH_PASSTHROUGH
 from ursa.policies.mesh_tls.effect import KIND as MESH_TLS
 from ursa.policies.mesh_tls.effect import tls_params
@@ -111,6 +113,7 @@ def inbound_inputs(
         legacy=tuple(inbound_policies(state.legacy, inbound.tags) for inbound in dataplane.inbounds),
         scheme=scheme_of(state, facts),
         pass_through=NO_PASS_THROUGH if redirection is None else pass_through(matched, state.legacy, dataplane),
+        metrics=metrics_conf(_selecting(matched, MESH_METRIC)),
         passthrough=tuple(_selecting(matched, MESH_PASSTHROUGH)),
         tracer=older if decision is None else newer,
         span_collectors=tuple(tracer.collector for tracer in (older, newer) if tracer is not None),

@@ -7,7 +7,7 @@ newest view gives the same plans.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ursa.ir import origins
@@ -19,7 +19,7 @@ from ursa.model.real_service import RealService, is_real
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
 from ursa.planner.direct_access import plan_direct_access
-from ursa.planner.dns import plan_dns
+from ursa.planner.dns import dns_table, plan_dns
 from ursa.planner.external import ExternalIndex
 from ursa.planner.external_outbounds import ExternalOutbounds
 from ursa.planner.inbounds import plan_inbounds, trace_inbounds
@@ -37,6 +37,7 @@ from ursa.planner.inputs import (
 )
 from ursa.planner.logbooks import log_beside_outbounds, logbook, speaker_of
 from ursa.planner.memo import Memo
+from ursa.planner.mesh_metrics import plan_mesh_metrics
 from ursa.planner.mesh_routes import RouteRules, leads_to
 from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
@@ -163,7 +164,11 @@ class ZonePlanner:
         matched = self._match(state, resource, [plugin.kind for plugin in self._plugins], shadow=shadow)
         own = inbound_inputs(state, dataplane, facts, self._settings, matched)
         known = self._destinations(state, resource, shadow=shadow)
-        return own, outbound_inputs(state, dataplane, facts, self._settings, matched, known)
+        outbound = outbound_inputs(state, dataplane, facts, self._settings, matched, known)
+        if own.metrics is not None and (table := dns_table(outbound)):
+            # The launcher asks one listener for everything; what is the proxy's own must stay out of the shared half.
+            return replace(own, dns_table=table), replace(outbound, dns=None)
+        return own, outbound
 
     def _destinations(self, state: MeshState, resource: Resource, *, shadow: bool) -> Destinations:
         """What is known of destinations for a Dataplane, with the routes that select it."""
@@ -194,6 +199,7 @@ class ZonePlanner:
         plan = ProxyPlan(unified=inputs.scheme.unified)
         plan_admin(plan, admin)
         plan_prometheus(plan, inputs)
+        plan_mesh_metrics(plan, inputs)
         plan_passthrough(plan, inputs)
         book = logbook(speaker_of(inputs.dataplane, inputs.mesh.name, inputs.facts))
         plan_inbounds(plan, inputs, self._plugins, book)

@@ -6,6 +6,7 @@ from ursa.policies.mesh_access_log.effect import MeshAccessLogPlugin
 from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
 from ursa.policies.mesh_fault_injection.effect import MeshFaultInjectionPlugin
 from ursa.policies.mesh_health_check.effect import MeshHealthCheckPlugin
+from ursa.policies.mesh_metric.effect import MeshMetricPlugin
 from ursa.policies.mesh_passthrough.effect import MeshPassthroughPlugin
 from ursa.policies.mesh_rate_limit.effect import MeshRateLimitPlugin
 from ursa.policies.mesh_retry.effect import MeshRetryPlugin
@@ -30,4 +31,5 @@ def policy_plugins() -> tuple[PolicyPlugin, ...]:
         MeshHealthCheckPlugin(),
         MeshCircuitBreakerPlugin(),
         MeshRetryPlugin(),
+        MeshMetricPlugin(),
     )

@@ -44,6 +44,7 @@ POLICIES = (
     "meshfaultinjection-from-mesh",
     "meshfaultinjection-rules",
     "meshhealthcheck-http",
+    "meshmetric-otel",
     "meshratelimit-merge",
     "meshretry-httproute-target",
     "meshtcproute-split",
