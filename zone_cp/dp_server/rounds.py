@@ -14,13 +14,22 @@ T = TypeVar("T")
 PORTIONS = 15
 """Into how many parts an interval is divided."""
 
+CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+
 
 class Rounds(Generic[T]):
     """Members, and when each is looked at."""
 
-    def __init__(self, interval: float, look: Callable[[T], None]) -> None:
-        """Calls `look` with a member first when it has been one for an interval, less a portion at most."""
+    def __init__(self, interval: float, look: Callable[[T], None], *, call_later: CallLater | None = None) -> None:
+        """Looks at a member first when it has been one for an interval, less a portion at most.
+
+        Args:
+            interval: seconds between two looks at the same member.
+            look: looks.
+            call_later: sets the timer; the running loop's unless given.
+        """
         self._step, self._look = interval / PORTIONS, look
+        self._call_later = call_later or asyncio.get_running_loop().call_later
         self._portions: list[dict[T, None]] = [{} for _ in range(PORTIONS)]
         self._portion_of: dict[T, int] = {}
         self._now = 0
@@ -49,7 +58,7 @@ class Rounds(Generic[T]):
             self._timer = None
 
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._step, self._next)
+        self._timer = self._call_later(self._step, self._next)
 
     def _next(self) -> None:
         self._wait()
