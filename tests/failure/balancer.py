@@ -12,7 +12,7 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 class Balancer:
     """Connects everybody to one of the targets in turn, to another one when that does not answer."""
 
-    def __init__(self, targets: Sequence[int]) -> None:
+    def __init__(self, targets: Sequence[int] = ()) -> None:
         self._targets = list(targets)
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -27,6 +27,11 @@ class Balancer:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         await cancel_and_wait(*self._tasks)
+
+    def add(self, target: int) -> None:
+        """One more, for targets that have to know the address before they start."""
+        self._targets.append(target)
+        self.connections[target] = 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in self._targets:

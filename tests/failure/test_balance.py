@@ -9,20 +9,24 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bench import fake_proxies
 from bench.fake_proxies import DeltaProxy, FakeProxy, SotwProxy, dataplane
 from tests.failure.balancer import Balancer
 from tests.failure.replicas import Replica, policy, until
+from tests.failure.test_lost_replica import end, start_proxy
+from tests.failure.test_replicas import has_mesh
 from tests.servers.etcd import Etcd
+from tests.servers.process import free_port
 from tests.unit.kds.lab import Zone
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.runtime.tls import ensure_self_signed
 
-PROXIES, SERVICES, ZONES = 30, 3, 8
+PROXIES, SERVICES, ZONES, ENVOYS = 30, 3, 8, 4
 
 pytestmark = pytest.mark.timeout(240)
 SOON = {
@@ -89,11 +93,14 @@ async def pair(stack: AsyncExitStack, folder: Path, ports: str, settings: Mappin
         "KUMA_GENERAL_TLS_CERT_FILE": str(files.cert),
         "KUMA_GENERAL_TLS_KEY_FILE": str(files.key),
     }
-    one, two = (Replica(folder / f"cp-{n}", shared, {**SOON, **settings}) for n in (1, 2))
+    balancer = await stack.enter_async_context(Balancer())
+    # What proxies are told to connect to.
+    address = {"KUMA_BOOTSTRAP_SERVER_PARAMS_XDS_PORT": str(balancer.port)}
+    one, two = (Replica(folder / f"cp-{n}", shared, {**SOON, **address, **settings}) for n in (1, 2))
     for replica in (one, two):
+        balancer.add(getattr(replica, ports))
         stack.push_async_callback(replica.close)
         await replica.start()
-    balancer = await stack.enter_async_context(Balancer([getattr(one, ports), getattr(two, ports)]))
     return Pair((one, two), balancer, files.cert.read_bytes())
 
 
@@ -176,14 +183,45 @@ async def test_proxies_spread_again_and_get_nothing(
     await until(all_told)
 
 
+async def test_real_proxies_move_without_noticing(tmp_path: Path, stack: AsyncExitStack) -> None:
+    settings = {"KUMA_MODE": "zone", "KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "none"}
+    both = await pair(stack, tmp_path, "dp", settings)
+    one, two = both.replicas
+    await until(lambda: has_mesh(one))
+    admins = [free_port() for _ in range(ENVOYS)]
+    for number, admin in enumerate(admins):
+        name = f"web-{number}"
+        resource = dataplane(name, f"127.0.0.{number + 2}", 0, 0)
+        resource["networking"] = {**resource["networking"], "admin": {"port": admin}}  # type: ignore[dict-item]
+        stack.push_async_callback(end, await start_proxy(both.balancer.port, tmp_path / name, name, resource))
+    await both.until_served(ENVOYS, ENVOYS)
+    await asyncio.sleep(3)
+    before = [await updates(admin) for admin in admins]
+    assert all(before)
+    await two.stop(signal.SIGKILL)
+    await both.until_served(ENVOYS, ENVOYS)
+    await two.start()
+    await both.until_served(ENVOYS, ENVOYS // 2)
+    await asyncio.sleep(3)
+    assert await both.streams() == [ENVOYS // 2, ENVOYS // 2]
+    assert [await updates(admin) for admin in admins] == before, "no Envoy was told anything"
+
+
+async def updates(admin: int) -> dict[str, int]:
+    """How many updates of each sort an Envoy has taken, and how many it has refused."""
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        session.get(f"http://127.0.0.1:{admin}/stats?filter=(cds|lds).update_(success|rejected)&format=json") as answer,
+    ):
+        found = await answer.json()
+    return {one["name"]: one["value"] for one in found["stats"] if "name" in one}
+
+
 async def test_zones_spread_again_and_get_nothing(tmp_path: Path, stack: AsyncExitStack) -> None:
     both = await pair(stack, tmp_path, "kds", {"KUMA_MULTIZONE_GLOBAL_KDS_ZONE_INSIGHT_FLUSH_INTERVAL": "500ms"})
     one, two = both.replicas
 
-    async def has_mesh() -> bool:
-        return (await one.call("GET", "/meshes/default"))[0] == 200
-
-    await until(has_mesh)
+    await until(lambda: has_mesh(one))
     assert (await one.call("PUT", "/meshes/default/meshtimeouts/t", policy("t")))[0] in (200, 201)
     zones = [Zone(f"zone-{n}", both.balancer.port) for n in range(ZONES)]
     for zone in zones:

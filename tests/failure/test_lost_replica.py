@@ -46,13 +46,13 @@ def document(name: str, host: str) -> Mapping[str, Any]:
     return {"type": "ZoneEgress", "name": name, "networking": {**where, "port": port}}
 
 
-async def start_proxy(zone: Replica, folder: Path, name: str, host: str) -> asyncio.subprocess.Process:
+async def start_proxy(port: int, folder: Path, name: str, resource: Mapping[str, Any]) -> asyncio.subprocess.Process:
     folder.mkdir()
-    (folder / "resource.json").write_text(json.dumps(document(name, host)))
+    (folder / "resource.json").write_text(json.dumps(resource))
     with (folder / "log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("ursa-dp")),
-            *("run", "--proxy-type", PROXIES[name], "--cp-address", f"https://{HOME}:{zone.dp}"),
+            *("run", "--proxy-type", PROXIES.get(name, "dataplane"), "--cp-address", f"https://{HOME}:{port}"),
             *("--skip-verify", "--dataplane-file", str(folder / "resource.json"), "--work-dir", str(folder)),
             *("--concurrency", "1", "--drain-time", "1s", "--envoy-log-level", "warning"),
             stdout=log,
@@ -119,7 +119,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             stack.push_async_callback(replica.close)
             await replica.start()
         for number, name in enumerate(PROXIES):
-            proxy = await start_proxy(east, tmp_path / name, name, f"127.0.0.{number + 2}")
+            proxy = await start_proxy(east.dp, tmp_path / name, name, document(name, f"127.0.0.{number + 2}"))
             stack.push_async_callback(end, proxy)
         yield World((one, two), (east, east_too))
 
