@@ -25,6 +25,7 @@ from kds.offer import Everyone
 from kds.ownership import FromGlobal
 from kds.replicas.catalogue import catalogue_config
 from kds.replicas.credentials import issue_credentials
+from kds.replicas.holdings import Holdings
 from kds.replicas.membership import Membership
 from kds.replicas.peers import Peers
 from kds.requester import Delivery, Node, Requester
@@ -43,6 +44,7 @@ from tests.unit.kds.test_sender import KIND, Desk
 from tests.unit.kds.test_stream import running, timeout
 from ursa.errors import Conflict, Unavailable
 from ursa.model.resource import Resource
+from ursa.model.timestamps import proto_timestamp
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings, describe, load
 from ursa.runtime.config.setting import inert_because
@@ -463,15 +465,8 @@ async def test_absent_zones(variables: dict[str, str], asked: int, side: Side) -
 def insight(zone: str, *, disconnected: bool) -> Resource:
     subscription = {"id": zone, "globalInstanceId": "g", "connectTime": "2099-01-01T00:00:00Z"}
     if disconnected:
-        now = SystemClock().now_ns()
-        subscription["disconnectTime"] = f"{_rfc(now)}"
+        subscription["disconnectTime"] = proto_timestamp(SystemClock().now_ns() + 10**9)
     return Resource("ZoneInsight", "", zone, {"subscriptions": [subscription]})
-
-
-def _rfc(now: int) -> str:
-    from ursa.model.timestamps import proto_timestamp
-
-    return proto_timestamp(now + 10**9)
 
 
 async def test_leases(side: Side) -> None:
@@ -497,8 +492,6 @@ async def test_heartbeats_of_replicas(side: Side) -> None:
         "INTER_CP_CATALOG_HEARTBEAT_INTERVAL": "3s",
         "INTER_CP_CLIENT_PING_MAX_BACKOFF": "4s",
     }
-    from kds.replicas.holdings import Holdings
-
     clock, peers = ManualClock(), FakePeers()
     membership = Membership(settings_of(**variables), OWN, side.store, side.live, peers, clock, Holdings())  # type: ignore[arg-type]
     await side.put(catalogue_config([OWN, type(ANN)("ann", ANN.address, ANN.port, leader=True)]))
