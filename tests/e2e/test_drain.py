@@ -55,10 +55,14 @@ class Client:
     async def watch(self) -> None:
         """Notes every change of the weights."""
         while True:
-            now = await self.weights()
-            if not self.seen or self.seen[-1][1] != now:
-                self.seen.append((time.monotonic(), now))
+            await self.note()
             await asyncio.sleep(0.1)
+
+    async def note(self) -> None:
+        """Notes the weights of now, if they are others."""
+        now = await self.weights()
+        if not self.seen or self.seen[-1][1] != now:
+            self.seen.append((time.monotonic(), now))
 
     async def stat(self, name: str) -> int:
         """A counter of the cluster."""
@@ -140,6 +144,7 @@ async def test_requests_move_in_steps_and_none_fails_though_the_global_dies_mean
             assert await client.stat("cluster.backend.upstream_rq_retry") == retried
         finally:
             await cancel_and_wait(*running)
+        await client.note()
         _check_steps([weights.get("east", 0) for _, weights in client.seen])
         judged = list(client.shares())
         assert len(judged) > 2
