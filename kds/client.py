@@ -256,6 +256,7 @@ class KdsClient:
         async def keep_status() -> None:
             nonlocal status
             status = self._new_status(await asked)
+            on_progress()
             await status.run()
 
         await run_sender(self._line(stream), sender, self._publisher, on_request, on_progress, keep_status())

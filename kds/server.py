@@ -222,6 +222,8 @@ class KdsServer:
         async def keep_registered() -> None:
             nonlocal connection
             connection = await parts.directory.connect(caller, (await first).metadata, sender)
+            # The answers may have been faster, and with nothing to say there are no others.
+            connection.progress()
             with parts.directory.stream(caller.zone, DOWN):
                 await connection.ended()
 
