@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ursa.model.dataplane import Dataplane
 from ursa.model.labels import SERVICE_TAG
@@ -142,16 +142,7 @@ def outbound_inputs(
     matched: Sequence[Matched],
     known: Destinations,
 ) -> OutboundInputs:
-    """Inputs of the outbound half.
-
-    Args:
-        state: the mesh.
-        dataplane: the proxy's resource.
-        facts: what its Envoy said.
-        settings: the control plane's.
-        matched: the policies that select the proxy, per plugin.
-        known: what is known of destinations.
-    """
+    """Inputs of the outbound half; `matched` holds the policies that select the proxy, per plugin."""
     redirection = redirection_of(dataplane, facts)
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
     # One MeshHTTPRoute or MeshTCPRoute for a proxy, and TrafficRoutes do not count for it any more.
@@ -161,20 +152,14 @@ def outbound_inputs(
     pick = outbound_policies(state.legacy if routes else {}, dataplane.tag_sets, named)
     outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
     scheme = scheme_of(state, facts)
-    if by_vip:
-        to_real = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified)
-    else:
-        to_real = tuple(explicit_outbounds(dataplane, known.real))
-    http = any(spec.protocol in HTTP_LIKE for spec in outbounds) or any(o.of.protocol in HTTP_LIKE for o in to_real)
-    tell_source = http and bool(routes or state.tags_header)
+    vips = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified) if by_vip else ()
+    to_real = vips if by_vip else tuple(explicit_outbounds(dataplane, known.real))
+    protocols = {spec.protocol for spec in outbounds} | {real.of.protocol for real in to_real}
+    tell_source = bool(routes or state.tags_header) and not protocols.isdisjoint(HTTP_LIKE)
     named |= {tag.service for tag in known.routes.tags}
     direct = _direct(dataplane, (*outbounds, *to_real), state, known) if redirection is not None else ()
-    passing = NO_PASS_THROUGH if redirection is None else pass_through(matched, state.legacy, dataplane)
-    logged = bool(
-        _to_items(matched, MESH_ACCESS_LOG) or any(o.legacy.log for o in outbounds) or (direct and passing.legacy)
-    )
     older, decision = _tracers(state, dataplane, matched)
-    return OutboundInputs(
+    inputs = OutboundInputs(
         settings=settings,
         mesh=state.mesh,
         ipv6=facts.ipv6,
@@ -191,12 +176,27 @@ def outbound_inputs(
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
         dns=_dns(redirection, facts),
         direct=direct,
-        speaker=speaker_of(dataplane, state.mesh.name, facts) if logged else None,
-        collectors=known_collectors(matched, dataplane, passing) if logged else (),
-        pass_through=passing if direct else NO_PASS_THROUGH,
         tracer=decision.tracer if decision is not None else older if routes else None,
         # Routes may lead anywhere; without them only what the outbounds name is used.
         external=tuple(one for one in known.external if routes or one.service in named),
+    )
+    return _logged(inputs, state, dataplane, facts, matched)
+
+
+def _logged(
+    inputs: OutboundInputs, state: MeshState, dataplane: Dataplane, facts: ProxyFacts, matched: Sequence[Matched]
+) -> OutboundInputs:
+    """The inputs with what logs need, if there are any: who the proxy is, which makes a class of its own of it."""
+    redirected = redirection_of(dataplane, facts) is not None
+    passing = pass_through(matched, state.legacy, dataplane) if redirected else NO_PASS_THROUGH
+    older = any(outbound.legacy.log for outbound in inputs.outbounds) or (inputs.direct and passing.legacy)
+    if not (older or _to_items(matched, MESH_ACCESS_LOG)):
+        return inputs
+    return replace(
+        inputs,
+        speaker=speaker_of(dataplane, state.mesh.name, facts),
+        collectors=known_collectors(matched, dataplane, passing),
+        pass_through=passing if inputs.direct else NO_PASS_THROUGH,
     )
 
 

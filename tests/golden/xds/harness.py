@@ -115,9 +115,9 @@ def recorder(module: str) -> Any:
     return importlib.import_module(module)
 
 
-async def answers(of: Case) -> dict[str, dict[str, Any]]:
-    """What every proxy of the case gets, normalised."""
-    async with zone(of.documents, of.environ) as found:
+async def answers(of: Case, *more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What every proxy of the case gets, normalised; `more` are further resources."""
+    async with zone([*of.documents, *more], of.environ) as found:
         owners = vip_owners(found.live.current)
         return {proxy["name"]: _answer(found.reconciler, proxy, owners) for proxy in of.spec["proxies"]}
 

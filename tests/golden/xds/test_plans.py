@@ -70,6 +70,21 @@ async def test_policies_do_what_was_recorded(name: str) -> None:
     await compare("policies", name)
 
 
+async def test_names_and_metrics_come_from_one_listener() -> None:
+    recorded = case("policies", "meshpassthrough-none")
+    if recorded is None:
+        pytest.skip("recordings are not present")
+    backend = {"type": "Prometheus", "prometheus": {}}
+    spec = {"targetRef": {"kind": "Mesh"}, "default": {"backends": [backend]}}
+    policy = {"type": "MeshMetric", "mesh": "default", "name": "metrics", "spec": spec}
+    (got,) = (await answers(recorded, policy)).values()
+    (chain,) = got["lds"]["_kuma:dynamicconfig"]["filterChains"]
+    routes = chain["filters"][0]["typedConfig"]["routeConfig"]["virtualHosts"][0]["routes"]
+    assert [(route["match"]["path"], route["directResponse"]["status"]) for route in routes] == [
+        (path, status) for path in ("/dns", "/meshmetric") for status in (304, 200)
+    ]
+
+
 async def compare(group: str, name: str) -> None:
     """Compares the configurations of a case's proxies with the recorded ones."""
     recorded = case(group, name)
