@@ -41,15 +41,8 @@ async def run_sender(
 ) -> None:
     """Serves a requester until it ends the stream, or the companion ends, which must live as long as the stream.
 
-    Reads and writes never wait for each other.
-
-    Args:
-        line: the stream.
-        sender: its session.
-        publisher: of what is sent.
-        on_request: told every request that is more than a proof of life.
-        on_progress: called when such requests were followed up.
-        companion: see above.
+    Reads and writes never wait for each other. `on_request` is told every request that is more than a proof of life,
+    `on_progress` is called when such requests were followed up.
 
     Raises:
         ProtocolError: the peer sent something unreadable.
@@ -73,26 +66,36 @@ async def run_sender(
                 news.set()
             wake.set()
 
+    def progress() -> None:
+        if news.is_set():
+            news.clear()
+            on_progress()
+
     with publisher.listening(changed):
         watch = watch_sender(ear, sender, limits=line.limits, clock=line.clock)
         tasks = [spawn(one, "kds sender") for one in (read(), companion, watch)]
         for task in tasks:
             task.add_done_callback(lambda _: wake.set())
         try:
-            while not any(task.done() for task in tasks):
-                for response in sender.take():
-                    if not await _write(line.stream, response, tasks):
-                        break
-                if news.is_set():
-                    news.clear()
-                    on_progress()
-                await within(wake.wait(), _seconds_until(sender.due, line.clock), line.clock)
-                wake.clear()
+            await _send(line, sender, tasks, wake, progress)
             ended = [task for task in tasks if task.done()]
         finally:
             await cancel_and_wait(*tasks)
     for task in ended:
         task.result()
+
+
+async def _send(
+    line: Line, sender: Sender, others: list[asyncio.Task[None]], wake: asyncio.Event, progress: Callable[[], None]
+) -> None:
+    """Sends whatever is due, until one of the others ends; it wakes this, too."""
+    while not any(task.done() for task in others):
+        for response in sender.take():
+            if not await _write(line.stream, response, others):
+                break
+        progress()
+        await within(wake.wait(), _seconds_until(sender.due, line.clock), line.clock)
+        wake.clear()
 
 
 def _seconds_until(due: int | None, clock: Clock) -> float | None:
