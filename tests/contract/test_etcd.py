@@ -141,8 +141,8 @@ async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_p
     etcd = Etcd(tmp_path, extra=("--quota-backend-bytes", str(4 << 20)))
     await etcd.start()
     store = EtcdStore(StoreEtcd(endpoints=etcd.endpoints, request_timeout="3s"), SystemClock())
-    await store.open()
     try:
+        await store.open()
         stored = await create(store, Resource("Secret", "default", "s"))
         with pytest.raises(Unavailable, match="space exceeded"):
             for number in range(60):
@@ -231,8 +231,8 @@ async def test_a_cluster_that_is_gone_is_not_waited_for_longer_than_configured(t
     cluster, clock = Etcd(tmp_path, size), InstantClock()
     await cluster.start()
     store = EtcdStore(StoreEtcd(endpoints=cluster.endpoints, request_timeout="60s", connect_timeout="1s"), clock)
-    await store.open()
     try:
+        await store.open()
         await create(store, timeout("before"))
         await cluster.kill()
         clock.slept = 0.0

@@ -80,8 +80,8 @@ async def test_listings_go_to_a_replica_and_come_back_when_it_dies(
     await replica.start()
     reading = StorePostgresReadReplica(host="127.0.0.1", port=postgres_server.replica_port)
     store = PostgresStore(primary.model_copy(update={"read_replica": reading}), SystemClock())
-    await store.open()
     try:
+        await store.open()
         stored = await create(store, timeout("x"))
         async with asyncio.timeout(20):
             while not (await store.list("MeshTimeout")).items:  # noqa: ASYNC110 - a replica follows in its own time
@@ -172,8 +172,8 @@ async def test_the_pool_keeps_its_bounds(
     database = f"pool-{SystemClock().new_id()}"
     where = access(postgres_server, database, connection_timeout=20, **settings)
     store = PostgresStore(where, SystemClock())
-    await store.open()
     try:
+        await store.open()
         await create(store, timeout("x"))
         assert sessions(postgres_server, database) >= where.min_open_connections
         assert await storm(store, postgres_server, database) <= at_most
@@ -208,8 +208,8 @@ async def test_a_wrong_password_does_not_show(postgres_server: Postgres) -> None
 async def test_a_server_that_takes_no_writes_is_unavailable_until_it_does(postgres_server: Postgres) -> None:
     where = access(postgres_server, "standby", connection_timeout=1)
     store = PostgresStore(where, SystemClock())
-    await store.open()
     try:
+        await store.open()
         first = await create(store, timeout("before"))
         postgres_server.psql('ALTER DATABASE "standby" SET default_transaction_read_only = on')
         postgres_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'standby'")

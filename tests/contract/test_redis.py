@@ -97,8 +97,8 @@ async def test_a_server_that_became_a_replica_is_unavailable_until_it_leads_agai
     server = RedisServer(tmp_path)
     await server.start()
     store = RedisStore(StoreRedis(port=server.port, request_timeout="1s"), SystemClock())
-    await store.open()
     try:
+        await store.open()
         first = await create(store, timeout("before"))
         # Of a master that is not there: it keeps what it has and takes no writes.
         server.cli("REPLICAOF", "127.0.0.1", str(free_port()))
@@ -118,8 +118,8 @@ async def test_a_server_without_memory_refuses_writes_in_words_and_goes_on_with_
     server = RedisServer(tmp_path, ("--maxmemory-policy", "noeviction"))
     await server.start()
     store = RedisStore(StoreRedis(port=server.port, request_timeout="1s"), SystemClock())
-    await store.open()
     try:
+        await store.open()
         first = await create(store, timeout("before"))
         server.cli("CONFIG", "SET", "maxmemory", "1mb")
         with pytest.raises(Unavailable, match="used memory"):
