@@ -97,7 +97,7 @@ class Reconciler:
         Raises:
             UrsaError: it cannot be planned.
         """
-        await self._caught_up()
+        await self.caught_up()
         proxy = Proxy(resource.key, facts)
         try:
             self.planning.plan(proxy, resource, self._view, shadow=shadow)
@@ -105,6 +105,12 @@ class Reconciler:
         finally:
             self.planning.release(proxy)
         return proxy.snapshot or Snapshot.EMPTY
+
+    async def caught_up(self) -> None:
+        """Returns when everything that is in the newest view by now has been taken over."""
+        revision = self._live.current.revision
+        while self._view.revision < revision:
+            await self._taken.wait()
 
     async def run(self) -> None:
         """Follows the view until cancelled."""
@@ -140,12 +146,6 @@ class Reconciler:
             else:
                 for proxy in [p for p in self.proxies if p.renew_at is not None and p.renew_at <= now]:
                     self._plan(proxy)
-
-    async def _caught_up(self) -> None:
-        """Returns when everything that is in the newest view by now has been taken over."""
-        revision = self._live.current.revision
-        while self._view.revision < revision:
-            await self._taken.wait()
 
     async def _take(self, step: Step) -> None:
         self._view = step.after

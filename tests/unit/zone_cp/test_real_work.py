@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.zone_cp.test_work import PROXIES, REGISTRY, SERVICES, Envoy, Zone, quiet, running
+from tests.unit.zone_cp.test_work import PROXIES, REGISTRY, SERVICES, Envoy, Zone, running
 from ursa.envoy import types
 from ursa.model.forms import from_rest
 from ursa.model.resource import Resource
@@ -30,7 +30,7 @@ async def zone() -> AsyncIterator[Zone]:
         for number in range(PROXIES):
             stored = await zone.put(instance(f"dp-{number}", f"10.0.0.{number}", number % SERVICES))
             zone.envoys.append(Envoy(zone.reconciler.attach(stored.key, ProxyFacts(stored.name))))
-        await quiet()
+        await zone.quiet()
         await zone.all_follow()
         assert all(len(envoy.versions[types.ENDPOINT]) == SERVICES + 1 for envoy in zone.envoys)
         yield zone
@@ -95,7 +95,7 @@ async def test_an_instance_of_a_multi_zone_service_is_one_assignment_for_it_too(
 async def test_what_a_service_counts_plans_nothing(zone: Zone) -> None:
     before, snapshots = zone.work, [envoy.proxy.snapshot for envoy in zone.envoys]
     await zone.put(service(0, dataplaneProxies={"connected": 1, "healthy": 1, "total": 8}))
-    await quiet()
+    await zone.quiet()
     assert zone.work == before
     assert [envoy.proxy.snapshot for envoy in zone.envoys] == snapshots
 

@@ -101,6 +101,10 @@ class Zone:
         for envoy in self.envoys:
             await envoy.follow()
 
+    async def quiet(self) -> None:
+        """Returns when everything that was set off has happened."""
+        await self.reconciler.caught_up()
+
     @property
     def responses(self) -> Counter[str]:
         """What the proxies got, by type."""
@@ -128,7 +132,7 @@ async def zone() -> AsyncIterator[Zone]:
         for number in range(PROXIES):
             stored = await zone.put(instance(f"dp-{number}", f"10.0.0.{number}", number % SERVICES))
             zone.envoys.append(Envoy(zone.reconciler.attach(stored.key, ProxyFacts(stored.name))))
-        await quiet()
+        await zone.quiet()
         await zone.all_follow()
         assert all(len(envoy.versions[types.ENDPOINT]) == SERVICES for envoy in zone.envoys)
         yield zone
@@ -143,11 +147,6 @@ def timeout(seconds: int) -> Resource:
     """A policy about the destinations of everybody."""
     to = [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": f"{seconds}s"}}}]
     return from_rest({"type": "MeshTimeout", "mesh": "default", "name": "slow", "spec": {"to": to}}, REGISTRY)
-
-
-async def quiet() -> None:
-    """Long enough for everything that was set off to have happened."""
-    await asyncio.sleep(0.3)
 
 
 async def test_one_endpoint_more_is_one_assignment_and_one_response_each(zone: Zone) -> None:
@@ -173,7 +172,7 @@ async def test_a_policy_plans_each_class_once(zone: Zone) -> None:
 async def test_what_no_plan_depends_on_plans_nothing(zone: Zone) -> None:
     before, snapshots = zone.work, [envoy.proxy.snapshot for envoy in zone.envoys]
     await zone.put(from_rest({"type": "DataplaneInsight", "mesh": "default", "name": "dp-0"}, REGISTRY))
-    await quiet()
+    await zone.quiet()
     assert zone.work == before
     assert [envoy.proxy.snapshot for envoy in zone.envoys] == snapshots
 
