@@ -133,3 +133,16 @@ async def test_a_server_without_memory_refuses_writes_in_words_and_goes_on_with_
     finally:
         await store.close()
         await server.kill()
+
+
+async def test_reads_do_not_notice_that_their_connection_was_closed(redis_server: RedisServer) -> None:
+    store = RedisStore(StoreRedis(port=redis_server.port), SystemClock())
+    await store.open()
+    try:
+        written = await create(store, timeout("t"))
+        for read in (store.revision, lambda: store.get(written.key), lambda: store.list("MeshTimeout")):
+            # Not awaited, so nothing here hears of the end of the connection before it is used.
+            redis_server.cli("CLIENT", "KILL", "TYPE", "normal")
+            assert await read()
+    finally:
+        await store.close()

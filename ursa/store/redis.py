@@ -26,7 +26,7 @@ from ursa.store.beat_lease import BeatLeases
 from ursa.store.blob import batch_of, key_from, pack, split, unpack, whole
 from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page, Stored, Write
 from ursa.store.group_writer import GroupWriter, Request
-from ursa.store.redis_client import connect, script, weaknesses, within
+from ursa.store.redis_client import answered, connect, script, weaknesses, within
 from ursa.store.redis_leases import RedisRegister
 from ursa.store.settle import Outcome, settle
 from ursa.store.transition import key_of
@@ -91,7 +91,7 @@ class RedisStore:
 
     async def get(self, key: ResourceKey) -> Resource:
         async with within(self._access.request_timeout):
-            value = await self._client.hget(self._all, _field(key))
+            value = await answered(lambda: self._client.hget(self._all, _field(key)))
         return whole(key, None if value is None else _stored(key, value))
 
     async def list(
@@ -104,7 +104,7 @@ class RedisStore:
             first = cursor if mesh is None or cursor[1:] > first[1:] else first
         keys = [self._head, self._all, self._base + b":index:" + kind.encode()]
         async with within(self._access.request_timeout):
-            revision, places, values = await self._page_script(keys, [first, last, limit + 1, kind])
+            revision, places, values = await answered(lambda: self._page_script(keys, [first, last, limit + 1, kind]))
         found = [ResourceKey(kind, *place.decode().split("\0")) for place in places]
         there = zip(found[:limit], values, strict=False)
         resources, _ = split(_stored(key, value) for key, value in there if value is not None)
@@ -140,7 +140,7 @@ class RedisStore:
     async def _look(self) -> tuple[int, int]:
         """Newest revision and the one up to which changes were dropped; makes sure this is still the same store."""
         async with within(self._access.request_timeout):
-            found = await self._client.hmget(self._head, ["identity", "revision", "compacted"])
+            found = await answered(lambda: self._client.hmget(self._head, ["identity", "revision", "compacted"]))
         identity, revision, compacted = found
         if not self._identity or identity != self._identity:
             raise Unavailable(GONE if self._identity else "the store is not open")
@@ -154,7 +154,7 @@ class RedisStore:
             raise Compacted(f"Redis is at revision {newest}, before {revision}: it lost or was given older contents")
         if self._last is not None and self._last[0] == revision:
             async with within(self._access.request_timeout):
-                found = await self._client.xrange(self._changes, f"{revision}-0", f"{revision}-0")
+                found = await answered(lambda: self._client.xrange(self._changes, f"{revision}-0", f"{revision}-0"))
             if found and found[0][1].get(b"", b"") != self._last[1]:
                 raise Compacted(f"Redis lost revision {revision} and has another one in its place")
 

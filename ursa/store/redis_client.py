@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from ursa.errors import Unavailable
 from ursa.runtime.config.store import StoreRedis
+
+T = TypeVar("T")
 
 Client = Any
 """A `redis.asyncio.Redis`; its own types allow for texts, which it never gives us."""
@@ -64,6 +67,18 @@ async def within(seconds: float) -> AsyncIterator[None]:
         raise Unavailable(f"Redis: no answer within {seconds:g}s") from None
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error or type(error).__name__}") from error
+
+
+async def answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a question, which is asked once more if its connection was dead.
+
+    Connections of the pool die unnoticed while nobody uses them, as when the server was restarted. A read can be
+    repeated; of a write nobody would know whether it had been carried out.
+    """
+    try:
+        return await ask()
+    except RedisConnectionError:
+        return await ask()
 
 
 Script = Callable[[Sequence[bytes], Sequence[object]], Awaitable[Any]]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
+from collections.abc import Iterator
+
+import pytest
 
 from tests.unit.zone_cp.test_work import REGISTRY, Zone, instance, running
 from ursa.identity.ca import builtin_cert_secret, builtin_key_secret, create_mesh_ca
@@ -24,6 +27,16 @@ from zone_cp.reconciler.authorities import Identity, MeshAuthority
 from zone_cp.reconciler.proxy import Proxy
 
 KEPT = (Identity, Leaf, MeshAuthority, Subject)
+
+_OLDER: dict[int, object] = {}
+"""Objects that other tests of this process left behind; held here, so that no new one gets the place of an old one."""
+
+
+@pytest.fixture(autouse=True)
+def older() -> Iterator[None]:
+    _OLDER.update((id(one), one) for one in alive(*KEPT, Policy, Mesh))
+    yield
+    _OLDER.clear()
 
 
 def mesh(name: str) -> list[Resource]:
@@ -73,8 +86,13 @@ async def certified(*proxies: Proxy) -> None:
 
 
 def objects() -> Counter[str]:
+    """How many there are of each type; what other tests left behind is not counted."""
+    return Counter(type(one).__name__ for one in alive(*KEPT) if id(one) not in _OLDER)
+
+
+def alive(*types: type) -> list[object]:
     gc.collect()
-    return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, KEPT))
+    return [one for one in gc.get_objects() if isinstance(one, types)]
 
 
 async def test_meshes_and_proxies_that_went_leave_no_keys_and_certificates() -> None:
@@ -122,6 +140,4 @@ def test_forms_of_deleted_resources_are_dropped() -> None:
 
 
 def forms() -> Counter[str]:
-    gc.collect()
-    found = (one for one in gc.get_objects() if isinstance(one, Policy | Mesh))
-    return Counter(type(one).__name__ for one in found if "m" in (getattr(one, "name", ""), getattr(one, "mesh", "")))
+    return Counter(type(one).__name__ for one in alive(Policy, Mesh) if id(one) not in _OLDER)
