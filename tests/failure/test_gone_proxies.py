@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.failure.replicas import Replica, until
-from tests.failure.test_lost_replica import OPEN, end, start_proxy
+from tests.failure.test_lost_replica import OPEN, document, end, start_proxy
 
 SETTINGS = {
     **OPEN,
@@ -22,7 +22,7 @@ async def test_a_proxy_killed_with_its_control_plane(tmp_path: Path) -> None:
     zone = Replica(tmp_path / "zone", SETTINGS)
     try:
         await zone.start()
-        proxy = await start_proxy(zone, tmp_path / "web", "web", "127.0.0.7")
+        proxy = await start_proxy(zone.dp, tmp_path / "web", "web", document("web", "127.0.0.7"))
         try:
             await until(lambda: _is(zone, 200, [True]))
             await zone.stop(signal.SIGKILL)
@@ -37,10 +37,10 @@ async def test_a_proxy_killed_with_its_control_plane(tmp_path: Path) -> None:
 
 async def _is(zone: Replica, status: int, online: list[bool]) -> bool:
     """Whether the proxy's resource is there, and which of its connections are open."""
-    found, document = await zone.call("GET", "/meshes/default/dataplanes/web/_overview")
-    return (found, _connections(document) if found == 200 else []) == (status, online)
+    found, overview = await zone.call("GET", "/meshes/default/dataplanes/web/_overview")
+    return (found, _connections(overview) if found == 200 else []) == (status, online)
 
 
-def _connections(document: dict[str, Any]) -> list[bool]:
-    subscriptions = document.get("dataplaneInsight", {}).get("subscriptions", [])
+def _connections(overview: dict[str, Any]) -> list[bool]:
+    subscriptions = overview.get("dataplaneInsight", {}).get("subscriptions", [])
     return ["disconnectTime" not in one for one in subscriptions]
