@@ -14,7 +14,7 @@ from deploy.demo.layout import ControlPlane, Layout, Zone
 from deploy.demo.waiting import fetch
 
 INTERVAL = 1.0
-_CONNECTED = re.compile(rb"^ursa_proxies_connected (\S+)$", re.MULTILINE)
+_CONNECTED = re.compile(rb"^ursa_proxies_connected(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
