@@ -31,14 +31,14 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
-## unit: what needs no process of its own; e2e: real control planes, proxies and traffic, which mostly wait
+## unit: what needs no process of its own; e2e: real control planes, proxies and traffic, one test after the other
 REAL := tests/e2e tests/failure tests/docs
 
 unit: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadfile tests $(addprefix --ignore=,$(REAL))
 
 e2e: $(STAMP)
-	$(BIN)/pytest -q -n 3 --dist loadfile $(REAL)
+	$(BIN)/pytest -q $(REAL)
 
 ## bench: a control plane with 1000 fake proxies; prints JSON (PROXIES=n)
 bench: $(STAMP)

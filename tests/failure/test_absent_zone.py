@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from kds.admin_calls import REACH, AdminQuery
@@ -167,7 +168,10 @@ async def _until(look: Callable[[], Awaitable[dict[str, Any]]], wanted: dict[str
     found: dict[str, Any] = {}
     try:
         async with asyncio.timeout(20):
-            while (found := await look()) != wanted:  # noqa: ASYNC110 - it is in another process
+            while found != wanted:
                 await asyncio.sleep(0.1)
+                # What is looked at comes from a zone, so some of it may not be there yet.
+                with suppress(aiohttp.ClientResponseError):
+                    found = await look()
     except TimeoutError:
         assert found == wanted

@@ -126,6 +126,7 @@ async def test_of_two_that_come_at_once_one_stays(tmp_path: Path) -> None:
 async def test_a_name_is_not_to_be_had_with_the_token_of_another_zone(tmp_path: Path) -> None:
     required = {"KUMA_MULTIZONE_GLOBAL_KDS_ZONE_TOKEN_REQUIRED": "true"}
     async with two_globals(tmp_path, **required) as (first, second):
+        await until(lambda: exists(first, "/global-secrets/zone-token-signing-key-1"))
         _, token = await first.call("POST", "/tokens/zone", {"zone": "east", "scope": ["cp"], "validFor": "1h"})
         file = tmp_path / "token"
         file.write_text(token)

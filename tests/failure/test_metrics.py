@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.failure.replicas import Replica, policy, until
-from tests.failure.test_fencing import DATAPLANE, DATAPLANES, exists, two_globals, zone
+from tests.failure.test_fencing import DATAPLANE, DATAPLANES, two_globals, zone
 
 LINE = re.compile(r"^(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -93,7 +93,12 @@ async def test_both_control_planes_tell_what_dashboards_ask(tmp_path: Path) -> N
         east = zone(tmp_path / "east", "east", centres[0])
         try:
             await east.start()
-            await until(lambda: exists(east, "/meshes/default"))
+
+            async def has_defaults() -> bool:
+                _, found = await east.call("GET", "/meshes/default/meshtimeouts")
+                return bool(found.get("total"))
+
+            await until(has_defaults)
             await centres[0].call("PUT", "/meshes/default/meshtimeouts/t", policy("t"))
             await east.call("PUT", f"{DATAPLANES}/web", DATAPLANE)
 
