@@ -145,8 +145,8 @@ async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_p
         await store.open()
         stored = await create(store, Resource("Secret", "default", "s"))
         with pytest.raises(Unavailable, match="space exceeded"):
-            for number in range(60):
-                # What fills it is history: the same secret, over and over.
+            for number in range(600):
+                # What fills it is history: the same secret, over and over. etcd looks at its size after commits only.
                 stored = await update(store, stored.with_spec({"data": f"{number % 10}" * 150_000}))
         late = EtcdStore(StoreEtcd(endpoints=etcd.endpoints, request_timeout="3s"), SystemClock())
         await late.open()
