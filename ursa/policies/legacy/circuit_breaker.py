@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ursa.ir.cluster import Cluster, Consecutive, FailurePercentage, OutlierDetection, SuccessRate, Thresholds
+from ursa.ir.cluster import Cluster, OutlierDetection, Thresholds
 from ursa.model.duration import parse_proto
 from ursa.model.json import JsonObject
-from ursa.policies.core.thousandths import thousandths
+from ursa.policies.core.outlier_detectors import consecutive, failure_percentage, success_rate
 from ursa.policies.legacy.matching import ConnectionPolicy
 
 KIND = "CircuitBreaker"
@@ -29,33 +29,13 @@ def break_circuits(cluster: Cluster, policy: ConnectionPolicy) -> None:
         base_ejection_time=_ns(conf, "baseEjectionTime"),
         max_ejection_percent=conf.get("maxEjectionPercent"),
         split_errors=conf.get("splitExternalAndLocalErrors"),
-        consecutive_5xx=_consecutive(detectors, "totalErrors"),
-        consecutive_gateway_failure=_consecutive(detectors, "gatewayErrors"),
-        consecutive_local_origin_failure=_consecutive(detectors, "localErrors"),
-        success_rate=_success_rate(detectors.get("standardDeviation")),
-        failure_percentage=_failure_percentage(detectors.get("failure")),
+        consecutive_5xx=consecutive(detectors.get("totalErrors")),
+        consecutive_gateway_failure=consecutive(detectors.get("gatewayErrors")),
+        consecutive_local_origin_failure=consecutive(detectors.get("localErrors")),
+        success_rate=success_rate(detectors.get("standardDeviation"), "factor"),
+        failure_percentage=failure_percentage(detectors.get("failure")),
         local_origin_off=False,
     )
-
-
-def _consecutive(detectors: JsonObject, name: str) -> Consecutive | None:
-    detector = detectors.get(name)
-    return None if detector is None else Consecutive(detector.get("consecutive"))
-
-
-def _success_rate(detector: JsonObject | None) -> SuccessRate | None:
-    if detector is None:
-        return None
-    factor = detector.get("factor")
-    return SuccessRate(
-        detector.get("minimumHosts"), detector.get("requestVolume"), None if factor is None else thousandths(factor)
-    )
-
-
-def _failure_percentage(detector: JsonObject | None) -> FailurePercentage | None:
-    if detector is None:
-        return None
-    return FailurePercentage(detector.get("minimumHosts"), detector.get("requestVolume"), detector.get("threshold"))
 
 
 def _ns(conf: JsonObject, field: str) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ursa.ir.cluster import Cluster, Consecutive, FailurePercentage, OutlierDetection, SuccessRate, Thresholds
+from ursa.ir.cluster import Cluster, OutlierDetection, Thresholds
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf, mesh_conf
+from ursa.policies.core.outlier_detectors import consecutive, failure_percentage, success_rate
 from ursa.policies.core.policy import Policy
-from ursa.policies.core.thousandths import thousandths
 from ursa.policies.plugin import DestinationRules, EgressTarget, InboundTarget, OutboundTarget, PolicyPlugin
 
 
@@ -58,34 +58,12 @@ def _outliers(conf: JsonObject) -> OutlierDetection:
         base_ejection_time=_ns(conf, "baseEjectionTime"),
         max_ejection_percent=conf.get("maxEjectionPercent"),
         split_errors=conf.get("splitExternalAndLocalErrors"),
-        consecutive_5xx=_consecutive(detectors, "totalFailures"),
-        consecutive_gateway_failure=_consecutive(detectors, "gatewayFailures"),
-        consecutive_local_origin_failure=_consecutive(detectors, "localOriginFailures"),
-        success_rate=_success_rate(detectors.get("successRate")),
-        failure_percentage=_failure_percentage(detectors.get("failurePercentage")),
+        consecutive_5xx=consecutive(detectors.get("totalFailures")),
+        consecutive_gateway_failure=consecutive(detectors.get("gatewayFailures")),
+        consecutive_local_origin_failure=consecutive(detectors.get("localOriginFailures")),
+        success_rate=success_rate(detectors.get("successRate"), "standardDeviationFactor"),
+        failure_percentage=failure_percentage(detectors.get("failurePercentage")),
     )
-
-
-def _consecutive(detectors: JsonObject, name: str) -> Consecutive | None:
-    detector = detectors.get(name)
-    return None if detector is None else Consecutive(detector.get("consecutive"))
-
-
-def _success_rate(detector: JsonObject | None) -> SuccessRate | None:
-    if detector is None:
-        return None
-    factor = detector.get("standardDeviationFactor")
-    return SuccessRate(
-        minimum_hosts=detector.get("minimumHosts"),
-        request_volume=detector.get("requestVolume"),
-        stdev_factor=None if factor is None else thousandths(factor),
-    )
-
-
-def _failure_percentage(detector: JsonObject | None) -> FailurePercentage | None:
-    if detector is None:
-        return None
-    return FailurePercentage(detector.get("minimumHosts"), detector.get("requestVolume"), detector.get("threshold"))
 
 
 def _ns(conf: JsonObject, field: str) -> int | None:
