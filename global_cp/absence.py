@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -30,7 +30,7 @@ from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.runtime.telemetry import component
 from ursa.store.contract import Store
-from ursa.view.live import LiveView, Step
+from ursa.view.live import LiveView
 from ursa.view.view import View
 
 log = logging.getLogger(__name__)
@@ -91,13 +91,9 @@ class ZoneAbsence:
                     await self._write()
                 due = min((one.look_at for one in self._absent.values()), default=None)
                 wait = None if due is None else (due - self._clock.now_ns()) / SECOND
-                await within(self._relevant(subscription.next), wait, self._clock)
+                await within(subscription.touching(CAUSES), wait, self._clock)
         finally:
             subscription.close()
-
-    async def _relevant(self, following: Callable[[], Awaitable[Step]]) -> None:
-        while not (await following()).touched.kinds & CAUSES:
-            pass
 
     def _look(self, view: View, began: int) -> None:
         """Notes who is not there."""

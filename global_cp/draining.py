@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from global_cp.drain_steps import advanced, next_step, unfinished
 from kds.drains import Drain, read_drains, write_drains
@@ -13,7 +13,7 @@ from ursa.model.zone_proxy import WHOLE
 from ursa.runtime.clock import Clock
 from ursa.runtime.config import Settings
 from ursa.store.contract import Store
-from ursa.view.live import LiveView, Step
+from ursa.view.live import LiveView
 from ursa.view.view import View
 
 log = logging.getLogger(__name__)
@@ -39,13 +39,9 @@ class ZoneDraining:
                 times = [next_step(drain, self._limits, now) for drain in read_drains(self._live.current).values()]
                 due = min((time for time in times if time is not None), default=None)
                 wait = None if due is None else (due - now) / SECOND
-                await within(self._relevant(subscription.next), wait, self._clock)
+                await within(subscription.touching(CAUSES), wait, self._clock)
         finally:
             subscription.close()
-
-    async def _relevant(self, following: Callable[[], Awaitable[Step]]) -> None:
-        while not (await following()).touched.kinds & CAUSES:
-            pass
 
     async def _step(self) -> None:
         """Writes what is due, if anything is."""

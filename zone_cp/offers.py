@@ -61,11 +61,10 @@ class Offers:
             self._count(view.everything())
             await self._write(view)
             while True:
-                step = await subscription.next()
-                if step.touched.kinds & CAUSES:
-                    self._count(step.touched)
-                    await self._write(step.after)
-                    await self._clock.sleep(PACE)
+                step = await subscription.touching(CAUSES)
+                self._count(step.touched)
+                await self._write(step.after)
+                await self._clock.sleep(PACE)
         finally:
             subscription.close()
 

@@ -60,9 +60,7 @@ class VipAllocator:
             with self._rounds.timed():
                 await self._allocate(view, view.meshes())
             while True:
-                step = await subscription.next()
-                if not step.touched.kinds & CAUSES:
-                    continue
+                step = await subscription.touching(CAUSES)
                 changed = self._note(step.after, step.touched)
                 with self._rounds.timed():
                     await self._allocate(step.after, self._concerned(step, changed))

@@ -46,6 +46,12 @@ class Subscription:
         self._seen, self._touched = step.after, Touched()
         return step
 
+    async def touching(self, kinds: frozenset[str]) -> Step:
+        """Waits for a step in which something of these kinds changed; steps without are passed over."""
+        while not (step := await self.next()).touched.kinds & kinds:
+            pass
+        return step
+
     def close(self) -> None:
         """Ends the subscription."""
         self._live.forget(self)
