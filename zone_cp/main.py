@@ -87,21 +87,13 @@ async def serve(settings: Settings) -> None:
     # Proxies: who they are, their resources, what is known about them; and the port at which they connect.
     authenticator = Authenticator(settings, live, clock)
     xds = settings.xds_server
-    registration = Registration(
-        store,
-        live,
-        registry,
-        place_of(settings).locality,
-        authenticator,
-        clock,
-        instance,
-        xds.dataplane_deregistration_delay,
-    )
+    place, gone = place_of(settings), xds.dataplane_deregistration_delay
+    registration = Registration(store, live, registry, place.locality, authenticator, clock, instance, gone)
     kept = settings.metrics.dataplane.subscription_limit
     insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval, kept=kept)
     lifecycle = ProxyLifecycle(registration, reconciler, insights, rollouts)
-    dp_tls = server_files(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, tls)
-    dp_pair = ReloadedPair(dp_tls)
+    dp = settings.dp_server
+    dp_pair = ReloadedPair(server_files(dp.tls_cert_file, dp.tls_key_file, tls))
     hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
     replicas = Replicas(
         settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
@@ -111,12 +103,12 @@ async def serve(settings: Settings) -> None:
         instance,
         holdings=replicas.holdings,
         nack_backoff=xds.nack_backoff,
-        patience=settings.dp_server.read_header_timeout,
+        patience=dp.read_header_timeout,
     )
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
-        streams=[ads, *([hds] if settings.dp_server.hds.enabled else [])],
+        streams=[ads, *([hds] if dp.hds.enabled else [])],
         http=bootstrap_application(settings, live, registry, dp_pair),
     )
 
