@@ -21,6 +21,9 @@ class ZoneCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families."""
         yield GaugeMetricFamily("ursa_proxies_connected", "Proxies with a stream here", self._lifecycle.connected)
+        unplanned = sum(1 for proxy in self._reconciler.proxies if proxy.error)
+        text = "Connected proxies that keep what they have, or have nothing, because they cannot be planned"
+        yield GaugeMetricFamily("ursa_proxies_unplanned", text, unplanned)
         yield GaugeMetricFamily("ursa_view_revision", "Newest revision seen", self._live.current.revision)
         planning, lifecycle = self._reconciler.planning, self._lifecycle
         for name, text, value in (

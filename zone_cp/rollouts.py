@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 from kds.rollout_report import Report
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import Clock
+
+NONE_FAILED: Mapping[ResourceKey, str] = MappingProxyType({})
 
 Publish: TypeAlias = Callable[[Collection[Report]], None]
 
@@ -26,6 +29,8 @@ class _Step:
     before: int
     after: int
     changed: frozenset[ResourceKey]
+    failed: Mapping[ResourceKey, str]
+    """Those that it should have changed but could not, with the reasons."""
 
 
 @dataclass(slots=True)
@@ -76,9 +81,22 @@ class RolloutLedger:
             del self._entries[old]
         self._changed.set()
 
-    def stepped(self, before: int, after: int, changed: Collection[ResourceKey]) -> None:
-        """The plan was brought from one revision of the view to another, which changed these proxies."""
-        step = _Step(before, after, frozenset(changed))
+    def stepped(
+        self,
+        before: int,
+        after: int,
+        changed: Collection[ResourceKey],
+        failed: Mapping[ResourceKey, str] = NONE_FAILED,
+    ) -> None:
+        """The plan was brought from one revision of the view to another.
+
+        Args:
+            before: the one.
+            after: the other.
+            changed: proxies that get another configuration.
+            failed: those that should but keep the one they have, with the reasons.
+        """
+        step = _Step(before, after, frozenset(changed), dict(failed))
         self._steps.append(step)
         for entry in self._entries.values():
             self._concern(entry, step)
@@ -93,6 +111,9 @@ class RolloutLedger:
             else:
                 entry.acknowledged.discard(proxy)
                 entry.waiting[proxy] = step.after
+        for proxy, reason in step.failed.items():
+            entry.acknowledged.discard(proxy)
+            entry.waiting[proxy], entry.rejected[proxy] = step.after, reason
         self._changed.set()
 
     def settled(self, proxy: ResourceKey, revision: int) -> None:

@@ -15,11 +15,12 @@ from ursa.policies.core.precedence import by_precedence
 from ursa.policies.legacy.inbounds import INBOUND_KINDS
 from ursa.policies.legacy.matching import ConnectionPolicy, parse_connection_policy
 from ursa.policies.legacy.outbounds import OUTBOUND_KINDS
+from ursa.policies.legacy.proxy_template import KIND as PROXY_TEMPLATE
 from ursa.policies.legacy.traffic_trace import KIND as TRAFFIC_TRACE
 from ursa.topology.vips import Vip, config_name, parse_table, table_vips
 from ursa.view.view import Bucket, Touched, View
 
-LEGACY_KINDS = (*INBOUND_KINDS, *OUTBOUND_KINDS, "VirtualOutbound", "MeshGatewayRoute", TRAFFIC_TRACE)
+LEGACY_KINDS = (*INBOUND_KINDS, *OUTBOUND_KINDS, "VirtualOutbound", "MeshGatewayRoute", TRAFFIC_TRACE, PROXY_TEMPLATE)
 
 TAGS_HEADER_KINDS = ("RateLimit", "FaultInjection", "MeshFaultInjection")
 """Kinds that tell sources apart by a header; without any of them in the mesh it is not sent."""

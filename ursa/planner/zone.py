@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from ursa.ir import origins
 from ursa.ir.cluster import LoadAssignment
+from ursa.ir.modifications import Patches
 from ursa.ir.plan import EdsReference, ProxyPlan
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
@@ -42,6 +43,7 @@ from ursa.planner.mesh_routes import RouteRules, leads_to
 from ursa.planner.meshes import MeshIndex, MeshState
 from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
+from ursa.planner.patches import PatchIndex
 from ursa.planner.prometheus import plan_prometheus
 from ursa.planner.readiness import TlsReadiness
 from ursa.planner.real_outbounds import VipOutbounds
@@ -57,6 +59,7 @@ from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import compile_real
 from ursa.policies.core.subject import dataplane_subject
 from ursa.policies.core.target_ref import MESH_HTTP_ROUTE
+from ursa.policies.mesh_proxy_patch.effect import KIND as MESH_PROXY_PATCH
 from ursa.policies.mesh_tls.effect import restrict_clients
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
 from ursa.topology.endpoints import ServiceEndpoints
@@ -111,7 +114,9 @@ class ZonePlanner:
         check: compute everything remembered twice and compare, for tests.
         """
         self._zone, self._plugins, self._settings = zone, plugins, settings
-        self._meshes = MeshIndex(registry, [*(plugin.kind for plugin in plugins), *ROUTE_KINDS], settings)
+        kinds = (*(plugin.kind for plugin in plugins), *ROUTE_KINDS, MESH_PROXY_PATCH)
+        self._meshes = MeshIndex(registry, kinds, settings)
+        self._patches = PatchIndex()
         self._external = ExternalIndex(read_file)
         self._outside = ExternalOutbounds(zone, self._external)
         self._services = ServiceIndex(zone, self._external.of)
@@ -169,6 +174,18 @@ class ZonePlanner:
             # The launcher asks one listener for everything; what is the proxy's own must stay out of the shared half.
             return replace(own, dns_table=table), replace(outbound, dns=None)
         return own, outbound
+
+    def patches(self, resource: Resource, *, shadow: bool = False) -> Patches | None:
+        """What is changed by hand in a Dataplane's configuration, None when nothing is.
+
+        Raises:
+            InvalidResource: what a policy says cannot be read; it names the policy.
+        """
+        state = self._meshes.all.get(resource.mesh)
+        if state is None:
+            return None
+        (matched,) = self._match(state, resource, (MESH_PROXY_PATCH,), shadow=shadow)
+        return self._patches.of(state, parse_dataplane(resource).tag_sets, matched.policies)
 
     def _destinations(self, state: MeshState, resource: Resource, *, shadow: bool) -> Destinations:
         """What is known of destinations for a Dataplane, with the routes that select it."""

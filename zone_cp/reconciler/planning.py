@@ -24,6 +24,7 @@ from ursa.view.view import View
 from zone_cp.reconciler.admin_tls import AdminTls
 from zone_cp.reconciler.assignments import Assignments
 from zone_cp.reconciler.authorities import Authorities, Identity, MeshAuthority
+from zone_cp.reconciler.patching import Patching
 from zone_cp.reconciler.proxy import OwnInputs, Proxy
 from zone_cp.reconciler.render import Rendered, render
 from zone_cp.reconciler.shares import Share, Shares
@@ -43,6 +44,7 @@ class Planning:
         self.own_planned = 0
         """How many own halves had to be made so far."""
         self._shares = Shares(planner.plan_way)
+        self._patching = Patching()
         self._classes: Memo[OutboundInputs, Rendered] = Memo(lambda i: render(planner.plan_outbound(i)), size=CLASSES)
 
     @property
@@ -75,14 +77,19 @@ class Planning:
             inputs = self._planner.sidecar_inputs(resource, proxy.facts, shadow=shadow)
             if inputs is None:
                 return False
-            own, outbound = inputs
-            self._plan_own(proxy, (own, self._admin_inputs(proxy, own, view)))
-            proxy.outbound = self._classes(outbound)
+            own_inputs = (inputs[0], self._admin_inputs(proxy, inputs[0], view))
+            own, outbound = self._plan_own(proxy, own_inputs), self._classes(inputs[1])
+            patches = self._planner.patches(resource, shadow=shadow)
+            proxy.patched = () if patches is None else self._patching.both(outbound, own, patches)
+            proxy.outbound = outbound
+            self._take_own(proxy, own_inputs, own)
         else:
             zone_inputs = self._planner.zone_proxy_inputs(resource, proxy.facts)
             shares = [self._shares.of(share) for share in zone_inputs.shares]
-            self._plan_own(proxy, (zone_inputs, self._admin_inputs(proxy, zone_inputs, view)), shares)
+            zone_own_inputs = (zone_inputs, self._admin_inputs(proxy, zone_inputs, view))
+            own = self._plan_own(proxy, zone_own_inputs, shares)
             proxy.shares = tuple(shares)
+            self._take_own(proxy, zone_own_inputs, own)
         if proxy.assignments is None or proxy.halves != halves:
             self._plan_endpoints(proxy)
         self._plan_secrets(proxy, resource)
@@ -99,19 +106,21 @@ class Planning:
         if proxy.own_inputs is not None:
             self._admin.forget(_addresses(proxy.own_inputs[0]))
 
-    def _plan_own(self, proxy: Proxy, inputs: OwnInputs, shares: Sequence[Share] = ()) -> None:
+    def _plan_own(self, proxy: Proxy, inputs: OwnInputs, shares: Sequence[Share] = ()) -> Rendered:
+        """The own half for these inputs; the one the proxy has when they did not change."""
         if proxy.own is not None and proxy.own_inputs == inputs:
-            return
+            return proxy.own
         self.own_planned += 1
-        if proxy.own_inputs is not None and _addresses(proxy.own_inputs[0]) != _addresses(inputs[0]):
-            self._admin.forget(_addresses(proxy.own_inputs[0]))
         plan, admin = inputs
         if isinstance(plan, InboundInputs):
-            proxy.own = render(self._planner.plan_own(plan, admin))
-        else:
-            chains = [chain for share in shares for chain in share.chains]
-            proxy.own = render(self._planner.plan_zone_proxy(plan, admin), chains)
-        proxy.own_inputs = inputs
+            return render(self._planner.plan_own(plan, admin))
+        chains = [chain for share in shares for chain in share.chains]
+        return render(self._planner.plan_zone_proxy(plan, admin), chains)
+
+    def _take_own(self, proxy: Proxy, inputs: OwnInputs, own: Rendered) -> None:
+        if proxy.own_inputs is not None and _addresses(proxy.own_inputs[0]) != _addresses(inputs[0]):
+            self._admin.forget(_addresses(proxy.own_inputs[0]))
+        proxy.own_inputs, proxy.own = inputs, own
 
     def _admin_inputs(self, proxy: Proxy, own: InboundInputs | ZoneProxyInputs, view: View) -> AdminInputs:
         if isinstance(own, InboundInputs):

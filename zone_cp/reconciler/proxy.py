@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from ursa.discovery.snapshot import ResourceSet, Snapshot
+from ursa.discovery.snapshot import Layers, ResourceSet, Snapshot
 from ursa.envoy import types
 from ursa.model.resource import ResourceKey
 from ursa.planner.inputs import AdminInputs, InboundInputs, ProxyFacts, ZoneProxyInputs
@@ -13,6 +13,9 @@ from zone_cp.reconciler.assignments import AssignmentSet
 from zone_cp.reconciler.authorities import Identity
 from zone_cp.reconciler.render import Rendered
 from zone_cp.reconciler.shares import Share
+
+ALWAYS = frozenset({types.CLUSTER, types.ENDPOINT, types.LISTENER, types.SECRET})
+"""Types of which every proxy knows all there are, even when there are none."""
 
 OwnInputs = tuple[InboundInputs | ZoneProxyInputs, AdminInputs]
 
@@ -24,6 +27,7 @@ class Proxy:
     Attributes:
         own_inputs: inputs from which `own` was made.
         outbound: half shared with its class; None for zone proxies.
+        patched: both halves as users changed them, the shared one first; empty where nobody did.
         shares: of a zone proxy: what meshes contribute, but for the listener.
         assignments: load assignments of all its EDS clusters.
         served: the `assignments.resources` that the snapshot holds.
@@ -37,6 +41,7 @@ class Proxy:
     own_inputs: OwnInputs | None = None
     own: Rendered | None = None
     outbound: Rendered | None = None
+    patched: tuple[Rendered, ...] = ()
     shares: tuple[Share, ...] = ()
     assignments: AssignmentSet | None = None
     served: ResourceSet | None = None
@@ -50,6 +55,8 @@ class Proxy:
     @property
     def halves(self) -> tuple[Rendered, ...]:
         """What was planned of it, what is shared with others first."""
+        if self.patched:
+            return self.patched
         shares = (share.rendered for share in self.shares)
         return tuple(part for part in (*shares, self.outbound, self.own) if part is not None)
 
@@ -57,7 +64,8 @@ class Proxy:
     def parts(self) -> tuple[object, ...]:
         """Everything its snapshot is made of; equal parts give an equal snapshot."""
         endpoints = None if self.assignments is None else self.assignments.resources
-        return (*self.shares, self.own, self.outbound, endpoints, self.authorities, *self.identities.items())
+        halves = (self.own, self.outbound, *self.patched)
+        return (*self.shares, *halves, endpoints, self.authorities, *self.identities.items())
 
     @property
     def reaches_instances(self) -> bool:
@@ -77,14 +85,16 @@ class Proxy:
         """Builds the snapshot from the parts and wakes the session."""
         self.served = None if self.assignments is None else self.assignments.resources
         secrets = (*self.authorities, *(identity.resources for identity in self.identities.values()))
-        self.snapshot = Snapshot(
-            {
-                types.CLUSTER: tuple(half.clusters for half in self.halves),
-                types.ENDPOINT: () if self.served is None else (self.served,),
-                types.LISTENER: tuple(half.listeners for half in self.halves),
-                types.SECRET: secrets,
-            }
-        )
+        beside = {types.ENDPOINT: () if self.served is None else (self.served,), types.SECRET: secrets}
+        # A type that was there once stays known, so that the last of its resources can go.
+        known = ALWAYS if self.snapshot is None else ALWAYS.union(self.snapshot.layers)
+        layers: dict[str, Layers] = dict.fromkeys(sorted(known), ())
+        for half in self.halves:
+            for type_url, resources in half.resources.items():
+                layers[type_url] = (*layers.get(type_url, ()), resources)
+        for type_url, others in beside.items():
+            layers[type_url] += others
+        self.snapshot = Snapshot(layers)
         self._news.set()
 
     @property

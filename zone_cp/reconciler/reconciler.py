@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 from ursa.discovery.snapshot import Snapshot
@@ -40,6 +40,8 @@ PASSES = 4
 SLICE = 64
 """Proxies planned before others get the event loop."""
 
+OnStep = Callable[[int, int, Collection[ResourceKey], Mapping[ResourceKey, str]], None]
+
 PROXY_KINDS = frozenset({"Dataplane", "ZoneIngress", "ZoneEgress"})
 
 
@@ -52,11 +54,13 @@ class Reconciler:
         planner: ZonePlanner,
         clock: Clock,
         *,
-        on_step: Callable[[int, int, Collection[ResourceKey]], None] = lambda _before, _after, _changed: None,
+        on_step: OnStep = lambda _before, _after, _changed, _failed: None,
     ) -> None:
-        """Args: `on_step` is told from which revision to which a step led, and which proxies it changed."""
+        """Args: `on_step` is told from which revision to which a step led, which proxies it changed, and which it
+        should have changed but could not, with the reasons."""
         self._live, self._planner, self._clock, self._on_step = live, planner, clock, on_step
         self._changed: set[ResourceKey] = set()
+        self._failed: dict[ResourceKey, str] = {}
         self._view = View()
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
         self.planning = Planning(planner, clock)
@@ -156,6 +160,7 @@ class Reconciler:
         self._taken.set()
         self._taken = asyncio.Event()
         self._changed.clear()
+        self._failed.clear()
         # An egress proves who it is with certificates of several meshes.
         zone_proxies = concerned.zone_proxies or bool(secrets)
         dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=zone_proxies)
@@ -167,7 +172,7 @@ class Reconciler:
                 self._plan(proxy)
             elif proxy.assignments is not None and proxy.served is not proxy.assignments.resources:
                 self._publish(proxy)
-        self._on_step(step.before.revision, step.after.revision, self._changed)
+        self._on_step(step.before.revision, step.after.revision, self._changed, self._failed)
 
     def _dirty(self, touched: Touched, meshes: set[str], *, zone_proxies: bool) -> set[ResourceKey]:
         admin = any(key.kind == "GlobalSecret" for key in touched.keys)
@@ -183,7 +188,8 @@ class Reconciler:
         return {key for key, group in groups if key.mesh in meshes and any(p.reaches_instances for p in group)}
 
     def _publish(self, proxy: Proxy) -> None:
-        proxy.revision = self._view.revision
+        if not proxy.error:
+            proxy.revision = self._view.revision
         proxy.publish()
         self._pushed += 1
         self._changed.add(proxy.key)
@@ -198,7 +204,7 @@ class Reconciler:
         except UrsaError as error:
             if proxy.error != str(error):
                 log.warning("proxy cannot be configured", extra={"proxy": str(proxy.key), "error": str(error)})
-            proxy.error = str(error)
+            proxy.error = self._failed[proxy.key] = str(error)
             return
         proxy.error = ""
         if changed or proxy.snapshot is None:

@@ -12,19 +12,21 @@ from ursa.envoy.listeners import listener_bytes
 from ursa.ir.plan import EdsReference, ProxyPlan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Rendered:
     """A plan, or half of one, in bytes; compared by identity.
 
     Attributes:
+        resources: everything that is not shared by other ways, by type.
+        origins: the part of the planner that made a resource, by type and name; only where patches may select by it.
         endpoints: for every EDS cluster, whose endpoints it has.
         identities: meshes of which the proxy needs a certificate.
         authorities: meshes whose CA it needs.
         unified: whether those are asked for by names of the unified scheme.
     """
 
-    clusters: ResourceSet
-    listeners: ResourceSet
+    resources: Mapping[str, ResourceSet]
+    origins: Mapping[str, Mapping[str, str]]
     endpoints: Mapping[str, EdsReference]
     identities: frozenset[str]
     authorities: frozenset[str]
@@ -33,12 +35,17 @@ class Rendered:
 
 def render(plan: ProxyPlan, chains: Sequence[bytes] = ()) -> Rendered:
     """Serialises clusters and listeners; `chains`, which are serialised, belong to the listener that has none."""
+    clusters = ResourceSet.of(entry(types.CLUSTER, name, cluster_bytes(part)) for name, part in plan.clusters.items())
+    listeners = ResourceSet.of(
+        entry(types.LISTENER, name, listener_bytes(part, () if part.chains else chains))
+        for name, part in plan.listeners.items()
+    )
     return Rendered(
-        ResourceSet.of(entry(types.CLUSTER, name, cluster_bytes(part)) for name, part in plan.clusters.items()),
-        ResourceSet.of(
-            entry(types.LISTENER, name, listener_bytes(part, () if part.chains else chains))
-            for name, part in plan.listeners.items()
-        ),
+        {types.CLUSTER: clusters, types.LISTENER: listeners},
+        {
+            types.CLUSTER: {name: part.origin for name, part in plan.clusters.items()},
+            types.LISTENER: {name: part.origin for name, part in plan.listeners.items()},
+        },
         plan.endpoints,
         frozenset(plan.identities),
         frozenset(plan.authorities),

@@ -60,12 +60,12 @@ class Shares:
     def _make(self, share: MeshShare, last: Share | None) -> Share:
         known: Mapping[Destination, _Made] = {} if last is None else last.made
         made = {one: known.get(one) or self._way(share.context, one) for one in share.destinations}
-        clusters = ResourceSet.EMPTY if last is None else last.rendered.clusters
+        clusters = ResourceSet.EMPTY if last is None else last.rendered.resources[types.CLUSTER]
         leaving = share.context if isinstance(share.context, Leaving) else None
         secured = frozenset({leaving.mesh} if leaving is not None else ())
         rendered = Rendered(
-            clusters.replaced(way.cluster for way in made.values()),
-            ResourceSet.EMPTY,
+            {types.CLUSTER: clusters.replaced(way.cluster for way in made.values())},
+            {},
             {way.cluster.name: way.endpoints for way in made.values() if way.endpoints is not None},
             secured,
             secured,

@@ -19,6 +19,7 @@ XDS = (
     "31-gateway-delegated",
     "34-prometheus-mtls",
     "38-direct-access",
+    "41-proxytemplate",
     "44-nack",
     "47-dns-address",
 )

@@ -80,3 +80,15 @@ async def test_only_the_newest_revisions_are_reported() -> None:
     for revision in (7, 8, 9):
         ledger.stored(revision, 40 + revision)
     assert (await reported(ledger)).keys() == {8, 9}
+
+
+async def test_a_proxy_that_cannot_be_planned_counts_as_one_that_refuses() -> None:
+    ledger = RolloutLedger(Side().clock, kept=200, pause=0.2)
+    ledger.stored(7, 40)
+    ledger.stepped(39, 40, [A], {B: "policy says nonsense"})
+    ledger.settled(A, 40)
+    report = (await reported(ledger))[7]
+    assert (report.affected, report.acknowledged, report.rejected) == (2, 1, 1)
+    assert report.reasons == ("policy says nonsense",)
+    ledger.settled(B, 41)
+    assert (await reported(ledger))[7].acknowledged == 2

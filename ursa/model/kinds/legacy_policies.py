@@ -96,7 +96,7 @@ KINDS = (
     ),
     _legacy(
         "ProxyTemplate", "proxytemplates", ("proxytemplate", "proxytemplates"), "Proxy Template",
-        proxy_template_violations,
+        proxy_template_violations, effect_built=True,
     ),
     _legacy(
         "VirtualOutbound", "virtual-outbounds", ("virtual-outbound", "virtual-outbounds"), "Virtual Outbound",

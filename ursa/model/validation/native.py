@@ -44,67 +44,93 @@ def native_error(part: str, text: str, *, complete: bool = True) -> str:
         text: YAML or JSON.
         complete: whether it stands alone; a piece to be merged into another one need not follow the message's rules.
     """
-    module, name = _MODULES[part]
-    message: Message = getattr(importlib.import_module(module), name)()
-    return _parse(message, text) or (_broken_rule(message) if complete else "")
+    try:
+        message = read_piece(part, text)
+    except BadRequest as error:
+        return str(error)
+    return broken_rule(message) if complete else ""
 
 
 def raw_resource_error(text: str) -> str:
     """What is wrong with a whole resource that names its type in `@type`, empty when nothing is."""
+    try:
+        return broken_rule(read_raw_resource(text))
+    except BadRequest as error:
+        return str(error)
+
+
+def read_piece(part: str, text: str) -> Message:
+    """A piece of configuration.
+
+    Args:
+        part: one of `PATCHABLE`.
+        text: YAML or JSON.
+
+    Raises:
+        BadRequest: it is no such piece.
+    """
+    module, name = _MODULES[part]
+    message: Message = getattr(importlib.import_module(module), name)()
+    document = _only_document(text)
+    load_types(document)
+    _fill(message, document)
+    return message
+
+
+def read_raw_resource(text: str) -> Message:
+    """A whole resource that names its type in `@type`.
+
+    Raises:
+        BadRequest: it is none.
+    """
     from google.protobuf import symbol_database
 
-    try:
-        document = _only_document(text)
-    except BadRequest as error:
-        return _one_line(error)
+    document = _only_document(text)
     type_url = document.get("@type")
     if not isinstance(type_url, str):
-        return "Any JSON doesn't have '@type'"
-    _load_types(document)
+        raise BadRequest("Any JSON doesn't have '@type'")
+    load_types(document)
     try:
-        message = symbol_database.Default().GetSymbol(type_url.removeprefix(_PREFIX))()
-    except KeyError:
-        return f"unknown message type {type_url!r}"
-    fields = {key: value for key, value in document.items() if key != "@type"}
-    return _fill(message, fields) or _broken_rule(message)
+        message: Message = symbol_database.Default().GetSymbol(type_url.removeprefix(_PREFIX))()
+    except KeyError as error:
+        raise BadRequest(f"unknown message type {type_url!r}") from error
+    _fill(message, {key: value for key, value in document.items() if key != "@type"})
+    return message
 
 
-def _broken_rule(message: Message) -> str:
-    """Everything that knows messages is loaded when there is one to look at, for kinds are declared far more often."""
+def broken_rule(message: Message) -> str:
+    """The first of its own rules that a message breaks, empty when there is none.
+
+    Everything that knows messages is loaded when there is one to look at, for kinds are declared far more often.
+    """
     from ursa.model.validation.message_rules import broken_rule
 
     return broken_rule(message)
 
 
-def _parse(message: Message, text: str) -> str:
-    try:
-        document = _only_document(text)
-    except BadRequest as error:
-        return _one_line(error)
-    _load_types(document)
-    return _fill(message, document)
-
-
 def _only_document(text: str) -> JsonObject:
     from ursa.model.documents import load_documents
 
-    documents = load_documents(text)
+    try:
+        documents = load_documents(text)
+    except BadRequest as error:
+        raise BadRequest(_one_line(error)) from error
     if len(documents) > 1:
         raise BadRequest("more than one document")
     return documents[0] if documents else {}
 
 
-def _fill(message: Message, document: JsonObject) -> str:
+def _fill(message: Message, document: JsonObject) -> None:
     from google.protobuf import json_format
 
     try:
         json_format.ParseDict(dict(document), message, ignore_unknown_fields=True)
     except json_format.ParseError as error:
-        return _one_line(error)
-    return ""
+        raise BadRequest(_one_line(error)) from error
 
 
-def _load_types(document: Json) -> None:
+def load_types(document: Json) -> None:
+    """Registers the messages that a document names, so that it can be read."""
     for type_url in _type_urls(document):
         _load_package(type_url.removeprefix(_PREFIX).rpartition(".")[0])
 

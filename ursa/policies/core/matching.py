@@ -20,6 +20,11 @@ class Matched:
 
     entries: tuple[tuple[Policy, Selection], ...] = ()
 
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """All policies that select the proxy or a part of it."""
+        return tuple(policy for policy, _ in self.entries)
+
     def on_inbound(self, position: int) -> tuple[Policy, ...]:
         """The policies that select the inbound at this position of the Dataplane."""
         return tuple(policy for policy, selection in self.entries if position in selection.inbounds)

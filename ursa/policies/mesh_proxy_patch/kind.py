@@ -27,7 +27,6 @@ def kind() -> Kind:
         traits=PolicyTraits(),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=target_warnings,
-        effect_built=False,
     )
 
 
