@@ -37,7 +37,8 @@ class Aside:
 
     sent: Resource
     attempts: int
-    due: int
+    due: float
+    """When it is tried again, on the clock that never jumps."""
 
 
 class Applier:
@@ -110,10 +111,10 @@ class Applier:
             while True:
                 self._changed.clear()
                 due = min((aside.due for aside in self._aside.values()), default=None)
-                wait = None if due is None else (due - self._clock.now_ns()) / 1e9
+                wait = None if due is None else due - self._clock.monotonic()
                 step = await within(self._next(subscription), wait, self._clock)
                 touched = step.touched.keys if step is not None else frozenset()
-                now = self._clock.now_ns()
+                now = self._clock.monotonic()
                 for key, aside in list(self._aside.items()):
                     if key in touched or aside.due <= now:
                         sent = aside.sent
@@ -142,7 +143,7 @@ class Applier:
             key = self._ownership.rename(sent.key)
             if key in plan.conflicts:
                 attempts = before[key].attempts + 1 if key in before else 0
-                self._aside[key] = Aside(sent, attempts, self._clock.now_ns() + self._pace.delay(attempts))
+                self._aside[key] = Aside(sent, attempts, self._clock.monotonic() + self._pace.delay(attempts) / 1e9)
         self._changed.set()
 
     async def _write(self, delivery: Delivery) -> Plan:

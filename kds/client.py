@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from kds import features
 from kds.admin_calls import CALLS, AdminHandler
 from kds.admin_responder import AdminLimits, AdminResponder
 from kds.applier import Applier
@@ -128,6 +129,8 @@ class KdsClient:
         self._new_global = NewGlobal(self._zone.kds.new_global_grace, clock)
         self._observer = observer or SyncObserver()
         upward = Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes)
+        self._global_beats = False
+        """Whether the global is known to prove its life on every stream."""
         self._publisher = Publisher(live, upward, observer=self._observer)
         self._status = ClientStatus()
 
@@ -223,23 +226,31 @@ class KdsClient:
         )
         self._status.down = applier.marks
         stream = connection.stream(SYNC_SERVICE, DOWN)
+        # A global that has proved its life is expected to do so; should another one have taken its place, we wait once.
+        expected, self._global_beats = self._global_beats, False
         # A zone without anything is a new one, and it is good to see that the global has answered for every type.
         requester = Requester(self._down, node, held, quiet=any(held.values()))
+        requester.beats = expected
         identity = self._live.current.get("Config", "", CLUSTER_ID)
         self._new_global.start(str(identity.spec.get("config", "")) if identity is not None else "")
+
+        async def know_peer() -> None:
+            if features.HEARTBEAT in await stream.features():
+                requester.beats = self._global_beats = True
+            await _for_ever()
 
         async def receive() -> None:
             await run_requester(self._line(stream), requester, applier, lambda: self._note(connected=True))
             await stream.ended()
 
-        await race(receive(), self._new_global.over())
+        await race(receive(), know_peer(), self._new_global.over())
 
     async def _sync_up(self, connection: Connection) -> None:
         tuning = self._tuning
         speaker = Speaker(
             self._zone.name, tuning.max_message, lambda: self._instance, tuning.pace, tuning.chunk, tuning.remembered
         )
-        sender = Sender(self._publisher, lambda _: Everyone(), speaker, now=self._clock.now_ns, observer=self._observer)
+        sender = Sender(self._publisher, lambda _: Everyone(), speaker, clock=self._clock, observer=self._observer)
         self._status.up = sender.marks
         asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         stream = connection.stream(SYNC_SERVICE, UP)

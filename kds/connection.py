@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from kds.failures import readable
-from kds.transport import ELSEWHERE, Metadata
+from kds.transport import ELSEWHERE, FEATURES, Metadata
 from ursa.errors import Unavailable
 from ursa.runtime.tasks import spawn
 
@@ -51,6 +51,11 @@ class ClientStream:
         except (CallEnded, asyncio.InvalidStateError):
             # A write only learns that the call is over; why it is over is in the final status.
             await self.ended()
+
+    async def features(self) -> frozenset[str]:
+        """What the peer says it is able to, before anything else; none when it says nothing."""
+        pairs = await self._call.initial_metadata()
+        return frozenset(str(value) for key, value in pairs or () if key == FEATURES)
 
     async def ended(self) -> None:
         """Waits for the final status and raises it as CallEnded: no stream of KDS is meant to end."""

@@ -11,6 +11,7 @@ import grpc
 from cryptography import x509
 
 from kds.transport import client_options
+from kds.tuning import keepalive_of
 from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.config.multizone import MultizoneZone, MultizoneZoneKds
 
@@ -28,7 +29,7 @@ async def dial(settings: MultizoneZone) -> grpc.aio.Channel:
     address = urlsplit(settings.global_address)
     host, port = address.hostname or "", address.port or DEFAULT_PORT
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    options = client_options(settings.kds.max_msg_size)
+    options = client_options(settings.kds.max_msg_size, keepalive_of(settings.kds))
     if address.scheme == "grpc":
         return grpc.aio.insecure_channel(target, options)
     roots: bytes | None

@@ -32,10 +32,13 @@ ROLLOUT = "ursa.rollout"
 SHARES = "ursa.zone-shares"
 """Ours: gives an ingress the part of its weight that its label says; others get ingresses with fewer instances."""
 
+HEARTBEAT = "ursa.heartbeat"
+"""Ours: asks for proofs of life and answers for them (call metadata of a zone, and the head of a global's answer)."""
+
 OF_NODE = (ZONE_TOKEN, HASH_SUFFIX, MULTIZONE_SELECTOR, PRODUCER_POLICIES, OPTIONAL_TARGET, RESUME, ROLLOUT, SHARES)
 """What our node metadata says."""
 
-OF_CALLS = (PING, HASH_SUFFIX, RESUME, ROLLOUT, SHARES)
+OF_CALLS = (PING, HASH_SUFFIX, RESUME, ROLLOUT, SHARES, HEARTBEAT)
 """What our zones' call metadata says."""
 
 QUIET = "ursa.quiet"

@@ -7,13 +7,19 @@ not know. Both know from that exchange how long the other has been silent, and h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from kds.byte_stream import ByteStream, read_message
 from kds.sender import Sender
+from kds.waiting import within
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
+
+STOOD_STILL = 1.0
+"""Seconds by which a look may be late before it says more about this process than about the peer. No setting: a process
+that was stopped, or too busy, has not read what came meanwhile."""
 
 SOON = 0.1
 """Seconds between two looks at least. No setting: it only bounds how much later than its limits a stream ends."""
@@ -55,6 +61,13 @@ class Ear:
         """Seconds waited for the message that has not come yet."""
         return 0.0 if self._since is None else self._clock.monotonic() - self._since
 
+    async def pause(self, seconds: float) -> None:
+        """Sleeps between two looks; what this process has slept through itself is no silence of the peer."""
+        due = self._clock.monotonic() + seconds
+        await self._clock.sleep(seconds)
+        if self._since is not None and self._clock.monotonic() - due > STOOD_STILL:
+            self._since = self._clock.monotonic()
+
     async def read(self) -> bytes | None:
         """The next message, None at the end of the stream."""
         self._since = self._clock.monotonic()
@@ -67,7 +80,7 @@ class Ear:
 
 
 async def watch_requester(
-    ear: Ear, beats: Callable[[], bool], beat: Callable[[], Awaitable[None]], *, limits: Limits, clock: Clock
+    ear: Ear, beats: Callable[[], bool], beat: Callable[[], Coroutine[Any, Any, None]], *, limits: Limits, clock: Clock
 ) -> None:
     """Asks for proofs of life; raises Silent when none come.
 
@@ -78,25 +91,27 @@ async def watch_requester(
         limits: of the stream.
         clock: time.
     """
-    next_beat = clock.monotonic() + limits.heartbeat
+    # Who is known to listen hears from us at once: until then it cannot know what our silence means.
+    next_beat = clock.monotonic() + SOON
     while True:
         patience = limits.silence if beats() else limits.unanswered
         left = patience - ear.silence
         if left <= 0 and (beats() or not ear.heard):
             raise Silent(f"nothing has come for {ear.silence:.1f} s")
-        await clock.sleep(min(max(left, SOON), max(next_beat - clock.monotonic(), SOON)))
-        if clock.monotonic() >= next_beat:
+        if beats() and clock.monotonic() >= next_beat:
             next_beat = clock.monotonic() + limits.heartbeat
-            if beats():
-                await beat()
+            # Where nothing can be written for so long, nothing is heard either.
+            await within(beat(), limits.silence, clock)
+        wait = max(next_beat - clock.monotonic(), SOON) if beats() else limits.heartbeat
+        await ear.pause(min(max(left, SOON), wait))
 
 
 async def watch_sender(ear: Ear, sender: Sender, *, limits: Limits, clock: Clock) -> None:
     """Raises Silent when the receiver no longer asks for proofs of life, or leaves a response unanswered."""
     while True:
-        left = limits.silence - ear.silence
-        if sender.beaten and left <= 0:
+        left = (limits.silence if sender.beaten else limits.unanswered) - ear.silence
+        if left <= 0 and (sender.beaten or not ear.heard):
             raise Silent(f"nothing has come for {ear.silence:.1f} s")
         if (waiting := sender.unanswered()) is not None and waiting.seconds > limits.unanswered:
             raise Silent(f"a response of type {waiting.kind} has not been answered for {waiting.seconds:.0f} s")
-        await clock.sleep(min(max(left, SOON), limits.heartbeat))
+        await ear.pause(min(max(left, SOON), limits.heartbeat))

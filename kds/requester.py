@@ -78,7 +78,7 @@ class Requester:
         self._held = held
         self._begun: set[str] = set()
         self.beats = False
-        """Whether the peer answers for proofs of life; a peer that stamps its responses does."""
+        """Whether the peer answers for proofs of life: it has said so, or it stamps its responses."""
         self.stamp = ""
         """The newest stamp of the peer: `<epoch>@<revision>`."""
 

@@ -22,6 +22,7 @@ from kds.refusals import Pace, Refusals
 from kds.watermarks import Sent
 from kds.wire import HEARTBEAT, Request, join_response
 from ursa.model.json import JsonObject
+from ursa.runtime.clock import Clock
 
 MARGIN = 64 << 10
 """Bytes of a message left for everything that is not a resource. No setting: the format of messages decides it."""
@@ -80,6 +81,8 @@ class _TypeState:
     """False until a peer that wants to hear nothing where nothing differs is known to have the newest."""
     in_flight: frozenset[str] | None = None
     """Names in the response that the peer has not answered yet."""
+    left_at: int = 0
+    """When the newest response was sent, monotonic nanoseconds."""
     mark: Sent = field(default_factory=Sent)
 
 
@@ -92,18 +95,18 @@ class Sender:
         audience: Callable[[JsonObject], Audience],
         speaker: Speaker,
         *,
-        now: Callable[[], int],
+        clock: Clock,
         observer: SyncObserver | None = None,
     ) -> None:
         """Args:
         offered: what there is to send.
         audience: makes the audience from the peer's node metadata.
         speaker: who sends.
-        now: wall clock in nanoseconds.
+        clock: time.
         observer: is told what is sent and answered.
         """
         self._observer = observer or SyncObserver()
-        self._offered, self._make_audience, self._speaker, self._now = offered, audience, speaker, now
+        self._offered, self._make_audience, self._speaker, self._clock = offered, audience, speaker, clock
         self._largest = speaker.max_message - MARGIN
         self._chunk = min(speaker.chunk, self._largest)
         self._types: dict[str, _TypeState] = {}
@@ -116,7 +119,7 @@ class Sender:
         self._nonce = 0
         self._beat_owed = False
         self.beaten = False
-        """Whether the peer asks for proofs of life."""
+        """Whether the peer asks for proofs of life, or has said that it will."""
 
     @property
     def marks(self) -> Mapping[str, Sent]:
@@ -153,15 +156,15 @@ class Sender:
 
     def unanswered(self) -> Unanswered | None:
         """The response that has waited longest for its answer."""
-        waiting = [(s.mark.sent_at, s.kind) for s in self._types.values() if s.in_flight is not None]
+        waiting = [(s.left_at, s.kind) for s in self._types.values() if s.in_flight is not None]
         if not waiting:
             return None
         since, kind = min(waiting)
-        return Unanswered(kind, max(0, self._now() - since) / 1e9)
+        return Unanswered(kind, (self._elapsed() - since) / 1e9)
 
     @property
     def due(self) -> int | None:
-        """When `take` has something although nothing happened, nanoseconds; None when that will not be."""
+        """When `take` has something although nothing happened, monotonic nanoseconds; None when that will not be."""
         times = [s.refusals.due for s in self._types.values() if s.in_flight is None]
         return min((time for time in times if time is not None), default=None)
 
@@ -193,12 +196,12 @@ class Sender:
         self._stirred.add(request.kind)
 
     def _note_answer(self, state: _TypeState, names: frozenset[str], error: str | None) -> None:
-        self._observer.answered(state.kind, error, (self._now() - state.mark.sent_at) / 1e9)
-        state.mark.note_answer(error, self._now())
+        self._observer.answered(state.kind, error, (self._elapsed() - state.left_at) / 1e9)
+        state.mark.note_answer(error, self._clock.now_ns())
         if error is None:
             state.refusals.accepted(names)
         else:
-            state.refusals.rejected(names, error, self._now())
+            state.refusals.rejected(names, error, self._elapsed())
         state.mark.refused = {name: refused.reason for name, refused in state.refusals.refused.items()}
 
     def touch(self, touched: Mapping[str, Collection[str]]) -> None:
@@ -213,7 +216,7 @@ class Sender:
         if self._beat_owed:
             self._beat_owed = False
             yield self._join(HEARTBEAT, (), (), self._offered.catalogue.revision)
-        now = self._now()
+        now = self._elapsed()
         for state in list(self._types.values()):
             # With dozens of types most requests and changes concern one of them.
             if state.kind not in self._stirred and (state.refusals.due is None or state.refusals.due > now):
@@ -236,7 +239,8 @@ class Sender:
         if (chosen or removed) and not state.dirty:
             state.revisions.append(revision)
         state.owed, state.in_flight = False, frozenset(offer.name for offer in chosen)
-        state.mark.note_sent(revision, self._now())
+        state.left_at = self._elapsed()
+        state.mark.note_sent(revision, self._clock.now_ns())
         message = self._join(state.kind, chosen, removed, revision)
         self._observer.sent(state.kind, len(message))
         return message
@@ -245,7 +249,8 @@ class Sender:
         """What the peer said it holds is all there is."""
         if not state.told:
             state.told = True
-            state.mark.acknowledged_revision, state.mark.answered_at = self._offered.catalogue.revision, self._now()
+            state.mark.acknowledged_revision = self._offered.catalogue.revision
+            state.mark.answered_at = self._clock.now_ns()
 
     def _differences(self, state: _TypeState) -> tuple[list[Offer], list[str]]:
         """What the peer lacks and what it has too much of, as far as one message can tell."""
@@ -278,7 +283,7 @@ class Sender:
     def _once_more(self, state: _TypeState) -> list[Offer]:
         """Resources that were refused and are sent alone."""
         catalogue = self._offered.catalogue
-        while names := state.refusals.take(self._now()):
+        while names := state.refusals.take(self._elapsed()):
             offers = [offer for name in names if (offer := self._visible(name, state.kind, catalogue)) is not None]
             if offers:
                 return offers
@@ -292,6 +297,10 @@ class Sender:
         stamp = f"{epoch}@{revision}" if epoch else ""
         frames = (offer.framed for offer in chosen)
         return join_response(kind, str(self._nonce), frames, removed, identifier=self._speaker.identifier, stamp=stamp)
+
+    def _elapsed(self) -> int:
+        """Nanoseconds on the clock that never jumps: what waits must not be late because somebody set the time."""
+        return round(self._clock.monotonic() * 1e9)
 
     def _visible(self, name: str, kind: str, catalogue: Catalogue) -> Offer | None:
         offer = catalogue.of(kind).get(name)

@@ -34,6 +34,7 @@ from kds.streams import Line, race, run_requester, run_sender
 from kds.transport import (
     DOWN,
     ELSEWHERE,
+    FEATURES,
     GLOBAL_SERVICE,
     HEALTH,
     SYNC_SERVICE,
@@ -145,7 +146,9 @@ class KdsServer:
 
     async def start(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens and returns the port."""
-        server = self._server = grpc.aio.server(options=server_options(self._tuning.max_message))
+        server = self._server = grpc.aio.server(
+            options=server_options(self._tuning.max_message, self._tuning.keepalive)
+        )
         admin = {call.stream: self._stream(partial(self._admin, name)) for name, call in CALLS.items()}
         health = grpc.unary_unary_rpc_method_handler(self._health_check)
         sync = {DOWN: self._stream(self._sync_down), UP: self._stream(self._sync_up)}
@@ -175,6 +178,8 @@ class KdsServer:
             try:
                 caller = read_caller(context.invocation_metadata() or (), context.peer())
                 zone = caller.zone
+                # Said before anything that takes time, so that the zone knows at once what silence means.
+                await context.send_initial_metadata(((FEATURES, features.HEARTBEAT),))
                 await self._parts.directory.authenticate(caller)
                 await handler(caller, context)
             except grpc.aio.InternalError as error:
@@ -207,7 +212,8 @@ class KdsServer:
         parts = self._parts
         tuning = self._tuning
         speaker = Speaker("global", tuning.max_message, self._epoch, tuning.pace, tuning.chunk, tuning.remembered)
-        sender = Sender(parts.publisher, audience, speaker, now=parts.clock.now_ns, observer=parts.observer)
+        sender = Sender(parts.publisher, audience, speaker, clock=parts.clock, observer=parts.observer)
+        sender.beaten = features.HEARTBEAT in caller.features
         first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
         connection: ZoneConnection | None = None
 
@@ -258,6 +264,7 @@ class KdsServer:
         requester = Requester(
             self._up, Node(caller.zone, node_metadata("", self._instance)), held, reports=reports, quiet=True
         )
+        requester.beats = features.HEARTBEAT in caller.features
         heard = partial(parts.directory.heard, caller.zone)
         with parts.directory.stream(caller.zone, UP):
             await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,14 +73,25 @@ async def run_sender(
 
     with publisher.listening(changed):
         watch = watch_sender(ear, sender, limits=line.limits, clock=line.clock)
-        tasks = [spawn(one, "kds sender") for one in (read(), companion, watch)]
-        for task in tasks:
-            task.add_done_callback(lambda _: wake.set())
-        try:
-            await _send(line, sender, tasks, wake, progress)
-            ended = [task for task in tasks if task.done()]
-        finally:
-            await cancel_and_wait(*tasks)
+        await _send_beside((read(), companion, watch), line, sender, wake, progress)
+
+
+async def _send_beside(
+    runs: Iterable[Coroutine[Any, Any, None]],
+    line: Line,
+    sender: Sender,
+    wake: asyncio.Event,
+    progress: Callable[[], None],
+) -> None:
+    """Sends whatever is due until one of the others ends, then ends them all; raises what the first one raised."""
+    tasks = [spawn(one, "kds sender") for one in runs]
+    for task in tasks:
+        task.add_done_callback(lambda _: wake.set())
+    try:
+        await _send(line, sender, tasks, wake, progress)
+        ended = [task for task in tasks if task.done()]
+    finally:
+        await cancel_and_wait(*tasks)
     for task in ended:
         task.result()
 
@@ -100,7 +111,7 @@ async def _send(
 
 def _seconds_until(due: int | None, clock: Clock) -> float | None:
     """How long there is nothing to do; None for ever."""
-    return None if due is None else (due - clock.now_ns()) / 1e9
+    return None if due is None else due / 1e9 - clock.monotonic()
 
 
 async def _write(stream: ByteStream, message: bytes, others: list[asyncio.Task[None]]) -> bool:

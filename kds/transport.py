@@ -24,12 +24,28 @@ AUTHORIZATION = "authorization"
 ELSEWHERE = "ursa-connect-elsewhere"
 """At the end of a stream: the zone should make a new connection, which may lead to another replica."""
 
-KEEPALIVE = 15_000
-"""Milliseconds after which a silent connection is probed, and within which it must answer. No setting: Kuma's
-peers end connections that are probed more often, and who wants to know sooner has `heartbeatInterval`."""
-
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Options: TypeAlias = list[tuple[str, int | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """When a connection over which nothing comes is probed, and within which time it must answer; seconds.
+
+    The defaults are those of Kuma and of the port between replicas. A client must not probe a Kuma server more often.
+    """
+
+    interval: float = 15.0
+    timeout: float = 15.0
+
+    @property
+    def options(self) -> Options:
+        """As options of gRPC."""
+        return [
+            ("grpc.keepalive_time_ms", round(self.interval * 1000)),
+            ("grpc.keepalive_timeout_ms", round(self.timeout * 1000)),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +96,10 @@ def node_metadata(config: str, instance: str) -> JsonObject:
     }
 
 
-def client_options(max_message: int) -> Options:
+def client_options(max_message: int, keepalive: Keepalive) -> Options:
     """Options of a zone's channel."""
     return [
-        ("grpc.keepalive_time_ms", KEEPALIVE),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE),
-        ("grpc.keepalive_permit_without_calls", 1),
+        *keepalive.options,
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", max_message),
         ("grpc.max_send_message_length", max_message),
@@ -94,15 +108,13 @@ def client_options(max_message: int) -> Options:
     ]
 
 
-def server_options(max_message: int) -> Options:
+def server_options(max_message: int, keepalive: Keepalive) -> Options:
     """Options of the global's server. Zones ping every 15 s; by default that counts as an attack."""
     return [
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_ping_strikes", 0),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", KEEPALIVE),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE),
+        *keepalive.options,
         ("grpc.max_receive_message_length", max_message),
         ("grpc.max_send_message_length", max_message),
         # Two control planes must not both believe that they serve the port.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from kds.liveness import Limits
 from kds.refusals import Pace
+from kds.transport import Keepalive
 from ursa.runtime.config import Settings
 from ursa.runtime.config.multizone import MultizoneGlobalKds, MultizoneZoneKds
 
@@ -21,6 +22,7 @@ class Tuning:
         chunk: bytes at which a difference is split.
         attempts: how often a write is tried against concurrent writers.
         remembered: responses per type whose revisions are remembered.
+        keepalive: of its connections.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -29,6 +31,7 @@ class Tuning:
     chunk: int = 1 << 20
     attempts: int = 10
     remembered: int = 200
+    keepalive: Keepalive = field(default_factory=Keepalive)
 
 
 def global_tuning(settings: Settings) -> Tuning:
@@ -41,7 +44,12 @@ def zone_tuning(settings: Settings) -> Tuning:
     return _tuning(settings.multizone.zone.kds, settings, remembered=0)
 
 
+def keepalive_of(kds: MultizoneGlobalKds | MultizoneZoneKds) -> Keepalive:
+    """How the connections of one end are probed."""
+    return Keepalive(kds.keepalive_interval, kds.keepalive_timeout)
+
+
 def _tuning(kds: MultizoneGlobalKds | MultizoneZoneKds, settings: Settings, *, remembered: int) -> Tuning:
     limits = Limits(kds.heartbeat_interval, kds.silence_timeout, kds.msg_send_timeout, kds.response_backoff)
     pace, attempts = Pace(kds.nack_backoff, kds.nack_max_backoff), settings.store.upsert.conflict_retry_max_times
-    return Tuning(limits, pace, kds.max_msg_size, kds.chunk_size, attempts, remembered)
+    return Tuning(limits, pace, kds.max_msg_size, kds.chunk_size, attempts, remembered, keepalive_of(kds))

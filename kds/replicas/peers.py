@@ -9,7 +9,7 @@ import grpc
 from kds.admin_calls import AdminQuery, decode_answer, encode_query
 from kds.replicas.catalogue import Replica
 from kds.replicas.credentials import Credentials
-from kds.transport import Metadata, client_options
+from kds.transport import Keepalive, Metadata, client_options
 from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.multizone import InterCpClient
@@ -41,7 +41,7 @@ class Peers:
         every part of that, so this only ends what would never end; a replica that hangs is found by keep-alives."""
         self._clock, self._settings = clock, settings
         patience = round(settings.connect_timeout * 1000)
-        self._options = [*client_options(UNLIMITED), ("grpc.min_reconnect_backoff_ms", patience)]
+        self._options = [*client_options(UNLIMITED, Keepalive()), ("grpc.min_reconnect_backoff_ms", patience)]
         self._links: dict[tuple[str, int], _Link] = {}
         self._credentials: Credentials | None = None
 

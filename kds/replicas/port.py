@@ -16,7 +16,7 @@ from kds.replicas.catalogue import Replica
 from kds.replicas.credentials import Credentials, issue_credentials
 from kds.replicas.peers import FORWARD, METHODS, PING, STREAMS, UNLIMITED, Peers
 from kds.streams import race
-from kds.transport import server_options
+from kds.transport import Keepalive, server_options
 from ursa.errors import NotFound, ProtocolError, Unavailable, UrsaError
 from ursa.identity.kept_authority import INTER_CP
 from ursa.model.resource import Resource
@@ -92,7 +92,7 @@ class ReplicaPort:
         await self._other_authority(subscription, known)
 
     async def _serve(self, credentials: Credentials) -> None:
-        server = grpc.aio.server(options=server_options(UNLIMITED))
+        server = grpc.aio.server(options=server_options(UNLIMITED, Keepalive()))
         asked = {
             name: grpc.unary_unary_rpc_method_handler(partial(self._forwarded, call)) for call, name in METHODS.items()
         }

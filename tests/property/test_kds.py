@@ -7,7 +7,7 @@ single store that they are compared with.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
@@ -26,9 +26,11 @@ from kds.sender import Sender, Speaker
 from kds.transport import node_metadata
 from kds.upward import Upward
 from kds.wire import decode_request, decode_response
+from tests.unit.kds.lab import Stopped
 from ursa.catalog import default_registry
 from ursa.model.kind import Sync as Way
 from ursa.model.resource import Resource, ResourceKey
+from ursa.runtime.clock import Clock
 from ursa.store.contract import Batch, Change, Create, Delete, Update
 from ursa.view.view import View
 
@@ -78,8 +80,8 @@ class Side:
 class Link:
     """One direction: a sender at `source`, a requester at `target`, and what is on its way between them."""
 
-    def __init__(self, source: Side, target: Side, *, down: bool, now: Callable[[], int]) -> None:
-        self.source, self.target, self.now = source, target, now
+    def __init__(self, source: Side, target: Side, *, down: bool, clock: Clock) -> None:
+        self.source, self.target, self.clock = source, target, clock
         self.rules: OfferMaker = Downward(REGISTRY) if down else Upward(REGISTRY, ZONE)
         self.ownership: Ownership = FromGlobal() if down else FromZone(ZONE)
         self.audience: Audience = OneZone(ZONE, frozenset()) if down else Everyone()
@@ -100,7 +102,7 @@ class Link:
         if not resumes:
             metadata = {**metadata, "features": ["hash-suffix"]}
         self.requester = Requester(self.kinds, Node(ZONE, metadata), held, quiet=quiet)
-        self.sender = Sender(self, lambda _: self.audience, Speaker("sender"), now=self.now)
+        self.sender = Sender(self, lambda _: self.audience, Speaker("sender"), clock=self.clock)
         self.requests = list(self.requester.opening())
         self.responses: list[bytes] = []
         self.received: dict[tuple[str, str], str] = {}
@@ -190,10 +192,10 @@ class Sync(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 1
+        self.clock = Stopped()
         self.centre, self.zone = Side(), Side()
-        self.down = Link(self.centre, self.zone, down=True, now=lambda: self.now)
-        self.up = Link(self.zone, self.centre, down=False, now=lambda: self.now)
+        self.down = Link(self.centre, self.zone, down=True, clock=self.clock)
+        self.up = Link(self.zone, self.centre, down=False, clock=self.clock)
 
     def link(self, down: bool) -> Link:
         return self.down if down else self.up
@@ -248,7 +250,7 @@ class Sync(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 20))
     def wait(self, seconds: int) -> None:
-        self.now += seconds * 1_000_000_000
+        self.clock.ns += seconds * 1_000_000_000
 
     @invariant()
     def what_users_wrote_is_left_alone(self) -> None:
@@ -265,7 +267,7 @@ class Sync(RuleBasedStateMachine):
             for link in (self.down, self.up, self.down):
                 link.settle()
             # Longer than any back-off that can have been reached.
-            self.now += 10_000 * 1_000_000_000
+            self.clock.ns += 10_000 * 1_000_000_000
         for link in (self.down, self.up):
             expected = link.expected()
             stored = {

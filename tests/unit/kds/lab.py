@@ -26,6 +26,20 @@ from ursa.view.live import LiveView
 REGISTRY = default_registry()
 
 
+class Stopped(SystemClock):
+    """Time that passes only when a test sets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ns = 1
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def monotonic(self) -> float:
+        return self.ns / 1e9
+
+
 class Side:
     """A store with a view, and what a test does to them."""
 

@@ -20,7 +20,7 @@ def tiny_windows(monkeypatch: pytest.MonkeyPatch) -> None:
         options = getattr(transport, name)
         for module in ("kds.dialing", "kds.server"):
             monkeypatch.setattr(
-                f"{module}.{name}", lambda size, options=options: [*options(size), *TINY], raising=False
+                f"{module}.{name}", lambda *args, options=options: [*options(*args), *TINY], raising=False
             )
 
 

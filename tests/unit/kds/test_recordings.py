@@ -22,7 +22,7 @@ from kds.sender import Sender, Speaker
 from kds.transport import call_metadata
 from kds.upward import Upward
 from kds.wire import Request, decode_request, decode_response, frame
-from tests.unit.kds.lab import Side
+from tests.unit.kds.lab import Side, Stopped
 from tests.unit.kds.recordings import (
     DOWN,
     REDACTED,
@@ -216,7 +216,7 @@ def test_a_sender_says_what_kumas_said_when_it_is_asked_what_that_was_asked(meth
     for event in events("01", method):
         if event.is_response:
             shelf.put(event)
-    sender = Sender(shelf, lambda _: Everyone(), Speaker("any"), now=lambda: 1)
+    sender = Sender(shelf, lambda _: Everyone(), Speaker("any"), clock=Stopped())
 
     def said() -> list[tuple[str, set[str], set[str], str]]:
         responses = [decode_response(data) for data in sender.take()]
@@ -315,7 +315,7 @@ def test_oversized_resources_cost_nothing_but_themselves() -> None:
     secrets = [Resource("Secret", "default", f"big-{n}", {"data": "a" * 900_000}) for n in range(13)]
     offers = [make_offer(secret.key, secret, REGISTRY["Secret"]) for secret in secrets]
     shelf = Shelf(Catalogue(1, Map({"Secret": Map({offer.name: offer for offer in offers})})))
-    sender = Sender(shelf, lambda _: Everyone(), Speaker("global"), now=lambda: 1)
+    sender = Sender(shelf, lambda _: Everyone(), Speaker("global"), clock=Stopped())
     opening = next(e.message for e in events("11", DOWN) if e.kind == "Secret" and not e.is_response)
     sender.receive(decode_request(request_bytes(opening)))
     arrived: list[str] = []
@@ -340,7 +340,7 @@ def test_every_recorded_difference_is_what_our_sender_says(name: str, method: st
     for kind, names in held.items():
         offers = {n: Offer(ResourceKey(kind, "", n), n, "old", frame(n, "old", b"")) for n in names}
         shelf.catalogue = Catalogue(1, shelf.catalogue.kinds.set(kind, Map(offers)))
-    sender = Sender(shelf, lambda _: Everyone(), Speaker("any"), now=lambda: 1)
+    sender = Sender(shelf, lambda _: Everyone(), Speaker("any"), clock=Stopped())
     for kind, names in held.items():
         sender.receive(Request(kind, "zone", wildcard=True, held=names))
         assert [decode_response(data).items for data in sender.take()] == [()]

@@ -8,6 +8,7 @@ from kds.index import OfferIndex
 from kds.offer import Catalogue, Everyone, Offer
 from kds.sender import MARGIN, Sender, Speaker
 from kds.wire import HEARTBEAT, Request, Response, decode_response, frame
+from tests.unit.kds.lab import Stopped
 from ursa.model.resource import ResourceKey
 
 KIND = "MeshTimeout"
@@ -19,9 +20,9 @@ class Desk:
 
     def __init__(self, max_message: int = 10 << 20, chunk: int = 1 << 20) -> None:
         self.index = OfferIndex()
-        self.now = 1
+        self.clock = Stopped()
         speaker = Speaker("global", max_message, chunk=chunk)
-        self.sender = Sender(self, lambda _: Everyone(), speaker, now=lambda: self.now)
+        self.sender = Sender(self, lambda _: Everyone(), speaker, clock=self.clock)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -230,13 +231,13 @@ def test_what_is_refused_is_sent_again_alone_and_ever_more_rarely() -> None:
     for _ in range(4):
         due = desk.sender.due
         assert due is not None
-        waits.append(round((due - desk.now) / 1e9))
-        desk.now = due - 1
+        waits.append(round((due - desk.clock.ns) / 1e9))
+        desk.clock.ns = due - 1
         assert desk.names() == []
-        desk.now = due
+        desk.clock.ns = due
         assert refused_by(desk, "a.m") == [["a.m"]]
     assert waits == [5, 10, 20, 40]
-    desk.now += 1000 * 10**9
+    desk.clock.ns += 1000 * 10**9
     assert desk.names() == [["a.m"]]
     desk.ack()
     assert desk.sender.due is None and not desk.sender.marks[KIND].refused
@@ -264,7 +265,7 @@ def test_a_proof_of_life_is_given_whatever_else_waits() -> None:
     (answer,) = desk.sent()
     assert (answer.kind, answer.items) == (HEARTBEAT, ())
     assert desk.sender.beaten
-    desk.now += 3 * 10**9
+    desk.clock.ns += 3 * 10**9
     waiting = desk.sender.unanswered()
     assert waiting is not None and (waiting.kind, waiting.seconds) == (KIND, 3.0)
 
@@ -272,7 +273,7 @@ def test_a_proof_of_life_is_given_whatever_else_waits() -> None:
 def test_responses_tell_which_state_they_complete() -> None:
     desk = Desk()
     speaker = Speaker("global", epoch=lambda: "store", chunk=3000)
-    desk.sender = Sender(desk, lambda _: Everyone(), speaker, now=lambda: 1)
+    desk.sender = Sender(desk, lambda _: Everyone(), speaker, clock=Stopped())
     for name in "abc":
         desk.offer(name, size=2000)
     desk.ask(resuming=True)
@@ -290,7 +291,7 @@ def test_a_peer_that_does_not_understand_an_offer_gets_the_other_form_of_it() ->
             return not offer.features
 
     desk, key = Desk(), ResourceKey(KIND, "m", "a")
-    desk.sender = Sender(desk, lambda _: Plain(), Speaker("global"), now=lambda: 1)
+    desk.sender = Sender(desk, lambda _: Plain(), Speaker("global"), clock=Stopped())
     other = Offer(key, "a.m", "plain", frame("a.m", "plain", b""))
     desk.index.put(
         Offer(key, "a.m", "1", frame("a.m", "1", b""), features=frozenset({"new"}), otherwise=other),

@@ -32,7 +32,7 @@ from kds.requester import Delivery, Node, Requester
 from kds.sender import Sender, Speaker
 from kds.status import ZoneStatus
 from kds.streams import Line, run_requester
-from kds.transport import GLOBAL_SERVICE, HEALTH, SYNC_SERVICE, UP, call_metadata
+from kds.transport import GLOBAL_SERVICE, HEALTH, SYNC_SERVICE, UP, call_metadata, client_options, server_options
 from kds.tuning import Tuning, global_tuning, zone_tuning
 from kds.wire import HEARTBEAT, Request, decode_request, join_response
 from tests.unit.global_cp.test_rollouts import Watched
@@ -80,7 +80,20 @@ def tuned(request: pytest.FixtureRequest) -> Callable[..., Tuning]:
 
 
 class Clock(ManualClock):
-    """Wall time passes with the other one."""
+    """Wall time passes with the other one, and nobody oversleeps."""
+
+    async def advance(self, seconds: float) -> None:
+        end = self._now + seconds
+        while True:
+            await settle()
+            due = min((due for due, _, awake in self._sleepers if not awake.is_set() and due > self._now), default=end)
+            await super().advance(min(due, end) - self._now)
+            if self._now >= end:
+                return
+
+    async def stand_still(self, seconds: float) -> None:
+        """The process does nothing while time passes."""
+        await super().advance(seconds)
 
     def now_ns(self) -> int:
         return round(self._now * 1e9)
@@ -106,12 +119,14 @@ class Pipe:
 class Receiver:
     """A requester of one kind on a stream, with time in the hands of the test."""
 
-    def __init__(self, side: Side, tuning: Tuning) -> None:
+    def __init__(self, side: Side, tuning: Tuning, *, beats: bool = False) -> None:
         self.clock, self.pipe = Clock(), Pipe()
         kind = REGISTRY[KIND]
         applier = Applier(side.store, side.live, REGISTRY, self.clock, FromGlobal())
         line = Line(self.pipe, tuning.limits, self.clock)
-        running = run_requester(line, Requester([kind], Node("zone-1")), applier, lambda: None)
+        requester = Requester([kind], Node("zone-1"))
+        requester.beats = beats
+        running = run_requester(line, requester, applier, lambda: None)
         self.task = spawn(running, "receiver")
 
     async def hear(self, kind: str = KIND, nonce: str = "1", stamp: str = EPOCH) -> None:
@@ -128,11 +143,12 @@ async def side() -> AsyncIterator[Side]:
 
 
 async def test_heartbeat_interval(side: Side, tuned: Callable[..., Tuning]) -> None:
-    receiver = Receiver(side, tuned(HEARTBEAT_INTERVAL="7s", SILENCE_TIMEOUT="100s"))
-    await receiver.hear()
+    receiver = Receiver(side, tuned(HEARTBEAT_INTERVAL="7s", SILENCE_TIMEOUT="100s"), beats=True)
+    await receiver.clock.advance(0.2)
+    assert len(receiver.pipe.kinds(HEARTBEAT)) == 1, "who is known to listen hears from us at once"
     for _ in range(2):
         receiver.pipe.written.clear()
-        await receiver.clock.advance(6.8)
+        await receiver.clock.advance(6.7)
         assert not receiver.pipe.kinds(HEARTBEAT)
         await receiver.clock.advance(0.3)
         assert len(receiver.pipe.kinds(HEARTBEAT)) == 1
@@ -149,13 +165,33 @@ async def test_silence_timeout(side: Side, tuned: Callable[..., Tuning]) -> None
         await receiver.task
 
 
+def test_keepalives(tuned: Callable[..., Tuning]) -> None:
+    keepalive = tuned(KEEPALIVE_INTERVAL="7s", KEEPALIVE_TIMEOUT="3s").keepalive
+    for options in (client_options(1, keepalive), server_options(1, keepalive)):
+        assert {("grpc.keepalive_time_ms", 7000), ("grpc.keepalive_timeout_ms", 3000)} <= set(options)
+    assert zone_tuning(settings_of()).keepalive.interval >= 15, "Kuma's globals end a connection for less"
+
+
+async def test_a_process_that_stood_still_does_not_blame_the_peer(side: Side, tuned: Callable[..., Tuning]) -> None:
+    receiver = Receiver(side, tuned(SILENCE_TIMEOUT="9s"))
+    await receiver.hear()
+    await receiver.clock.advance(1)
+    await receiver.clock.stand_still(60)
+    assert not receiver.task.done()
+    await receiver.clock.advance(8.8)
+    assert not receiver.task.done()
+    await receiver.clock.advance(0.4)
+    with pytest.raises(Silent):
+        await receiver.task
+
+
 async def test_message_send_timeout(side: Side, tuned: Callable[..., Tuning]) -> None:
     tuning = tuned(MSG_SEND_TIMEOUT="11s")
     deaf = Receiver(side, tuning)
     await settle()
     # Somebody whose answers prove nothing about life has to answer at all.
     desk, clock, pipe = Desk(), Clock(), Pipe()
-    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("global"), now=clock.now_ns)
+    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("global"), clock=clock)
     desk.ask()
     assert len(desk.sent()) == 1
     watch = spawn(watch_sender(Ear(pipe, clock), desk.sender, limits=tuning.limits, clock=clock), "watch")
@@ -184,7 +220,7 @@ async def test_response_backoff(side: Side, tuned: Callable[..., Tuning]) -> Non
 def test_nack_backoffs(tuned: Callable[..., Tuning]) -> None:
     desk, clock = Desk(), Clock()
     tuning = tuned(NACK_BACKOFF="3s", NACK_MAX_BACKOFF="5s")
-    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("any", pace=tuning.pace), now=clock.now_ns)
+    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("any", pace=tuning.pace), clock=clock)
     desk.ask()
     desk.offer("a")
     assert desk.names() == [["a.m"]]
@@ -606,6 +642,8 @@ ELSEWHERE = {
             "HEARTBEAT_INTERVAL": "test_heartbeat_interval",
             "SILENCE_TIMEOUT": "test_silence_timeout",
             "MSG_SEND_TIMEOUT": "test_message_send_timeout",
+            "KEEPALIVE_INTERVAL": "test_keepalives",
+            "KEEPALIVE_TIMEOUT": "test_keepalives",
             "RESPONSE_BACKOFF": "test_response_backoff",
             "NACK_BACKOFF": "test_nack_backoffs",
             "NACK_MAX_BACKOFF": "test_nack_backoffs",

@@ -68,6 +68,16 @@ class MultizoneGlobalKds(Group):
     silence_timeout: Duration = setting(
         5.0, env="MULTIZONE_GLOBAL_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
     )
+    keepalive_interval: Duration = setting(
+        3.0,
+        env="MULTIZONE_GLOBAL_KDS_KEEPALIVE_INTERVAL",
+        doc="ours: a connection silent for so long is probed; only that tells that a zone of Kuma is gone",
+    )
+    keepalive_timeout: Duration = setting(
+        5.0,
+        env="MULTIZONE_GLOBAL_KDS_KEEPALIVE_TIMEOUT",
+        doc="ours: a connection that does not answer for so long is dead",
+    )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_GLOBAL_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
     chunk_size: int = setting(
         1048576,
@@ -180,6 +190,16 @@ class MultizoneZoneKds(Group):
     )
     silence_timeout: Duration = setting(
         5.0, env="MULTIZONE_ZONE_KDS_SILENCE_TIMEOUT", doc="ours: a stream without any message for so long is dead"
+    )
+    keepalive_interval: Duration = setting(
+        15.0,
+        env="MULTIZONE_ZONE_KDS_KEEPALIVE_INTERVAL",
+        doc="ours: a connection silent for so long is probed; Kuma's globals end one that is probed more often",
+    )
+    keepalive_timeout: Duration = setting(
+        5.0,
+        env="MULTIZONE_ZONE_KDS_KEEPALIVE_TIMEOUT",
+        doc="ours: a connection that does not answer for so long is dead",
     )
     response_backoff: Duration = setting(0.0, env="MULTIZONE_ZONE_KDS_RESPONSE_BACKOFF", doc="wait before ACK/NACK")
     chunk_size: int = setting(
