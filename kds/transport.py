@@ -44,6 +44,8 @@ class Keepalive:
         return [
             ("grpc.keepalive_time_ms", round(self.interval * 1000)),
             ("grpc.keepalive_timeout_ms", round(self.timeout * 1000)),
+            # Without this one gRPC waits a minute for the answer to a probe that was sent.
+            ("grpc.http2.ping_timeout_ms", round(self.timeout * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
         ]
 
