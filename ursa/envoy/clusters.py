@@ -6,6 +6,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster as ClusterMessage
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 from ursa.envoy.addresses import endpoint
+from ursa.envoy.balancers import balancer
 from ursa.envoy.endpoints import assignment
 from ursa.envoy.health_checks import health_check
 from ursa.envoy.outliers import outlier_detection
@@ -60,7 +61,8 @@ def _endpoints(of: ir.Cluster) -> Fields:
     if of.type == ir.EDS:
         return {"eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3"}}}
     if of.endpoints:
-        return {"load_assignment": assignment(ir.LoadAssignment(of.name, of.endpoints))}
+        factor = None if of.localities is None else of.localities.overprovisioning
+        return {"load_assignment": assignment(ir.LoadAssignment(of.name, of.endpoints, factor))}
     if of.addresses:
         endpoints = [endpoint(address) for address in of.addresses]
         return {"load_assignment": {"cluster_name": of.name, "endpoints": [{"lb_endpoints": endpoints}]}}
@@ -75,26 +77,7 @@ def _tls_match(of: TlsMatch) -> Fields:
 
 
 def _balancing(of: ir.Cluster) -> Fields:
-    fields: Fields = {}
-    match of.balancer:
-        case ir.LeastRequest(choices):
-            fields = {
-                "lb_policy": "LEAST_REQUEST",
-                "least_request_lb_config": present(choice_count=optional_wrapped(choices)),
-            }
-        case ir.RingHash(function, minimum, maximum):
-            config = present(
-                hash_function=function or None,
-                minimum_ring_size=optional_wrapped(minimum),
-                maximum_ring_size=optional_wrapped(maximum),
-            )
-            fields = {"lb_policy": "RING_HASH", "ring_hash_lb_config": config}
-        case ir.RandomChoice():
-            fields = {"lb_policy": "RANDOM"}
-        case ir.Maglev():
-            fields = {"lb_policy": "MAGLEV"}
-        case None:
-            pass
+    fields = balancer(of.balancer)
     if of.cluster_provided:
         fields["lb_policy"] = "CLUSTER_PROVIDED"
     if of.subset_keys:
@@ -107,7 +90,10 @@ def _common_balancing(of: ir.Cluster) -> Fields:
     fields: Fields = {}
     if of.panic_threshold is not None:
         fields["healthy_panic_threshold"] = {"value": of.panic_threshold}
-    if of.fail_traffic_on_panic is not None:
+    # Envoy takes one of the two. What must fail may not be missed; not to fail is its default anyway.
+    if of.localities is not None and of.localities.weighted and not of.fail_traffic_on_panic:
+        fields["locality_weighted_lb_config"] = {}
+    elif of.fail_traffic_on_panic is not None:
         fields["zone_aware_lb_config"] = {"fail_traffic_on_panic": of.fail_traffic_on_panic}
     return fields
 

@@ -17,18 +17,27 @@ def assignment_bytes(of: LoadAssignment) -> bytes:
 
 def assignment(of: LoadAssignment) -> Fields:
     """`envoy.config.endpoint.v3.ClusterLoadAssignment`: grouped by locality, sorted by address."""
-    ordered = sorted(of.endpoints, key=lambda e: (e.zone or "", e.priority, e.address, e.port, sorted(e.tags.items())))
-    groups = [
-        _locality(zone, priority, list(members))
-        for (zone, priority), members in groupby(ordered, key=lambda e: (e.zone, e.priority))
-    ]
-    return {"cluster_name": of.cluster, "endpoints": groups}
+    ordered = sorted(of.endpoints, key=lambda e: (_place(e), e.address, e.port, sorted(e.tags.items())))
+    fields: Fields = {
+        "cluster_name": of.cluster,
+        "endpoints": [_locality(list(members)) for _, members in groupby(ordered, key=_place)],
+    }
+    if of.overprovisioning is not None:
+        fields["policy"] = {"overprovisioning_factor": wrapped(of.overprovisioning)}
+    return fields
 
 
-def _locality(zone: str | None, priority: int, members: list[Endpoint]) -> Fields:
-    fields: Fields = {"lb_endpoints": [_endpoint(member) for member in members], "priority": priority}
-    if zone is not None:
-        fields["locality"] = {"zone": zone}
+def _place(of: Endpoint) -> tuple[bool, str, str, int]:
+    return (of.zone is not None, of.zone or "", of.sub_zone, of.priority)
+
+
+def _locality(members: list[Endpoint]) -> Fields:
+    first = members[0]
+    fields: Fields = {"lb_endpoints": [_endpoint(member) for member in members], "priority": first.priority}
+    if first.zone is not None:
+        fields["locality"] = {"zone": first.zone, "sub_zone": first.sub_zone}
+    if first.locality_weight is not None:
+        fields["load_balancing_weight"] = wrapped(first.locality_weight)
     return fields
 
 

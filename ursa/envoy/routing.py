@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ursa.envoy.access_logs import route_metadata
+from ursa.envoy.hashes import hash_policy
 from ursa.envoy.headers import header_matcher, header_value
 from ursa.envoy.rate_limits import route_rate_limit
 from ursa.envoy.retry import retry_policy
@@ -112,6 +113,7 @@ def _forward(of: ir.Forward) -> Fields:
     if of.auto_host_rewrite:
         fields["auto_host_rewrite"] = wrapped(True)
     fields["request_mirror_policies"] = [_mirror(mirror) for mirror in of.mirrors]
+    fields["hash_policy"] = [hash_policy(policy) for policy in of.hash_policies]
     return fields
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ursa.ir.address import Address
 from ursa.ir.health_checks import HealthCheck
+from ursa.ir.localities import Localities
 from ursa.ir.tls import TlsMatch, UpstreamTls
 
 STATIC, STRICT_DNS, EDS, ORIGINAL_DST = "STATIC", "STRICT_DNS", "EDS", "ORIGINAL_DST"
@@ -23,14 +24,20 @@ class Endpoint:
     zone: str | None = None
     """Locality; None when it is not known."""
     priority: int = 0
+    lapsed: bool = False
+    """Whether the zone there has not been seen for a while, so that it is used last."""
+    sub_zone: str = ""
+    locality_weight: int | None = None
+    """Share of the locality among those of its priority."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadAssignment:
-    """The endpoints of an EDS cluster."""
+    """The endpoints of a cluster; `overprovisioning` tells how soon the next priority helps out, in percent."""
 
     cluster: str
     endpoints: tuple[Endpoint, ...] = ()
+    overprovisioning: int | None = None
 
 
 @dataclass(slots=True)
@@ -102,9 +109,10 @@ class FailurePercentage:
 
 @dataclass(frozen=True, slots=True)
 class LeastRequest:
-    """Load balancing by open requests."""
+    """Load balancing by open requests; `bias` tells how much they count against weights."""
 
     choice_count: int | None = None
+    bias: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,8 @@ class RandomChoice:
 class Maglev:
     """Load balancing by Maglev's hash."""
 
+    table_size: int | None = None
+
 
 LoadBalancer = LeastRequest | RingHash | RandomChoice | Maglev
 
@@ -144,6 +154,7 @@ class Cluster:
         fail_traffic_on_panic: whether requests fail, instead of going to ill endpoints, when too few are well.
         alt_stat_name: whether the name for statistics is given even where it equals the name.
         external: whether it leads out of the mesh by an egress.
+        localities: how traffic is spread over its endpoints' localities, None as the endpoints say.
     """
 
     name: str
@@ -170,3 +181,4 @@ class Cluster:
     ipv4_only: bool = False
     alt_stat_name: bool = False
     external: bool = False
+    localities: Localities | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ursa.ir.cluster import Cluster
 from ursa.ir.listener import Listener
+from ursa.ir.localities import Localities
 
 
 class Reach(enum.Enum):
@@ -22,12 +23,16 @@ class Reach(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class EdsReference:
-    """Whose endpoints an EDS cluster has: those of a service, within reach, that carry all `tags`."""
+    """Whose endpoints an EDS cluster has: those of a service, within reach, that carry all `tags`.
+
+    `localities` tells in which order they are used, None as they are.
+    """
 
     mesh: str
     service: str
     tags: tuple[tuple[str, str], ...] = ()
     reach: Reach = Reach.MESH
+    localities: Localities | None = None
 
 
 @dataclass(slots=True)

@@ -121,6 +121,28 @@ class Mirror:
     share: Fraction | None = None
 
 
+HEADER, COOKIE, SOURCE_IP, QUERY_PARAMETER, FILTER_STATE = "header", "cookie", "source-ip", "query", "filter-state"
+"""What a hash may be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class HashPolicy:
+    """Part of the hash by which a balancer picks an endpoint; `terminal` ends the list if it yields something.
+
+    Attributes:
+        kind: what it is made of.
+        name: of that.
+        ttl: of a cookie that is made where there is none, in nanoseconds; None makes none.
+        path: of such a cookie.
+    """
+
+    kind: str
+    name: str = ""
+    ttl: int | None = None
+    path: str = ""
+    terminal: bool = False
+
+
 @dataclass(slots=True)
 class Forward:
     """Sends requests on, to one cluster or to several by weight."""
@@ -135,6 +157,7 @@ class Forward:
     host_rewrite: str = ""
     host_rewrite_path_regex: RegexRewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
+    hash_policies: tuple[HashPolicy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

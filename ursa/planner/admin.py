@@ -48,9 +48,13 @@ def _listener(inputs: AdminInputs) -> Listener:
     stat_prefix = stat_safe(inputs.scheme.admin)
     ready = Route(RouteMatch("/ready"), Forward(to(inputs.scheme.readiness), prefix_rewrite="/ready"))
     rest = Route(RouteMatch("/"), Forward(to(inputs.scheme.admin), prefix_rewrite="/"))
-    open_chain = FilterChain([technical_http(stat_prefix, VirtualHost(inputs.scheme.admin, [ready]))])
+    managers = [
+        technical_http(stat_prefix, VirtualHost(inputs.scheme.admin, routes), ipv6=inputs.facts.ipv6)
+        for routes in ([ready], [ready, rest])
+    ]
+    open_chain = FilterChain([managers[0]])
     secured = FilterChain(
-        [technical_http(stat_prefix, VirtualHost(inputs.scheme.admin, [ready, rest]))],
+        [managers[1]],
         match=ChainMatch(transport_protocol="tls"),
         tls=inputs.tls,
     )

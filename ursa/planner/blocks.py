@@ -25,13 +25,15 @@ def to(*clusters: str) -> tuple[WeightedCluster, ...]:
 
 def internal_cidrs(settings: Settings, *, ipv6: bool) -> tuple[tuple[str, int], ...]:
     """The configured internal ranges, without IPv6 ones when the proxy has none."""
-    return tuple((prefix, bits) for prefix, bits in settings.internal_cidrs if ipv6 or ":" not in prefix)
+    return _usable(settings.internal_cidrs, ipv6=ipv6)
 
 
-def technical_http(stat_prefix: str, host: VirtualHost, *, max_body: int | None = None) -> HttpConnectionManager:
+def technical_http(
+    stat_prefix: str, host: VirtualHost, *, ipv6: bool, max_body: int | None = None
+) -> HttpConnectionManager:
     """An HTTP connection manager for the proxy's own business."""
     routes = RouteConfig("", [host], max_direct_response_bytes=max_body, validate_clusters=_validation(max_body))
-    return HttpConnectionManager(stat_prefix, routes, [Router()], internal_addresses=LOOPBACK_CIDRS)
+    return HttpConnectionManager(stat_prefix, routes, [Router()], internal_addresses=_usable(LOOPBACK_CIDRS, ipv6=ipv6))
 
 
 def tcp_chain(stat_prefix: str, cluster: str) -> FilterChain:
@@ -66,6 +68,10 @@ def inbound_http_options(protocol: str) -> ir.HttpOptions | None:
     if protocol not in ("http", "http2", "grpc"):
         return None
     return ir.HttpOptions(1 if protocol == "http" else 2, idle_timeout=2 * HOUR)
+
+
+def _usable(cidrs: Iterable[tuple[str, int]], *, ipv6: bool) -> tuple[tuple[str, int], ...]:
+    return tuple((prefix, bits) for prefix, bits in cidrs if ipv6 or ":" not in prefix)
 
 
 def _validation(max_body: int | None) -> bool | None:

@@ -24,7 +24,7 @@ def plan_dns(plan: ProxyPlan, inputs: OutboundInputs) -> None:
     if dns is None:
         return
     if dns.embedded:
-        plan.add(dynamic_config({PATH: dns_table(inputs)}, dns.workdir, inputs.scheme))
+        plan.add(dynamic_config({PATH: dns_table(inputs)}, dns.workdir, inputs.scheme, ipv6=inputs.ipv6))
         return
     plan.add(
         Listener(

@@ -15,12 +15,12 @@ from ursa.planner.blocks import technical_http
 from ursa.planner.names import Scheme
 
 
-def dynamic_config(bodies: Mapping[str, str], workdir: str, scheme: Scheme) -> Listener:
+def dynamic_config(bodies: Mapping[str, str], workdir: str, scheme: Scheme, *, ipv6: bool) -> Listener:
     """The listener for the texts at these paths."""
     routes = [route for path, body in bodies.items() for route in _routes(path, body, scheme)]
     host = VirtualHost(scheme.dynamic_config, routes)
     longest = max(len(body.encode()) for body in bodies.values())
-    manager = technical_http(stat_safe(scheme.dynamic_config), host, max_body=longest)
+    manager = technical_http(stat_safe(scheme.dynamic_config), host, ipv6=ipv6, max_body=longest)
     socket = Pipe(names.dynamic_config_socket(workdir))
     return Listener(scheme.dynamic_config, socket, origins.DYNAMIC_CONFIG, [FilterChain([manager])])
 

@@ -17,6 +17,7 @@ from ursa.model.labels import SERVICE_TAG
 from ursa.model.mesh import Mesh
 from ursa.model.real_service import RealService, ServicePort
 from ursa.planner.names import OLD, Scheme
+from ursa.policies.core.place import NOWHERE, Place
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.speaker import Speaker
 from ursa.policies.core.tracers import Collector, Tracer
@@ -264,6 +265,7 @@ class OutboundInputs:
         bind: False when transparent proxying hands connections over.
         direct: addresses that may be reached directly, (address, port).
         external: services outside of the mesh that the outbounds may lead to.
+        place: where the proxies are.
     """
 
     settings: Settings
@@ -287,6 +289,7 @@ class OutboundInputs:
     dns: DnsInputs | None = None
     direct: tuple[tuple[str, int], ...] = ()
     external: tuple[ExternalOutbound, ...] = ()
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,11 +336,19 @@ class ExternalDestination:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """What every `PassedDestination` of a mesh depends on; `reach` tells which instances are meant."""
+    """What every `PassedDestination` of a mesh depends on.
+
+    Attributes:
+        reach: which instances are meant.
+        zone: that of the proxy.
+        policies: per plugin: those for all clients that speak about destinations.
+    """
 
     mesh: str
     origin: str
     reach: Reach
+    zone: str = ""
+    policies: tuple[tuple[Policy, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

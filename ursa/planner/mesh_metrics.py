@@ -43,10 +43,10 @@ def plan_mesh_metrics(plan: ProxyPlan, inputs: InboundInputs) -> None:
         if backend["type"] == "Prometheus":
             plan.add(_shown(backend["prometheus"], inputs))
         else:
-            plan.add(*_sent(backend["openTelemetry"]["endpoint"], facts.workdir))
+            plan.add(*_sent(backend["openTelemetry"]["endpoint"], facts))
     bodies = {dns.PATH: inputs.dns_table} if inputs.dns_table else {}
     bodies[METRICS_PATH] = _body(inputs.metrics, dataplane, inputs.mesh.name, facts.workdir)
-    plan.add(dynamic_config(bodies, facts.workdir, inputs.scheme))
+    plan.add(dynamic_config(bodies, facts.workdir, inputs.scheme, ipv6=facts.ipv6))
 
 
 def _shown(conf: JsonObject, inputs: InboundInputs) -> Listener:
@@ -54,7 +54,7 @@ def _shown(conf: JsonObject, inputs: InboundInputs) -> Listener:
     name = f"{names.MESH_METRICS}:{conf.get('clientId') or _DEFAULT_CLIENT}"
     forward = Forward(to(names.MESH_METRICS_HIJACKER), prefix_rewrite=METRICS_PATH)
     host = VirtualHost(name, [Route(RouteMatch(conf.get("path") or PATH), forward)])
-    chain = FilterChain([technical_http(stat_safe(name), host)])
+    chain = FilterChain([technical_http(stat_safe(name), host, ipv6=inputs.facts.ipv6)])
     if (conf.get("tls") or {}).get("mode") == "ProvidedTLS":
         chain.tls = _certificate(inputs.facts)
     return Listener(
@@ -73,14 +73,15 @@ def _certificate(facts: ProxyFacts) -> DownstreamTls | None:
     return DownstreamTls(FileCertificate(facts.metrics_cert, facts.metrics_key), require_client_certificate=False)
 
 
-def _sent(endpoint: str, workdir: str) -> tuple[Listener, Cluster]:
+def _sent(endpoint: str, facts: ProxyFacts) -> tuple[Listener, Cluster]:
     """Where the launcher sends what is for a collector, and the collector."""
     name = f"{names.MESH_METRICS_COLLECTOR}:{_plain(endpoint)}"
-    manager = technical_http(stat_safe(name), VirtualHost(name, [Route(RouteMatch("/"), Forward(to(name)))]))
+    host = VirtualHost(name, [Route(RouteMatch("/"), Forward(to(name)))])
+    manager = technical_http(stat_safe(name), host, ipv6=facts.ipv6)
     manager.before_router(GrpcStats())
-    socket = Pipe(names.collector_socket(workdir, _plain(endpoint)))
-    host, port = host_and_port(endpoint, OTLP_PORT)
-    cluster = collector_cluster(name, host, port, origins.OPEN_TELEMETRY, http2=True)
+    socket = Pipe(names.collector_socket(facts.workdir, _plain(endpoint)))
+    address, port = host_and_port(endpoint, OTLP_PORT)
+    cluster = collector_cluster(name, address, port, origins.OPEN_TELEMETRY, http2=True)
     return Listener(name, socket, origins.OPEN_TELEMETRY, [FilterChain([manager])]), cluster
 
 

@@ -42,6 +42,7 @@ from ursa.planner.routing import Routing, legacy_routing, weighted
 from ursa.policies.core.speaker import Logbook
 from ursa.policies.legacy.outbounds import NO_POLICIES, OutboundPolicies, adjust_outbound
 from ursa.policies.plugin import DestinationRules, OutboundTarget, PolicyPlugin
+from ursa.topology.localities import arranged
 from ursa.topology.protocols import GRPC, KAFKA
 
 
@@ -93,7 +94,7 @@ def plan_outbounds(
         backends = {backend_name(b, unified=inputs.scheme.unified): b for b in routing.backends}
         clusters = tuple(backend_cluster(backend, inputs, routing.balancer) for backend in backends.values())
         listener = _listener(outbound, routing, inputs)
-        target = _target(outbound, listener, clusters, inputs.source_tags, book)
+        target = _target(outbound, listener, clusters, inputs, book)
         adjust_outbound(target, outbound.legacy, inputs.mesh, outside=_outside(outbound.backend))
         ports = _ports(outbound.backend, *backends.values())
         for plugin, compiled in zip(plugins, rules, strict=True):
@@ -103,7 +104,10 @@ def plan_outbounds(
         plan.add(listener, *clusters)
         for cluster, backend in zip(clusters, backends.values(), strict=True):
             if cluster.type == EDS:
-                plan.endpoints[cluster.name] = backend_endpoints(backend, inputs.mesh.name)
+                endpoints = backend_endpoints(backend, inputs.mesh.name)
+                plan.endpoints[cluster.name] = replace(endpoints, localities=cluster.localities)
+            elif cluster.localities is not None:
+                cluster.endpoints = arranged(cluster.endpoints, cluster.localities)
             if cluster.tls is not None:
                 plan.identities.add(inputs.mesh.name)
                 plan.authorities.add(inputs.mesh.name)
@@ -150,13 +154,24 @@ def _of_service(real: RealOutbound, inputs: OutboundInputs) -> _Outbound:
 
 
 def _target(
-    outbound: _Outbound, listener: Listener, clusters: tuple[Cluster, ...], source_tags: str, book: Logbook | None
+    outbound: _Outbound,
+    listener: Listener,
+    clusters: tuple[Cluster, ...],
+    inputs: OutboundInputs,
+    book: Logbook | None,
 ) -> OutboundTarget:
     backend = outbound.backend
-    if isinstance(backend, RealBackend):
-        return OutboundTarget(listener, clusters, backend.protocol, {}, backend.kri, source_tags, book)
-    tags = {SERVICE_TAG: backend.tags[SERVICE_TAG]}
-    return OutboundTarget(listener, clusters, backend.protocol, tags, source_tags=source_tags, logbook=book)
+    return OutboundTarget(
+        listener,
+        clusters,
+        backend.protocol,
+        {} if isinstance(backend, RealBackend) else {SERVICE_TAG: backend.tags[SERVICE_TAG]},
+        backend.kri if isinstance(backend, RealBackend) else "",
+        inputs.source_tags,
+        book,
+        inputs.place,
+        by_egress=inputs.mesh.zone_egress,
+    )
 
 
 def _called(backend: Backend) -> str:

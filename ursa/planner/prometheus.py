@@ -13,7 +13,7 @@ from ursa.ir.tls import DownstreamTls, FileCertificate
 from ursa.model.prometheus import ACTIVE_MTLS, PROVIDED_TLS, Prometheus, prometheus_of
 from ursa.planner import names
 from ursa.planner.blocks import mesh_server_tls, reuse_port, technical_http, to
-from ursa.planner.inputs import InboundInputs
+from ursa.planner.inputs import InboundInputs, ProxyFacts
 
 
 def plan_prometheus(plan: ProxyPlan, inputs: InboundInputs) -> None:
@@ -42,17 +42,20 @@ def _chains(plan: ProxyPlan, conf: Prometheus, inputs: InboundInputs) -> list[Fi
         plan.authorities.add(mesh.name)
         # A proxy may look at itself, which has no sidecar in between.
         itself = ChainMatch(source=inputs.dataplane.address)
-        return [_chain(conf, match=itself), _chain(conf, tls=mesh_server_tls(mesh.name))]
+        secured = mesh_server_tls(mesh.name)
+        return [_chain(conf, facts, match=itself), _chain(conf, facts, tls=secured)]
     if conf.tls == PROVIDED_TLS and facts.metrics_cert and facts.metrics_key:
         certificate = FileCertificate(facts.metrics_cert, facts.metrics_key)
-        return [_chain(conf, tls=DownstreamTls(certificate, require_client_certificate=False))]
-    return [_chain(conf)]
+        return [_chain(conf, facts, tls=DownstreamTls(certificate, require_client_certificate=False))]
+    return [_chain(conf, facts)]
 
 
-def _chain(conf: Prometheus, *, match: ChainMatch | None = None, tls: DownstreamTls | None = None) -> FilterChain:
+def _chain(
+    conf: Prometheus, facts: ProxyFacts, *, match: ChainMatch | None = None, tls: DownstreamTls | None = None
+) -> FilterChain:
     forward = Forward(to(names.METRICS_HIJACKER), prefix_rewrite=f"/{conf.query}")
     host = VirtualHost(names.METRICS, [Route(RouteMatch(conf.path), forward)])
-    return FilterChain([technical_http(stat_safe(names.METRICS), host)], match=match, tls=tls)
+    return FilterChain([technical_http(stat_safe(names.METRICS), host, ipv6=facts.ipv6)], match=match, tls=tls)
 
 
 def _taken(port: int, inputs: InboundInputs) -> bool:

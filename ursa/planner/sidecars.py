@@ -29,6 +29,7 @@ from ursa.planner.meshes import MeshState
 from ursa.planner.names import OLD, UNIFIED, Scheme
 from ursa.planner.real_outbounds import VipOutbounds, explicit_outbounds
 from ursa.policies.core.matching import Matched
+from ursa.policies.core.place import Place
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.tracers import Tracer
 from ursa.policies.legacy.inbounds import inbound_policies
@@ -37,6 +38,8 @@ from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.policies.legacy.traffic_trace import traffic_tracer
 from ursa.policies.mesh_access_log.effect import KIND as MESH_ACCESS_LOG
 from ursa.policies.mesh_health_check.effect import KIND as HEALTH_CHECK
+from ursa.policies.mesh_load_balancing_strategy.effect import KIND as LOAD_BALANCING
+from ursa.policies.mesh_load_balancing_strategy.effect import asked_tags
 from ursa.policies.mesh_metric.effect import KIND as MESH_METRIC
 from ursa.policies.mesh_metric.effect import metrics_conf
 from ursa.policies.mesh_passthrough.effect import KIND as MESH_PASSTHROUGH
@@ -57,6 +60,7 @@ class Destinations:
     """What is known of the destinations in a mesh.
 
     Attributes:
+        zone: from where they are seen.
         services: endpoints by service, of a port of a real one by its `RealService.endpoints`.
         tls_ready: whether a service's instances accept mesh TLS.
         external: the services outside of the mesh that the proxy may use.
@@ -66,6 +70,7 @@ class Destinations:
         routes: those that select the proxy.
     """
 
+    zone: str
     services: Services
     tls_ready: TlsReady
     external: tuple[ExternalOutbound, ...]
@@ -179,8 +184,15 @@ def outbound_inputs(
         tracer=decision.tracer if decision is not None else older if routes else None,
         # Routes may lead anywhere; without them only what the outbounds name is used.
         external=tuple(one for one in known.external if routes or one.service in named),
+        place=Place(known.zone, _asked_tags(dataplane, matched)),
     )
     return _logged(inputs, state, dataplane, facts, matched)
+
+
+def _asked_tags(dataplane: Dataplane, matched: Sequence[Matched]) -> tuple[tuple[str, str], ...]:
+    """The first values of those own tags that policies compare with instances: no others, they would divide classes."""
+    asked = asked_tags(_selecting(matched, LOAD_BALANCING))
+    return tuple((key, values[0]) for key, values in dataplane.all_tags.items() if key in asked) if asked else ()
 
 
 def _logged(

@@ -63,6 +63,7 @@ from ursa.policies.mesh_proxy_patch.effect import KIND as MESH_PROXY_PATCH
 from ursa.policies.mesh_tls.effect import restrict_clients
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
 from ursa.topology.endpoints import ServiceEndpoints
+from ursa.topology.localities import arranged
 from ursa.view.view import Touched, View
 
 ROUTE_KINDS = (MESH_HTTP_ROUTE, "MeshTCPRoute")
@@ -202,6 +203,7 @@ class ZonePlanner:
             ),
         )
         return Destinations(
+            zone=self._zone,
             services=lambda service: self._endpoints(mesh, service),
             tls_ready=lambda service: self._readiness.ready(mesh, service),
             external=self._outside.of(state, parse_dataplane(resource)),
@@ -256,8 +258,11 @@ class ZonePlanner:
 
     def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:
         """The endpoints of an EDS cluster."""
-        service = self._endpoints(reference.mesh, reference.service)
-        return LoadAssignment(cluster, service.within(reference.reach, reference.tags))
+        service, localities = self._endpoints(reference.mesh, reference.service), reference.localities
+        endpoints = service.within(reference.reach, reference.tags)
+        if localities is None:
+            return LoadAssignment(cluster, endpoints)
+        return LoadAssignment(cluster, arranged(endpoints, localities), localities.overprovisioning)
 
     def _endpoints(self, mesh: str, service: str) -> ServiceEndpoints:
         """The endpoints of a tag service, or of a port of a real one by its `RealService.endpoints`."""

@@ -17,6 +17,7 @@ from ursa.ir.cluster import EDS, Cluster
 from ursa.ir.listener import INBOUND, ChainMatch, DirectAnswer, FilterChain, Listener, TcpProxy
 from ursa.ir.naming import stat_safe
 from ursa.ir.plan import EdsReference, ProxyPlan
+from ursa.model.labels import SERVICE_TAG
 from ursa.planner.blocks import reuse_port, to
 from ursa.planner.external_chains import external_chains, external_cluster
 from ursa.planner.inputs import (
@@ -28,7 +29,9 @@ from ursa.planner.inputs import (
     ShareContext,
     ZoneProxyInputs,
 )
-from ursa.policies.plugin import PolicyPlugin
+from ursa.policies.core.matching import destination_rules
+from ursa.policies.core.real_rules import RealRules
+from ursa.policies.plugin import DestinationRules, PolicyPlugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Way:
 def plan_way(context: ShareContext, destination: Destination, plugins: Sequence[PolicyPlugin]) -> Way:
     """Plans the way to one destination; worth remembering."""
     if isinstance(context, Passing) and isinstance(destination, PassedDestination):
-        return _pass_on(context, destination)
+        return _pass_on(context, destination, plugins)
     if isinstance(context, Leaving) and isinstance(destination, ExternalDestination):
         cluster = external_cluster(destination, context)
         return Way(cluster, tuple(external_chains(destination, cluster, context, plugins)))
@@ -66,7 +69,7 @@ def plan_zone_proxy(plan: ProxyPlan, inputs: ZoneProxyInputs) -> None:
         plan.add(_listener(inputs, [_nowhere(inputs)]))
 
 
-def _pass_on(context: Passing, destination: PassedDestination) -> Way:
+def _pass_on(context: Passing, destination: PassedDestination, plugins: Sequence[PolicyPlugin]) -> Way:
     """Chains that hand connections on without touching their TLS."""
     name = destination.cluster
     chains = tuple(
@@ -78,7 +81,12 @@ def _pass_on(context: Passing, destination: PassedDestination) -> Way:
     )
     keys = {tuple(sorted(key for key, _ in tags)) for _, tags in destination.snis if tags}
     cluster = Cluster(name, EDS, context.origin, subset_keys=tuple(sorted(keys)))
-    return Way(cluster, chains, EdsReference(context.mesh, destination.service, reach=context.reach))
+    if any(context.policies):
+        cluster.tags = {SERVICE_TAG: destination.service}
+        for plugin, policies in zip(plugins, context.policies, strict=True):
+            plugin.passed_on(cluster, context.zone, DestinationRules(destination_rules(policies), RealRules()))
+    reference = EdsReference(context.mesh, destination.service, reach=context.reach, localities=cluster.localities)
+    return Way(cluster, chains, reference)
 
 
 def _listener(inputs: ZoneProxyInputs, chains: list[FilterChain]) -> Listener:

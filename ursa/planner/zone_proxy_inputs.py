@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -165,7 +165,8 @@ class ZoneProxyIndex:
                 continue
             external = self._leaving(state, facts, unified=scheme.unified)
             passed = [s for s in offered.get(mesh, ()) if state.mesh.zone_egress and s.service not in external]
-            passing = Passing(mesh, origins.EGRESS, Reach.REMOTE)
+            policies = self._for_all_clients(state, PolicyPlugin.passed_on) if passed else ()
+            passing = Passing(mesh, origins.EGRESS, Reach.REMOTE, self._zone, policies)
             yield MeshShare(passing, tuple(remote_destinations(self._requested_in(state), passed)))
             leaving = Leaving(
                 mesh,
@@ -175,7 +176,7 @@ class ZoneProxyIndex:
                 scheme.egress_listener(egress.address, egress.port),
                 facts.ipv6,
                 ":" in egress.address,
-                self._for_all_destinations(state),
+                self._for_all_clients(state, PolicyPlugin.mesh_external),
             )
             yield MeshShare(leaving, tuple(_distinct(one for _, one in sorted(external.items()))))
 
@@ -221,16 +222,21 @@ class ZoneProxyIndex:
         unused = PolicyPlugin.external
         return tuple(() if type(one).external is unused else matched(one.kind) for one in self._plugins)
 
-    def _for_all_destinations(self, state: MeshState) -> tuple[tuple[Policy, ...], ...]:
-        """Per plugin, the policies for all clients: an egress does not tell one from the other."""
+    def _for_all_clients(self, state: MeshState, unused: Callable[..., None]) -> tuple[tuple[Policy, ...], ...]:
+        """Per plugin, the policies for all clients: an egress does not tell one from the other.
+
+        Args:
+            state: the mesh.
+            unused: the method that they are for; policies of plugins that leave it as it is are left out.
+        """
         subject = Subject(state.mesh.name, "", frozenset(), self._zone)
 
         def matched(kind: str) -> tuple[Policy, ...]:
             policies = (policy for policy in state.policies[kind] if policy.target.kind == MESH)
             return match_policies(policies, subject).outbound
 
-        unused = PolicyPlugin.mesh_external
-        return tuple(() if type(one).mesh_external is unused else matched(one.kind) for one in self._plugins)
+        used = (getattr(type(one), unused.__name__) is not unused for one in self._plugins)
+        return tuple(matched(one.kind) if wanted else () for one, wanted in zip(self._plugins, used, strict=True))
 
     def _offered_by_others(self) -> Iterable[AvailableService]:
         ingresses = map(self._services.ingress, self._view.list("ZoneIngress"))

@@ -6,6 +6,7 @@ from ursa.policies.mesh_access_log.effect import MeshAccessLogPlugin
 from ursa.policies.mesh_circuit_breaker.effect import MeshCircuitBreakerPlugin
 from ursa.policies.mesh_fault_injection.effect import MeshFaultInjectionPlugin
 from ursa.policies.mesh_health_check.effect import MeshHealthCheckPlugin
+from ursa.policies.mesh_load_balancing_strategy.effect import MeshLoadBalancingStrategyPlugin
 from ursa.policies.mesh_metric.effect import MeshMetricPlugin
 from ursa.policies.mesh_passthrough.effect import MeshPassthroughPlugin
 from ursa.policies.mesh_rate_limit.effect import MeshRateLimitPlugin
@@ -21,6 +22,7 @@ def policy_plugins() -> tuple[PolicyPlugin, ...]:
     """The effects that are built, in the order in which they are applied (`spec/xds.md` §1.2)."""
     return (
         MeshTLSPlugin(),
+        MeshLoadBalancingStrategyPlugin(),
         MeshPassthroughPlugin(),
         MeshAccessLogPlugin(),
         MeshTracePlugin(),

@@ -15,6 +15,7 @@ from ursa.ir.routes import Route
 from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.real_service import RealService
+from ursa.policies.core.place import NOWHERE, Place
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import RealRules
 from ursa.policies.core.route_hash import MATCHES_KEY
@@ -47,6 +48,8 @@ class OutboundTarget:
         resource_origin: KRI of the real service with the port's section, empty for a tag service.
         source_tags: how the proxy tells its own tags.
         logbook: how it writes down what passes, if anything does.
+        place: where the proxy is.
+        by_egress: whether it reaches tag services of other zones by egresses.
     """
 
     listener: Listener
@@ -56,6 +59,8 @@ class OutboundTarget:
     resource_origin: str = ""
     source_tags: str = ""
     logbook: Logbook | None = None
+    place: Place = NOWHERE
+    by_egress: bool = False
 
 
 class Destination(Protocol):
@@ -139,6 +144,9 @@ class PolicyPlugin:
 
     def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         """Adjusts an outbound by the rules for destinations, which may be empty."""
+
+    def passed_on(self, cluster: Cluster, zone: str, rules: DestinationRules) -> None:
+        """Adjusts the way from a zone's egress to a service of other zones; the rules are those for all clients."""
 
     def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
         """Adjusts the way to an ExternalService; `policies` select it, in ascending strength, and may be none."""

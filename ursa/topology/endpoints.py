@@ -143,4 +143,4 @@ def located(
     """An endpoint in the zone that its tags tell, farther away when that is another one."""
     there = tags.get(ZONE_TAG)
     farther = around.mesh.locality_aware and there is not None and there != around.zone
-    return Endpoint(address, port, weight, without_service(tags), there, int(farther) + int(last))
+    return Endpoint(address, port, weight, without_service(tags), there, int(farther) + int(last), lapsed=last)

@@ -45,6 +45,8 @@ POLICIES = (
     "meshfaultinjection-from-mesh",
     "meshfaultinjection-rules",
     "meshhealthcheck-http",
+    "meshloadbalancingstrategy-disabled",
+    "meshloadbalancingstrategy-route-hash",
     "meshmetric-otel",
     "meshratelimit-merge",
     "meshretry-httproute-target",

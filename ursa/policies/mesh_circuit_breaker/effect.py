@@ -28,6 +28,12 @@ class MeshCircuitBreakerPlugin(PolicyPlugin):
             if conf is not None:
                 _on_cluster(cluster, conf)
 
+    def passed_on(self, cluster: Cluster, zone: str, rules: DestinationRules) -> None:
+        # To a client all zones behind an egress are one address. The egress tells their ingresses apart.
+        conf = rules.conf(cluster)
+        if conf is not None:
+            _eject(cluster, conf)
+
     def mesh_external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
         found = mesh_conf(policies)
         if found is not None:
@@ -44,6 +50,10 @@ def _on_cluster(cluster: Cluster, conf: JsonObject) -> None:
             max_requests=limits.get("maxRequests"),
             max_retries=limits.get("maxRetries"),
         )
+    _eject(cluster, conf)
+
+
+def _eject(cluster: Cluster, conf: JsonObject) -> None:
     detection = conf.get("outlierDetection")
     if detection is not None and not detection.get("disabled"):
         cluster.outliers = _outliers(detection)

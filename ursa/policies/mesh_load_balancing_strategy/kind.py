@@ -30,7 +30,6 @@ def kind() -> Kind:
         traits=PolicyTraits(has_to=True),
         validate=lambda resource: tuple(_violations(resource)),
         warnings=lambda resource: (*target_warnings(resource), *_hash_warnings(resource)),
-        effect_built=False,
     )
 
 

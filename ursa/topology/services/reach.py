@@ -58,8 +58,9 @@ def behind_ingresses(zone: str, ingresses: Iterable[ZoneIngress]) -> tuple[Endpo
     for ingress in ingresses:
         if ingress.zone == zone and ingress.reachable and ingress.share:
             address = (ingress.advertised_address, ingress.advertised_port)
-            priority = FARTHER + int(ingress.lapsed)
-            found.setdefault(address, Endpoint(*address, tags={ZONE_TAG: zone}, zone=zone, priority=priority))
+            priority, lapsed = FARTHER + int(ingress.lapsed), ingress.lapsed
+            one = Endpoint(*address, tags={ZONE_TAG: zone}, zone=zone, priority=priority, lapsed=lapsed)
+            found.setdefault(address, one)
     return tuple(found.values())
 
 
