@@ -7,6 +7,7 @@ are busy, and what must be fast is held by counts.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 settings.register_profile("ursa", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("ursa")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Whoever starts us in the background may have us ignore it, but a program under test that is asked to end must not
+    # inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STRICT = "TESTS_MUST_RUN"
 """Set to 1 where nothing may be skipped."""

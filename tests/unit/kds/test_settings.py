@@ -362,7 +362,8 @@ async def test_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float | None] = []
     usual = asyncio.timeout
     monkeypatch.setattr("kds.dialing.asyncio.timeout", lambda delay: given.append(delay) or usual(0.01))
-    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    unanswered: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _reader, writer: unanswered.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     variables = {
         "MULTIZONE_ZONE_GLOBAL_ADDRESS": f"grpcs://127.0.0.1:{port}",
@@ -373,6 +374,8 @@ async def test_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
         await dial(settings_of(**variables).multizone.zone)
     assert given == [123.0]
     silent.close()
+    for writer in unanswered:
+        writer.close()
 
 
 async def test_probe_timeout() -> None:
