@@ -17,7 +17,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 
 PROCESS_CPU = 2
 """The kernel's number for the CPU time of all threads of a process (`CPUCLOCK_SCHED`)."""

@@ -38,25 +38,25 @@ class Suite:
         script: the runner, below the folder of recorded cases.
         arguments: from where the summary is to be written to what the runner is told.
         read: makes an outcome of the summary it wrote.
-        alone: whether it wants a network of its own, for ports that are not to be chosen.
     """
 
     name: str
     script: str
     arguments: Callable[[Path], Sequence[str]]
     read: Callable[[Any], Outcome]
-    alone: bool = False
 
-    def run(self, folder: Path, *, verbose: bool) -> Outcome:
+    def run(self, folder: Path, *, launcher: Sequence[str], verbose: bool) -> Outcome:
         """Runs it; a failing case is an outcome, a runner that dies without a summary is an error.
+
+        Args:
+            launcher: what to put before the command.
 
         Raises:
             RuntimeError: the runner wrote no summary.
         """
         with tempfile.TemporaryDirectory(prefix="ursa-conformance-") as scratch:
             summary = Path(scratch) / "summary.json"
-            network = own_network() if self.alone else []
-            command = [*network, sys.executable, str(folder / self.script), *self.arguments(summary)]
+            command = [*launcher, sys.executable, str(folder / self.script), *self.arguments(summary)]
             output = None if verbose else subprocess.DEVNULL
             done = subprocess.run(command, cwd=folder, stdout=output, check=False)
             if not summary.exists():
@@ -65,7 +65,10 @@ class Suite:
 
 
 def own_network() -> list[str]:
-    """How to run a command in a network of its own; nothing where that is not allowed."""
+    """How to run a command in a network of its own; nothing where that is not allowed.
+
+    Some suites cannot choose their ports, and the others choose without knowing of each other.
+    """
     launcher = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"']
     if not (shutil.which("unshare") and shutil.which("ip")):
         return []
@@ -119,9 +122,10 @@ def _checks(summary: Any) -> Outcome:
 
 
 SUITES = (
+    Suite("interop", "interop/interop.py", _all_ours, _checks),
+    Suite("policies", "xds_suite.py", _cases("policies"), _configuration),
     Suite("api", "api_suite.py", _cases("api"), _answers),
     Suite("xds", "xds_suite.py", _cases("xds"), _configuration),
-    Suite("policies", "xds_suite.py", _cases("policies"), _configuration),
-    Suite("interop", "interop/interop.py", _all_ours, _checks, alone=True),
 )
-"""Everything that is run on a change. A wrong answer is waited for as long as the runners think right."""
+"""Everything that is run on a change, what takes longest first. A wrong answer is waited for as long as the runners
+think right."""

@@ -13,8 +13,8 @@ import pytest
 from tests.contract.samples import names, take, timeout
 from tests.servers.certificates import Authority
 from tests.servers.etcd import Etcd
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
-from tests.servers.process import free_port
 from tests.servers.redis import RedisServer
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.samples import take, timeout
 from tests.servers.certificates import Authority
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.servers.redis import RedisServer
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock

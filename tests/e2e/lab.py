@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from aiohttp import web
 
 from deploy.demo import manifests
 from deploy.demo.deployment import GLOBAL, Deployment
-from deploy.demo.layout import BACKEND, EGRESS, FIRST_PORT, INGRESS, WEB, ZONES, Layout, Zone, layout
+from deploy.demo.layout import BACKEND, EGRESS, INGRESS, WEB, ZONES, Layout, Zone, layout
 from deploy.demo.ports import check_free
 from deploy.demo.processes import Processes
 from deploy.demo.waiting import fetch
+from tests.servers.ports import claim
 from ursa.catalog import default_registry
 from ursa.errors import ConfigError
 
@@ -42,6 +43,9 @@ OUTSIDE = {"far-away": 10083, "plain": 10084, "secure": 10085}
 OUTSIDE_PORTS = {"plain": 9000, "secure": 9443}
 PROBE = {"interval": "0.3s", "timeout": "0.3s", "tcp": {}}
 TIMEOUT = aiohttp.ClientTimeout(total=5)
+
+CONTROL_PLANES = range(22_000, 32_000)
+"""Where control planes of labs have their ports: above those that are dealt singly, below the system's own."""
 
 
 @dataclass
@@ -234,14 +238,13 @@ async def running(folder: Path) -> AsyncIterator[Lab]:
 def free_layout(zones: Sequence[str] = ZONES) -> Layout:
     """Ports and networks that nobody uses; another run may be going on beside this one."""
     size = 100 * (len(zones) + 1)
-    starts = list(range(FIRST_PORT + size, 32_000, size))
-    random.shuffle(starts)
-    for start in starts:
-        try:
-            check_free(found := layout(start, zones))
-        except ConfigError:
-            continue
-        return found
+    starts = CONTROL_PLANES[:-size:size]
+    for start in random.sample(starts, len(starts)):
+        found = layout(start, zones)
+        with suppress(ConfigError):
+            check_free(found)
+            if all(claim(f"lab/{first}") for first in range(start, start + size, 100)):
+                return found
     raise ConfigError("no ports are free for a lab")
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers.process import HERE, Host, free_port
+from tests.servers.ports import free_port
+from tests.servers.process import HERE, Host
 
 Answer = tuple[int, Any]
 

@@ -17,7 +17,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from bench.planes import Plane, start_global, start_zone
 from tests.failure.calls import call_api, call_http, call_stream, issue
 from tests.failure.raw_input import client_hello, listening_ports, messages, send_raw
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from ursa.envoy.types import CLUSTER
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"

@@ -19,7 +19,7 @@ from tests.failure.replicas import Replica, policy, until
 from tests.failure.test_lost_replica import end, start_proxy
 from tests.failure.test_replicas import has_mesh
 from tests.servers.etcd import Etcd
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.kds.lab import Zone
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import SystemClock

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.kds.lab import Side, Zone
 
 POLICY = {

@@ -17,7 +17,7 @@ import pytest
 from tests.failure.balancer import Balancer
 from tests.failure.replicas import Answer, Replica, until
 from tests.servers.etcd import Etcd
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 
 HOME = "127.0.0.1"
 ZONE = "east"

@@ -17,7 +17,7 @@ from envoy.config.listener.v3 import listener_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from google.protobuf.json_format import ParseDict
 
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.dp_server.lab import FakeProxy, Lab
 from ursa.dataplane.envoy import find
 from ursa.discovery.snapshot import ResourceSet, Snapshot, entry

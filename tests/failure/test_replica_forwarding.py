@@ -15,7 +15,7 @@ from kds.admin_calls import AdminQuery
 from kds.replicas.catalogue import Replica, read_catalogue
 from tests.failure.test_global_kill import POLICY, GlobalProcess
 from tests.servers.etcd import Etcd
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.kds.lab import Zone
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock

@@ -7,7 +7,8 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.servers.process import HERE, Host, Server, free_port
+from tests.servers.ports import free_port
+from tests.servers.process import HERE, Host, Server
 
 
 def binary(name: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import Server, free_port
+from tests.servers.ports import free_port
+from tests.servers.process import Server
 
 INSTALL = "pgbouncer is not installed, run deploy/test/install-services.sh"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import Server, free_port
+from tests.servers.ports import free_port
+from tests.servers.process import Server
 from ursa.runtime.config.store import StorePostgres
 
 INSTALL = "PostgreSQL is not installed, run deploy/test/install-services.sh"

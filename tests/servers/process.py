@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-PORTS = range(16_000, 32_000)
-"""Below those that the system gives to outgoing connections: one of these could take a port before its server does."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +21,6 @@ class Host:
 
 
 HERE = Host("127.0.0.1")
-
-
-def free_port() -> int:
-    """A port at which nobody listens, on any address."""
-    for port in random.sample(PORTS, 100):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("", port))
-            return port
-    raise RuntimeError("no port is free")
 
 
 class Server:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.api.conftest import ControlPlane, Start
 from ursa.api.context import ApiContext
 from ursa.api.server import ApiServer

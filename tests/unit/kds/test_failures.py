@@ -14,7 +14,7 @@ from kds.connection import CallEnded, Connection
 from kds.dialing import dial
 from kds.failures import readable
 from kds.transport import GLOBAL_SERVICE, HEALTH, call_metadata
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from ursa.cli.keys import self_signed
 from ursa.runtime.config.multizone import MultizoneZone
 

@@ -14,7 +14,7 @@ from kds.replicas.catalogue import Replica, catalogue_config, read_catalogue
 from kds.replicas.credentials import issue_credentials
 from kds.replicas.peers import PING, Peers
 from kds.replicas.port import ReplicaPort
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.kds.lab import Side
 from ursa.admission.startup import ensure_defaults
 from ursa.errors import NotFound, Unavailable

@@ -19,7 +19,7 @@ from kds.replicas.credentials import Credentials, issue_credentials
 from kds.replicas.peers import Peers
 from kds.replicas.replicas import Replicas
 from kds.transport import GLOBAL_SERVICE, HEALTH, call_metadata
-from tests.servers.process import free_port
+from tests.servers.ports import free_port
 from tests.unit.kds.lab import Global, Zone
 from tests.unit.kds.test_stream import running, timeout
 from ursa.admission.startup import ensure_defaults
