@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.contract.places import Place, SqlitePlace
 from tests.contract.samples import by_name, names, take, timeout
-from ursa.errors import AlreadyExists, ConfigError, Conflict, NotFound
+from ursa.errors import AlreadyExists, ConfigError, Conflict, NotFound, Unavailable
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import SystemClock
 from ursa.store.contract import (
@@ -18,6 +20,7 @@ from ursa.store.contract import (
     Create,
     Delete,
     Fenced,
+    Full,
     Store,
     TooLarge,
     Update,
@@ -123,6 +126,27 @@ async def test_watch_replays_everything_in_order_and_goes_on(store: Store) -> No
     assert [[c.after and c.after.name for c in b.changes] for b in batches] == [["x"], [None], ["y"]]
     assert batches[1].changes[0].key == timeout("x").key
     assert [b.changes[0].after for b in batches] == [second, None, fourth]
+
+
+async def test_the_feed_is_resumed_at_any_revision_without_gap_or_repetition(store: Store) -> None:
+    # Writes that wait together may share a revision; whoever goes on after any revision still gets each write once.
+    before = (await create(store, timeout("shared", "0s"))).version
+    writes: list[list[Write]] = [[Create(timeout(f"t{i}"))] for i in range(40)]
+    writes += [[Create(timeout(f"u{i}")), Create(timeout(f"v{i}"))] for i in range(10)]
+    writes += [[Update(timeout("shared", f"{i}s"))] for i in range(1, 11)]
+    results = await asyncio.gather(*(store.write(write) for write in writes))
+    await store.write([Delete(timeout("t0").key), Update(timeout("t1", "9s"))])
+    everything = await take(store, before, 72)
+    history = [(b.revision, change.key, change.after) for b in everything for change in b.changes]
+    assert len(history) == 72
+    for revision in [before, *(batch.revision for batch in everything[:-1])]:
+        rest = [one for one in history if one[0] > revision]
+        found = await take(store, revision, len(rest))
+        assert [(b.revision, change.key, change.after) for b in found for change in b.changes] == rest
+    for write, (revision, stored) in zip(writes, results, strict=True):
+        assert {r.version for r in stored} == {revision}
+        at_once = {key for at, key, _ in history if at == revision}
+        assert {resource.key for resource in stored} <= at_once, f"{write} is not at the revision it was given"
 
 
 async def test_concurrent_writers_lose_nothing(store: Store) -> None:
@@ -319,6 +343,50 @@ async def test_sqlite_refuses_a_second_process(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="in use by another process"):
         await second.open()
     await first.close()
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_sqlite_acknowledges_nothing_that_goes_into_a_deleted_file(suffix: str, tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "s.db"), SystemClock())
+    await store.open()
+    stored = await create(store, timeout("x"))
+    file, away = tmp_path / f"s.db{suffix}", tmp_path / "away"
+    file.rename(away)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="deleted or replaced"):
+            await create(store, timeout("y"))
+        with pytest.raises(Unavailable, match="deleted or replaced"):
+            await store.revision()
+        assert await store.get(stored.key) == stored
+        # Somebody else's file in its place is not ours either.
+        file.write_bytes(b"")
+    away.rename(file)
+    await create(store, timeout("z"))
+    await store.close()
+    again = SqliteStore(str(tmp_path / "s.db"), SystemClock())
+    await again.open()
+    assert {r.name for r in (await again.contents()).resources} == {"x", "z"}
+    await again.close()
+
+
+async def test_sqlite_says_when_it_is_full_and_goes_on_with_room(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "s.db"), SystemClock())
+    await store.open()
+    stored = await create(store, timeout("x"))
+    with closing(sqlite3.connect(tmp_path / "s.db")) as database:
+        (limit,) = database.execute("PRAGMA page_count").fetchone()
+    await store._call(lambda tables: tables._db.execute(f"PRAGMA max_page_count={limit}"))
+    with pytest.raises(Full, match="full"):
+        await create(store, Resource("Secret", "default", "large", {"data": "x" * 100_000}))
+    results = await asyncio.gather(
+        create(store, Resource("Secret", "default", "large", {"data": "x" * 100_000})),
+        delete(store, stored.key),
+        return_exceptions=True,
+    )
+    assert [type(r).__name__ for r in results] == ["Full", "NoneType"], "one does not spoil the other"
+    await store._call(lambda tables: tables._db.execute("PRAGMA max_page_count=1000000"))
+    await create(store, Resource("Secret", "default", "large", {"data": "x" * 100_000}))
+    await store.close()
 
 
 async def test_a_watcher_from_too_long_ago_is_told_so(tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ class StoreStatus(Collector):
             "when the present outage of the store began, seconds since the epoch; 0 = there is none",
             outage.since / NANOSECONDS if outage else 0,
         )
+        full = self._store.full
+        yield GaugeMetricFamily(
+            "ursa_store_full_since_seconds",
+            "since when the store has had no room for writes, seconds since the epoch; 0 = it has room",
+            full.since / NANOSECONDS if full else 0,
+        )
         yield GaugeMetricFamily("ursa_store_waiting_calls", "calls that wait for the store", self._store.waiting)
         unreadable = GaugeMetricFamily(
             "ursa_store_unreadable_resources", "what the store holds and cannot be read", labels=["resource_type"]
@@ -49,7 +55,7 @@ class StoreStatus(Collector):
         yield CounterMetricFamily("ursa_store_outages", "outages of the store so far", self._store.outages)
 
     async def _show(self, _: web.Request) -> web.Response:
-        outage, waiting = self._store.outage, self._store.waiting_since
+        outage, full, waiting = self._store.outage, self._store.full, self._store.waiting_since
         damaged = sorted(self._live.current.damaged.values(), key=lambda one: one.key)
         return answer(
             {
@@ -68,6 +74,7 @@ class StoreStatus(Collector):
                     for one in damaged
                 ],
                 **({"waitingSince": rfc3339(waiting)} if waiting else {}),
+                **({"fullSince": rfc3339(full.since), "reason": full.reason} if full else {}),
                 **({"unavailableSince": rfc3339(outage.since), "reason": outage.reason} if outage else {}),
             }
         )

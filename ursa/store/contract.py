@@ -40,6 +40,10 @@ class Fenced(Unavailable):
     """The write was made in the name of a lease that somebody else holds by now, or nobody; nothing was stored."""
 
 
+class Full(Unavailable):
+    """The store has no room for the write, nothing was stored; what needs no room goes on."""
+
+
 class TooLarge(BadRequest):
     """The transaction is larger than the engine takes."""
 
@@ -202,6 +206,7 @@ class Store(Protocol):
             AlreadyExists, NotFound, Conflict: see `Create`, `Update`, `Delete`.
             Fenced: the lease was lost.
             TooLarge: more than `MAX_WRITES` or, in engines with a limit, about `MAX_BYTES`.
+            Full: there is no room for it.
             Unavailable: the store cannot be reached. The text says so when it is unknown whether the writes happened.
 
         Returns:

@@ -17,7 +17,7 @@ from itertools import takewhile
 from ursa.errors import Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.tasks import spawn
-from ursa.store.contract import Lease, Write
+from ursa.store.contract import Full, Lease, Write
 from ursa.store.settle import Outcome
 from ursa.store.transition import key_of
 from ursa.store.tuning import Tuning
@@ -33,7 +33,7 @@ class Request:
 
 
 Commit = Callable[[Sequence[Request]], Awaitable[Sequence[Outcome | UrsaError]]]
-"""Commits requests together; raises Unavailable when none of them could be."""
+"""Commits requests together; raises Unavailable when none of them could be, Full when there is no room for all."""
 
 
 class GroupWriter:
@@ -72,19 +72,24 @@ class GroupWriter:
     async def _work(self) -> None:
         while self._waiting:
             group = self._next()
-            outcomes: Sequence[Outcome | UrsaError]
-            try:
-                outcomes = await self._commit(group)
-            except Unavailable as error:
-                outcomes = [error] * len(group)
-                self._turn_away()
-            for request, outcome in zip(group, outcomes, strict=True):
+            for request, outcome in zip(group, await self._outcomes(group), strict=True):
                 if isinstance(outcome, UrsaError):
                     request.done.set_exception(outcome)
                     # The caller may be gone; that is no reason to report an unseen error.
                     request.done.exception()
                 else:
                     request.done.set_result(outcome)
+
+    async def _outcomes(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
+        try:
+            return await self._commit(group)
+        except Full as error:
+            # What is too much together may have room by itself, and a deletion needs none.
+            parts = [await self._outcomes([request]) for request in group] if len(group) > 1 else [[error]]
+            return [outcome for part in parts for outcome in part]
+        except Unavailable as error:
+            self._turn_away()
+            return [error] * len(group)
 
     def _turn_away(self) -> None:
         waiting, self._waiting = self._waiting, deque()

@@ -5,6 +5,8 @@ since when and the reason, and a single probe with jittered, growing pauses find
 by its nature (the change feed, a lease, the first read) waits through the outage and goes on where it was. So a control
 plane keeps serving what it knows, and a store that comes back meets one probe per process instead of a stampede.
 
+A store that is full is no outage: it is read, and what needs no room is written. Who writes is told, and so is status.
+
 A store that is slow is no outage. Calls wait for it, in bounded number: whoever comes when too many wait is refused.
 
 A store in the same process is never stampeded; there every call may try, and the first that succeeds ends the outage.
@@ -23,7 +25,7 @@ from ursa.model.resource import Resource, ResourceKey
 from ursa.model.timestamps import rfc3339
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import Backoff, cancel_and_wait, spawn
-from ursa.store.contract import Batch, Contents, Fenced, Lease, Page, Store, Write
+from ursa.store.contract import Batch, Contents, Delete, Fenced, Full, Lease, Page, Store, Write
 from ursa.store.wrapper import Wrapper
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,8 @@ class GuardedStore(Wrapper):
         """The outage that lasts now, if any."""
         self.outages = 0
         """Outages so far."""
+        self.full: Outage | None = None
+        """Since when the store has no room and in which words it said so, if that is so."""
 
     @property
     def waiting(self) -> int:
@@ -124,7 +128,11 @@ class GuardedStore(Wrapper):
         return await self._try(lambda: self._inner.list(kind, mesh, limit=limit, after=after))
 
     async def write(self, writes: Sequence[Write], *, fence: Lease | None = None) -> tuple[int, tuple[Resource, ...]]:
-        return await self._try(lambda: self._inner.write(writes, fence=fence))
+        written = await self._try(lambda: self._inner.write(writes, fence=fence))
+        if self.full is not None and not all(isinstance(write, Delete) for write in writes):
+            self.full = None
+            log.info("the store has room again")
+        return written
 
     async def revision(self) -> int:
         return await self._try(self._inner.revision)
@@ -159,6 +167,10 @@ class GuardedStore(Wrapper):
             result = await call()
         except Fenced:
             raise
+        except Full as error:
+            self._end()
+            self._fill(error)
+            raise
         except Unavailable as error:
             self._begin(error)
             raise
@@ -168,10 +180,15 @@ class GuardedStore(Wrapper):
         return result
 
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+        attempt = 0
         while True:
             await self._until_back()
             try:
                 return await call()
+            except Full as error:
+                self._fill(error)
+                await self._clock.sleep(self._probes.delay(attempt, self._clock))
+                attempt += 1
             except Unavailable as error:
                 self._begin(error)
 
@@ -179,6 +196,11 @@ class GuardedStore(Wrapper):
         await self._back.wait()
         if self._closed:
             raise Unavailable("the store was closed")
+
+    def _fill(self, error: Full) -> None:
+        if self.full is None:
+            log.warning("the store is full, it takes nothing that needs room", extra={"reason": str(error)})
+        self.full = Outage(self.full.since if self.full else self._clock.now_ns(), str(error))
 
     def _begin(self, error: Unavailable) -> None:
         if self.outage is not None or self._closed:

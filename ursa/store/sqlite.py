@@ -21,7 +21,7 @@ from typing import TypeVar
 from ursa.errors import ConfigError, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
-from ursa.store.contract import Batch, Contents, Lease, Page, Write
+from ursa.store.contract import Batch, Contents, Full, Lease, Page, Write
 from ursa.store.feed import Feed
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.local_lease import LocalLeases
@@ -30,6 +30,9 @@ from ursa.store.sqlite_tables import HOPELESS, Tables
 from ursa.store.tuning import USUAL, Tuning
 
 T = TypeVar("T")
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or what we may have of it, is full."""
 
 
 class SqliteStore:
@@ -90,6 +93,8 @@ class SqliteStore:
             yield batch
 
     async def revision(self) -> int:
+        # It is what is asked to find out whether an outage is over, so it must not say yes when writes say no.
+        await self._call(Tables.check_place)
         return await self._call(Tables.revision)
 
     async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
@@ -120,7 +125,7 @@ class SqliteStore:
                 raise
             raise ConfigError(f"store.sqlite.path: {self._path}: {error}; {remedy}") from None
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in NO_ROOM:
                 raise
             raise ConfigError(f"store.sqlite.path: {self._path} cannot be opened: {error.strerror}") from None
 
@@ -134,7 +139,15 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"{self._path}: {error}") from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: sqlite3.Error | OSError) -> Unavailable:
+        lacks_room = (
+            error.errno in NO_ROOM
+            if isinstance(error, OSError)
+            else getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        )
+        return (Full if lacks_room else Unavailable)(f"{self._path}: {error}")
 
 
 def _lock(path: Path) -> int:

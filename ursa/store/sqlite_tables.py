@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from ursa.errors import ConfigError, UrsaError
+from ursa.errors import ConfigError, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.store.blob import assemble, batch_of, split, whole
 from ursa.store.contract import Batch, Change, Compacted, Contents, Damaged, Page, Stored, Write
@@ -59,6 +59,7 @@ class Tables:
     def __init__(self, path: Path, kept: int) -> None:
         """Args: `kept` changes stay for resumed watches; they are trimmed when twice as many have gathered."""
         self._kept = kept
+        self._files: dict[Path, tuple[int, int]] = {}
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(path)
@@ -81,6 +82,21 @@ class Tables:
         if found != SCHEMA_VERSION:
             raise ConfigError(f"{path} has schema version {found}, this program knows {SCHEMA_VERSION}")
         self._set_meta("schema", SCHEMA_VERSION)
+        # Where the log cannot be shared memory, as on some network drives, SQLite does without it.
+        self._files = {file: _inode(file) for file in (path, path.with_name(path.name + "-wal")) if file.exists()}
+
+    def check_place(self) -> None:
+        """Raises Unavailable when the files are no longer where they were: what is written to them would be lost."""
+        for file, inode in self._files.items():
+            try:
+                found = _inode(file)
+            except FileNotFoundError:
+                found = None
+            if found != inode:
+                raise Unavailable(
+                    f"{file} was deleted or replaced under this process, so nothing more is written; "
+                    "put it back, or restart this control plane to go on with what is there now"
+                )
 
     def close(self) -> None:
         """Closes the file."""
@@ -131,6 +147,7 @@ class Tables:
 
     def write(self, requests: Sequence[Sequence[Write]], now: int) -> Sequence[Outcome | UrsaError]:
         """Applies each request as a whole or not at all, all in one transaction on disk."""
+        self.check_place()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             revision = self.revision()
@@ -186,6 +203,11 @@ class Tables:
 
     def _set_meta(self, key: str, value: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def _inode(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_dev, status.st_ino
 
 
 def _marks(row: Sequence[object]) -> str:

@@ -9,7 +9,8 @@ import pytest
 from ursa.errors import Unavailable
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
-from ursa.store.contract import Contents, Create, Fenced, create
+from ursa.runtime.tasks import Backoff
+from ursa.store.contract import Contents, Create, Fenced, Full, Lease, create, delete
 from ursa.store.guard import GuardedStore
 from ursa.store.led import LedStore
 from ursa.store.memory import MemoryStore
@@ -165,3 +166,47 @@ async def test_what_waits_for_a_slow_store_is_bounded_and_no_outage() -> None:
     assert await asyncio.gather(*waiting, store.revision()) == [0, 0, 0]
     assert (store.waiting, store.waiting_since, store.outages) == (0, None, 0)
     await store.close()
+
+
+async def test_a_full_store_is_no_outage() -> None:
+    class Narrow(MemoryStore):
+        room = False
+
+        async def write(self, writes, *, fence=None):  # type: ignore[no-untyped-def]
+            if not self.room and any(isinstance(write, Create) for write in writes):
+                raise Full("no room")
+            return await super().write(writes, fence=fence)
+
+        async def acquire(self, name: str, holder: str, ttl: float) -> Lease:
+            if not self.room:
+                raise Full("no room for a lease")
+            return await super().acquire(name, holder, ttl)
+
+    clock = Patient()
+    store = Narrow(clock)
+    guarded = GuardedStore(store, clock, probes=Backoff(0.25, 5.0, 0.0))
+    await guarded.open()
+    store.room = True
+    spare = await create(guarded, Resource("Mesh", "", "spare"))
+    store.room = False
+    for _ in range(2):
+        with pytest.raises(Full):
+            await create(guarded, Resource("Mesh", "", "m"))
+    assert guarded.full is not None and guarded.full.reason == "no room"
+    since = guarded.full.since
+    await delete(guarded, spare.key)
+    assert guarded.full is not None and guarded.full.since == since, "a deletion needs no room"
+    leading = asyncio.create_task(guarded.acquire("leader", "one", 5))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        clock.go.set()
+        await asyncio.sleep(0)
+    assert guarded.outage is None and guarded.outages == 0
+    assert clock.slept[:3] == [0.25, 0.5, 1.0], "it asks less and less often"
+    store.room = True
+    clock.go.set()
+    lease = await leading
+    await create(guarded, Resource("Mesh", "", "m"))
+    assert guarded.full is None
+    await lease.release()
+    await guarded.close()
