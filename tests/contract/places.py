@@ -21,8 +21,9 @@ from ursa.runtime.clock import Clock, SystemClock
 from ursa.runtime.config.store import StoreEtcd, StoreRedis
 from ursa.store.contract import Store, create
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import TXN, EtcdClient
+from ursa.store.etcd_client import EtcdClient
 from ursa.store.etcd_keys import Keys, put
+from ursa.store.etcd_methods import TXN
 from ursa.store.memory import MemoryStore
 from ursa.store.postgres import PostgresStore
 from ursa.store.redis import RedisStore

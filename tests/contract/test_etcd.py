@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.contract.samples import names, take, timeout
+from tests.contract.samples import by_name, names, take, timeout
 from tests.servers.certificates import Authority
 from tests.servers.etcd import Etcd
 from ursa.errors import Unavailable
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config.store import StoreEtcd, StoreEtcdTls
-from ursa.store.contract import Batch, Compacted, Create, TooLarge, create, update
+from ursa.store.contract import Batch, Compacted, Create, Delete, Full, TooLarge, create, delete, update
 from ursa.store.etcd import EtcdStore
+from ursa.store.etcd_client import EtcdClient
+from ursa.store.etcd_methods import TXN
 from ursa.store.tuning import Tuning
+from ursa.wire import etcd_pb2 as pb
 
 
 async def test_a_member_of_three_may_die_at_any_time(tmp_path: Path) -> None:
@@ -50,6 +56,98 @@ async def test_a_member_of_three_may_die_at_any_time(tmp_path: Path) -> None:
         following.cancel()
         await store.close()
         await cluster.kill()
+
+
+@pytest.mark.parametrize("leader", [False, True], ids=["follower", "leader"])
+async def test_a_member_that_hangs_is_left_and_does_nothing_twice_when_it_wakes_up(
+    tmp_path: Path, *, leader: bool
+) -> None:
+    cluster = Etcd(tmp_path, 3)
+    await cluster.start()
+    leads = json.loads(await cluster.ctl("endpoint", "status", "-w", "json", "--cluster"))
+    is_leader = {one["Endpoint"].rpartition("/")[2]: _leads(one["Status"]) for one in leads}
+    number = next(i for i, endpoint in enumerate(cluster.endpoints) if is_leader[endpoint] == leader)
+    # The first store talks to the member that will hang; whoever waited for half the time for a request would fail.
+    order = (cluster.endpoints[number], *(e for e in cluster.endpoints if e != cluster.endpoints[number]))
+    store = EtcdStore(StoreEtcd(endpoints=order, request_timeout="60s"), First())
+    await store.open()
+    lease = await store.acquire("leader", "one", 8)
+    seen: list[Batch] = []
+    following = asyncio.create_task(follow(store, await store.revision(), seen))
+    try:
+        async with asyncio.timeout(20):
+            await create(store, timeout("before"))
+            while not seen:  # noqa: ASYNC110 - filled by another task
+                await asyncio.sleep(0.01)
+            cluster.members[number].freeze()
+            created = await create(store, timeout("x"))
+            await delete(store, created.key)
+            await create(store, timeout("y"))
+            while names(seen) != ["before", "x", "x", "y"]:  # noqa: ASYNC110 - filled by another task
+                await asyncio.sleep(0.01)
+        cluster.members[number].thaw()
+        await cluster.members[number].start()
+        await asyncio.sleep(1)
+        last = await create(store, timeout("last"))
+        async with asyncio.timeout(20):
+            while seen[-1].revision < last.version:  # noqa: ASYNC110 - filled by another task
+                await asyncio.sleep(0.01)
+        assert names(seen) == ["before", "x", "x", "y", "last"]
+        assert {r.name for r in (await store.contents()).resources} == {"before", "y", "last"}
+        assert lease.held
+    finally:
+        following.cancel()
+        await store.close()
+        await cluster.kill()
+
+
+def _leads(status: dict[str, Any]) -> bool:
+    return bool(status["leader"] == status["header"]["member_id"])
+
+
+class First(SystemClock):
+    """Chance always takes the first."""
+
+    def uniform(self, low: float, high: float) -> float:
+        return low
+
+
+async def follow(store: EtcdStore, revision: int, seen: list[Batch]) -> None:
+    async for batch in store.watch(revision):
+        seen.append(batch)  # noqa: PERF401 - it never ends
+
+
+async def test_a_creation_that_was_sent_twice_cannot_happen_after_its_deletion(
+    etcd_server: Etcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[pb.TxnRequest] = []
+
+    async def ask(client: EtcdClient, method: Any, request: Any) -> Any:
+        answered = await asked(client, method, request)
+        if method is not TXN or not any(one.request_put.key.endswith(b"x") for one in request.success):
+            return answered
+        sent.append(request)
+        return replace(answered, repeated=True)
+
+    asked = EtcdClient.ask
+    store = EtcdStore(StoreEtcd(endpoints=etcd_server.endpoints, prefix="/twice"), SystemClock())
+    other = EtcdStore(StoreEtcd(endpoints=etcd_server.endpoints, prefix="/twice"), SystemClock())
+    client = EtcdClient(StoreEtcd(endpoints=etcd_server.endpoints), SystemClock())
+    await store.open()
+    await other.open()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(EtcdClient, "ask", ask)
+            created = await create(store, timeout("x"))
+        await delete(store, created.key)
+        assert not (await client.call(TXN, sent[0])).succeeded
+        # Others, who know nothing of this, create as ever.
+        await asyncio.gather(create(other, timeout("y")), create(store, timeout("z")))
+        assert {r.name for r in (await store.contents()).resources} == {"y", "z"}
+    finally:
+        await client.close()
+        await store.close()
+        await other.close()
 
 
 async def write_some(store: EtcdStore, written: list[str]) -> None:
@@ -143,8 +241,9 @@ async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_p
     store = EtcdStore(StoreEtcd(endpoints=etcd.endpoints, request_timeout="3s"), SystemClock())
     try:
         await store.open()
+        spare = [await create(store, timeout(f"spare{i}")) for i in range(3)]
         stored = await create(store, Resource("Secret", "default", "s"))
-        with pytest.raises(Unavailable, match="space exceeded"):
+        with pytest.raises(Full, match="space exceeded"):
             for number in range(600):
                 # What fills it is history: the same secret, over and over. etcd looks at its size after commits only.
                 stored = await update(store, stored.with_spec({"data": f"{number % 10}" * 150_000}))
@@ -152,13 +251,27 @@ async def test_a_full_server_refuses_writes_in_words_and_goes_on_with_room(tmp_p
         await late.open()
         for one in (store, late):
             assert await one.get(stored.key) == stored
-            assert (await one.list("Secret")).items == (await one.contents()).resources == (stored,)
+            assert (await one.list("Secret")).items == (stored,)
+            assert by_name((await one.contents()).resources) == by_name([stored, *spare])
         await late.close()
+        # What is asked for one by one may go, and is asked for together with what may not.
+        results = await asyncio.gather(
+            store.write([Delete(spare[0].key, spare[0].version + 1)]),
+            store.write([Delete(spare[1].key, spare[1].version)]),
+            store.write([Delete(spare[2].key), Create(timeout("never"))]),
+            store.write([Delete(timeout("nobody").key)]),
+            create(store, timeout("never")),
+            return_exceptions=True,
+        )
+        assert [type(r).__name__ for r in results] == ["Conflict", "tuple", "NoSpace", "NotFound", "NoSpace"]
+        (batch,) = await take(store, stored.version, 1)
+        assert (batch.revision, batch.changes[0].key, batch.changes[0].after) == (results[1][0], spare[1].key, None)
+        assert by_name((await store.contents()).resources) == by_name([stored, spare[0], spare[2]])
         await etcd.ctl("compact", str(await store.revision()))
         await etcd.ctl("defrag")
         await etcd.ctl("alarm", "disarm")
-        assert (await store.contents()).resources == (stored,)
         await create(store, timeout("after"))
+        assert {r.name for r in (await store.contents()).resources} == {"s", "spare0", "spare2", "after"}
     finally:
         await store.close()
         await etcd.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.servers.redis import RedisServer
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config.store import StoreRedis, StoreRedisTls
-from ursa.store.contract import Compacted, create
+from ursa.store.contract import Compacted, Full, create, delete
 from ursa.store.redis import RedisStore
 
 
@@ -120,10 +121,20 @@ async def test_a_server_without_memory_refuses_writes_in_words_and_goes_on_with_
     store = RedisStore(StoreRedis(port=server.port, request_timeout="1s"), SystemClock())
     try:
         await store.open()
-        first = await create(store, timeout("before"))
+        first, second = await create(store, timeout("before")), await create(store, timeout("second"))
         server.cli("CONFIG", "SET", "maxmemory", "1mb")
-        with pytest.raises(Unavailable, match="used memory"):
+        with pytest.raises(Full, match="used memory"):
             await create(store, timeout("never"))
+        results = await asyncio.gather(
+            create(store, timeout("never")), delete(store, second.key), return_exceptions=True
+        )
+        assert [type(r).__name__ for r in results] == ["Full", "NoneType"]
+        # Who leads goes on, and may be followed.
+        lease = await store.acquire("leader", "one", 1)
+        await asyncio.sleep(1.5)
+        assert lease.held
+        await lease.release()
+        await (await store.acquire("leader", "two", 1)).release()
         revision = await store.revision()
         assert (await store.contents()).resources == (first,)
         server.cli("CONFIG", "SET", "maxmemory", "0")

@@ -25,9 +25,10 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store import etcd_keys as op
 from ursa.store.blob import batch_of, split, unpack, whole
 from ursa.store.contract import Batch, Compacted, Contents, Lease, Page, Stored, Write
-from ursa.store.etcd_client import COMPACT, WATCH, EtcdClient
+from ursa.store.etcd_client import EtcdClient
 from ursa.store.etcd_keys import COMPARED, Keys, end_of
 from ursa.store.etcd_lease import EtcdLeases
+from ursa.store.etcd_methods import COMPACT, WATCH
 from ursa.store.etcd_reads import EtcdReads, revision_of
 from ursa.store.etcd_writes import EtcdWrites
 from ursa.store.group_writer import GroupWriter

@@ -4,6 +4,7 @@ Below the prefix:
 
     identity                        given to the cluster at first use, never written again
     head                            written by every transaction; its revision is the newest of ours
+    doubt                           written after a transaction that was sent twice; see `etcd_writes`
     leases/<name>                   holder, bound to an etcd lease
     resources/<kind>\\0<mesh>\\0<name>   see `ursa.store.blob`; zero bytes keep the order of (mesh, name)
 """
@@ -20,9 +21,10 @@ FAN_OUT = 60
 """Operations at one level of a transaction: etcd takes 128 along any path, so two levels of this many are allowed."""
 
 COMPARED = 96
-"""Resources that one transaction compares, each by itself; `BESIDE` are left for leases and the identity."""
+"""Resources that one transaction compares, each by itself; beside them come leases and the state of the store."""
 
 BESIDE = 8
+"""Leases that one transaction compares, at most one less."""
 
 _LIMIT = 128
 
@@ -34,6 +36,7 @@ class Keys:
         base = prefix.rstrip("/").encode()
         self.identity = base + b"/identity"
         self.head = base + b"/head"
+        self.doubt = base + b"/doubt"
         self.resources = base + b"/resources/"
         self._leases = base + b"/leases/"
 

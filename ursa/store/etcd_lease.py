@@ -15,8 +15,9 @@ from ursa.errors import Unavailable
 from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
 from ursa.store.contract import Lease
-from ursa.store.etcd_client import GRANT, KEEP_ALIVE, RANGE, REVOKE, TXN, WATCH, EtcdClient
+from ursa.store.etcd_client import EtcdClient
 from ursa.store.etcd_keys import Keys
+from ursa.store.etcd_methods import GRANT, KEEP_ALIVE, RANGE, REVOKE, TXN, WATCH
 from ursa.store.renewed_lease import RenewedLease
 from ursa.wire import etcd_pb2 as pb
 
@@ -74,10 +75,8 @@ class EtcdLeases:
         )
 
     async def _renew(self, lease: int) -> bool:
-        async with aclosing(self._client.converse(KEEP_ALIVE, pb.LeaseKeepAliveRequest(ID=lease))) as answers:
-            async for answer in answers:
-                return answer.TTL > 0
-        raise Unavailable("etcd: no answer to the renewal of a lease")
+        # A stream to etcd, of which this is one question and its answer: so it is asked elsewhere if a member hangs.
+        return (await self._client.call(KEEP_ALIVE, pb.LeaseKeepAliveRequest(ID=lease))).TTL > 0
 
     async def _free(self, lease: int) -> None:
         await self._client.call(REVOKE, pb.LeaseRevokeRequest(ID=lease))

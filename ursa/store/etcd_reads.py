@@ -13,8 +13,9 @@ from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
 from ursa.store.blob import unpack
 from ursa.store.contract import Lease, Stored
-from ursa.store.etcd_client import RANGE, TXN, EtcdClient, NoSpace
+from ursa.store.etcd_client import EtcdClient, NoSpace
 from ursa.store.etcd_keys import Keys, flat, nested
+from ursa.store.etcd_methods import RANGE, TXN
 from ursa.wire import etcd_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,14 @@ class Seen:
     Attributes:
         revision: of etcd, when this was read.
         head: the newest revision of ours.
+        doubt: when somebody last made sure that transactions sent twice happen once.
         present: what is there, of the resources looked at.
         lost: leases that are no longer held, of those looked at.
     """
 
     revision: int = 0
     head: int = 0
+    doubt: int = 0
     present: Mapping[ResourceKey, Stored] = field(default_factory=lambda: MappingProxyType({}))
     lost: frozenset[Lease] = frozenset()
 
@@ -43,6 +46,7 @@ class EtcdReads:
     def __init__(self, client: EtcdClient, keys: Keys) -> None:
         self._client, self._keys = client, keys
         self._identity: tuple[bytes, int] | None = None
+        self._doubt = 0
 
     async def open(self, clock: Clock) -> None:
         """Learns the identity of the store, or gives it one."""
@@ -59,6 +63,10 @@ class EtcdReads:
         if not found:
             raise Unavailable("etcd: the identity of the store is gone again")
         self._identity = found[0].value, found[0].create_revision
+
+    def nothing(self) -> Seen:
+        """What is seen when nothing is looked at."""
+        return Seen(doubt=self._doubt)
 
     def still_the_same(self) -> pb.Compare:
         """Holds while this is the store that was opened."""
@@ -101,11 +109,14 @@ class EtcdReads:
         """What is at these keys, and which of the leases are no longer held."""
         leases = [op.get(self._keys.lease(fence.name)) for fence in fences]
         resources = [op.get(self._keys.resource(key)) for key in keys]
-        revision, (head, *found) = await self.read(op.get(self._keys.head), *leases, *resources)
+        revision, (head, doubt, *found) = await self.read(
+            op.get(self._keys.head), op.get(self._keys.doubt), *leases, *resources
+        )
+        self._doubt = revision_of(doubt)
         holders, parts = found[: len(fences)], found[len(fences) :]
         lost = (f for f, r in zip(fences, holders, strict=True) if not r.kvs or r.kvs[0].create_revision != f.token)
         present = {stored.key: stored for part in parts for stored in self.stored(part)}
-        return Seen(revision, revision_of(head), present, frozenset(lost))
+        return Seen(revision, revision_of(head), self._doubt, present, frozenset(lost))
 
     def stored(self, found: pb.RangeResponse) -> Iterator[Stored]:
         """What stands at the keys in a range; those that are no keys of resources are left out."""
@@ -118,6 +129,6 @@ class EtcdReads:
                 yield unpack(key, kv.mod_revision, kv.value)
 
 
-def revision_of(head: pb.RangeResponse) -> int:
-    """The newest revision of ours."""
-    return head.kvs[0].mod_revision if head.kvs else 0
+def revision_of(found: pb.RangeResponse) -> int:
+    """When a key was last written; of the head: the newest revision of ours."""
+    return found.kvs[0].mod_revision if found.kvs else 0

@@ -7,6 +7,10 @@ until only those that compete with others wait for them. Each request succeeds o
 has one revision, which is why no two requests of it are about the same resource.
 
 Creation, the common case of a storm, assumes that nothing is there and saves the look.
+
+A transaction that got no answer is sent to another member, and the first one may wake up later and carry it out too.
+Its comparisons then fail, but for a creation whose resource was deleted meanwhile. So every transaction also compares
+the key `doubt`, and before anybody is told that one was stored which was sent twice, this key is written anew.
 """
 
 from __future__ import annotations
@@ -14,14 +18,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ursa.errors import Conflict, Unavailable, UrsaError
+from ursa.errors import Conflict, NotFound, Unavailable, UrsaError
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
 from ursa.store.blob import pack_changes
-from ursa.store.contract import MAX_BYTES, Batch, Create, Fenced, Lease
-from ursa.store.etcd_client import TXN, EtcdClient, NoSpace
+from ursa.store.contract import MAX_BYTES, Batch, Create, Delete, Fenced, Lease
+from ursa.store.etcd_client import EtcdClient, NoSpace
 from ursa.store.etcd_keys import BESIDE, COMPARED, Keys, nested
+from ursa.store.etcd_methods import DELETE, TXN
 from ursa.store.etcd_reads import EtcdReads, Seen
 from ursa.store.group_writer import Request
 from ursa.store.settle import Outcome, settle_one
@@ -30,8 +35,6 @@ from ursa.wire import etcd_pb2 as pb
 
 ATTEMPTS = 20
 """Times a write decides again because others were faster, with pauses that grow to more than half a second."""
-
-_NOTHING = Seen()
 
 _Packed = Mapping[ResourceKey, bytes | None]
 
@@ -57,25 +60,30 @@ class EtcdWrites:
         if len(fences) >= BESIDE:
             return await self._halved(group)
         blind = len(keys) <= COMPARED and all(_only_creates(request) for request in group)
-        seen = _NOTHING if blind else await self._reads.see(keys, fences)
+        seen = self._reads.nothing() if blind else await self._reads.see(keys, fences)
         for attempt in range(ATTEMPTS):
             decided = self._decide(group, seen)
-            if seen is _NOTHING and any(isinstance(outcome, UrsaError) for outcome in decided.outcomes):
+            if blind and any(isinstance(outcome, UrsaError) for outcome in decided.outcomes):
                 # Two creations of one resource in one transaction; say so only after a look at what is there.
-                seen = await self._reads.see(keys, fences)
+                seen, blind = await self._reads.see(keys, fences), False
                 continue
             if not decided.packed:
                 return decided.outcomes
             if sum(map(_size, decided.packed.items())) > MAX_BYTES:
                 return await self._halved(group)
-            revision = await self._store(decided.packed, self._conditions(keys, seen, fences), seen)
+            try:
+                revision = await self._store(decided.packed, self._conditions(keys, seen, fences), seen)
+            except NoSpace as error:
+                if len(group) > 1:
+                    raise
+                return [await self._without_room(group[0], error)]
             if revision is not None:
                 return [_at(outcome, revision) for outcome in decided.outcomes]
             if attempt and len(group) > 1:
                 return await self._halved(group)
             if attempt:
                 await self._clock.sleep(self._clock.uniform(0, 0.01 * 2 ** min(attempt, 6)))
-            seen = await self._reads.see(keys, fences)
+            seen, blind = await self._reads.see(keys, fences), False
         return [Conflict("others changed the same resources again and again")] * len(group)
 
     async def _halved(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
@@ -88,6 +96,26 @@ class EtcdWrites:
             return await self.commit(group)
         except Unavailable as error:
             return [error] * len(group)
+
+    async def _without_room(self, request: Request, error: NoSpace) -> Outcome | UrsaError:
+        """Removes a resource from an etcd that is full, which takes no transactions but deletes; refuses all else.
+
+        It compares nothing, but what was seen cannot change either while nobody can write. The head stays as it is.
+        """
+        if len(request.writes) != 1 or not isinstance(request.writes[0], Delete):
+            return error
+        key = request.writes[0].key
+        try:
+            seen = await self._reads.see([key], [request.fence] if request.fence else [])
+            (outcome,) = self._decide([request], seen).outcomes
+            if isinstance(outcome, UrsaError):
+                return outcome
+            answer = await self._client.ask(DELETE, pb.DeleteRangeRequest(key=self._keys.resource(key)))
+        except Unavailable as failed:
+            return failed
+        if not answer.message.deleted and not answer.repeated:
+            return NotFound(f"{key} not found")
+        return _at(outcome, answer.message.header.revision)
 
     def _decide(self, group: Sequence[Request], seen: Seen) -> _Decided:
         now = self._clock.now_ns()
@@ -119,18 +147,29 @@ class EtcdWrites:
         except NoSpace:
             raise
         except Unavailable as error:
-            raise Unavailable(f"{error}; it is unknown whether the write was stored") from None
-        if answer.message.succeeded:
-            return answer.message.header.revision
-        return await self._happened(packed, seen) if answer.repeated else None
+            raise _unknown(error) from None
+        if not answer.repeated:
+            return answer.message.header.revision if answer.message.succeeded else None
+        try:
+            return await self._once(answer.message, packed, seen)
+        except Unavailable as error:
+            raise _unknown(error) from None
+
+    async def _once(self, answer: pb.TxnResponse, packed: _Packed, seen: Seen) -> int | None:
+        """The same for a transaction that was sent more than once: it has happened once, and will not again."""
+        revision = answer.header.revision if answer.succeeded else await self._happened(packed, seen)
+        if revision is not None and not any(key in seen.present for key in packed):
+            await self._client.call(TXN, pb.TxnRequest(success=[op.put(self._keys.doubt, b"")]))
+        return revision
 
     def _conditions(self, keys: Sequence[ResourceKey], seen: Seen, fences: Sequence[Lease]) -> Sequence[pb.Compare]:
         held = [op.same_origin(self._keys.lease(f.name), f.token) for f in fences if f not in seen.lost]
+        store = [self._reads.still_the_same(), op.unchanged(self._keys.doubt, seen.doubt)]
         if len(keys) > COMPARED:
-            return [self._reads.still_the_same(), *held, op.unchanged(self._keys.head, seen.head)]
+            return [*store, *held, op.unchanged(self._keys.head, seen.head)]
         versions = {key: stored.version for key, stored in seen.present.items()}
         same = (op.unchanged(self._keys.resource(key), versions.get(key, 0)) for key in keys)
-        return [self._reads.still_the_same(), *held, *same]
+        return [*store, *held, *same]
 
     async def _happened(self, packed: _Packed, seen: Seen) -> int | None:
         """Whether a transaction whose first attempt got no answer was the one that made its second fail."""
@@ -145,7 +184,11 @@ class EtcdWrites:
         versions = [kv.mod_revision if kv else 0 for kv in present]
         if versions == [seen.present[key].version if key in seen.present else 0 for key in packed]:
             return None
-        raise Unavailable("etcd failed over during a write; it is unknown whether the write was stored")
+        raise Unavailable("etcd failed over during a write")
+
+
+def _unknown(error: Unavailable) -> Unavailable:
+    return Unavailable(f"{error}; it is unknown whether the write was stored")
 
 
 def _only_creates(request: Request) -> bool:

@@ -23,7 +23,7 @@ from ursa.runtime.config.store import StorePostgres
 from ursa.store import postgres_tables as sql
 from ursa.store.beat_lease import BeatLeases
 from ursa.store.blob import split, whole
-from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page, Write
+from ursa.store.contract import Batch, Compacted, Contents, Fenced, Full, Lease, Page, Write
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.postgres_leases import PostgresRegister
 from ursa.store.postgres_news import News
@@ -164,6 +164,8 @@ class PostgresStore:
         while True:
             try:
                 return await self._try(group, attempted)
+            except Full:
+                raise
             except Unavailable as error:
                 if self._clock.monotonic() + 0.5 > deadline:
                     doubt = "; it is unknown whether the write was stored" if attempted else ""

@@ -16,6 +16,7 @@ import asyncpg
 from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.store import StorePostgres
+from ursa.store.contract import Full
 
 GONE = "PostgreSQL holds another store than before, its contents were lost or replaced; " + (
     "restart this control plane if that was intended"
@@ -144,6 +145,8 @@ async def unavailable() -> AsyncIterator[None]:
         yield
     except asyncpg.UndefinedTableError:
         raise Unavailable(GONE) from None
+    except asyncpg.DiskFullError as error:
+        raise Full(f"PostgreSQL: {error}; make room on its disk") from error
     except _ERRORS as error:
         raise Unavailable(f"PostgreSQL: {error or type(error).__name__}") from error
 

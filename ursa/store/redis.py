@@ -24,7 +24,7 @@ from ursa.runtime.config.store import StoreRedis
 from ursa.store import redis_scripts as scripts
 from ursa.store.beat_lease import BeatLeases
 from ursa.store.blob import batch_of, key_from, pack, split, unpack, whole
-from ursa.store.contract import Batch, Compacted, Contents, Fenced, Lease, Page, Stored, Write
+from ursa.store.contract import Batch, Compacted, Contents, Fenced, Full, Lease, Page, Stored, Write
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.redis_client import answered, connect, script, weaknesses, within
 from ursa.store.redis_leases import RedisRegister
@@ -207,6 +207,8 @@ class RedisStore:
                 # What may have been stored already is offered again as it was, then Redis knows it as the same group.
                 decided = decided or await self._decide(group)
                 base = await self._store(decided) if decided.batches else decided.revision
+            except Full:
+                raise
             except Unavailable as error:
                 if self._clock.monotonic() + 0.5 > deadline:
                     doubt = "; it is unknown whether the write was stored" if decided else ""
@@ -222,13 +224,15 @@ class RedisStore:
     async def _decide(self, group: Sequence[Request]) -> _Decided:
         keys = list(dict.fromkeys(key_of(write) for request in group for write in request.writes))
         fences = list({request.fence for request in group if request.fence is not None})
-        async with within(self._access.request_timeout), self._client.pipeline(transaction=True) as reads:
-            reads.hmget(self._head, ["identity", "revision"])
+        async with within(self._access.request_timeout), self._client.pipeline(transaction=False) as reads:
+            # Redis takes no transactions when it is full. The commit compares everything, so it is enough that the
+            # revision, read last, is not before any of the versions.
             for start in range(0, len(keys), READ):
                 reads.hmget(self._all, [_field(key) for key in keys[start : start + READ]])
             for fence in fences:
                 reads.hmget(self._base + b":lease:" + fence.name.encode(), ["holder", "token"])
-            (identity, newest), *found = await reads.execute()
+            reads.hmget(self._head, ["identity", "revision"])
+            *found, (identity, newest) = await reads.execute()
         if identity != self._identity:
             raise Unavailable(GONE)
         values = [value for part in found[: len(found) - len(fences)] for value in part]

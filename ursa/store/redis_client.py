@@ -12,10 +12,11 @@ from redis.asyncio.connection import SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from ursa.errors import Unavailable
 from ursa.runtime.config.store import StoreRedis
+from ursa.store.contract import Full
 
 T = TypeVar("T")
 
@@ -65,6 +66,8 @@ async def within(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise Unavailable(f"Redis: no answer within {seconds:g}s") from None
+    except OutOfMemoryError as error:
+        raise Full(f"Redis: {error}; make room, or raise maxmemory") from error
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error or type(error).__name__}") from error
 

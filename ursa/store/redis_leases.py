@@ -19,10 +19,11 @@ class RedisRegister:
         self._last = b"0-0"
 
     async def look(self, name: str) -> Entry | None:
-        async with within(self._timeout), self._client.pipeline(transaction=True) as reads:
-            reads.hmget(self._key(name), ["holder", "token", "beat", "ttl"])
+        async with within(self._timeout), self._client.pipeline(transaction=False) as reads:
+            # In this order, so that a release in between is seen or wakes us.
             reads.xrevrange(self._released, count=1)
-            (holder, token, beat, ttl), newest = await reads.execute()
+            reads.hmget(self._key(name), ["holder", "token", "beat", "ttl"])
+            newest, (holder, token, beat, ttl) = await reads.execute()
         self._last = newest[0][0] if newest else b"0-0"
         return None if token is None else Entry(holder.decode(), int(token), int(beat), float(ttl))
 

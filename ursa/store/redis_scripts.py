@@ -14,6 +14,9 @@ All keys carry one hash tag, so that a cluster keeps them together:
 
 from __future__ import annotations
 
+ROOMY = "redis.call('HDEL', KEYS[1], '')"
+"""A command that needs no room; after it Redis, even when it is full, lets a script go on that needs a little."""
+
 OPEN = """
 redis.call('HSETNX', KEYS[1], 'identity', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'revision', 0)
@@ -85,28 +88,37 @@ return {redis.call('HGET', KEYS[1], 'revision'), found, values}
 """
 """KEYS head, resources, index; ARGV first, last, limit, kind."""
 
-TAKE = """
+TAKE = (
+    ROOMY
+    + """
 local entry = redis.call('HMGET', KEYS[1], 'holder', 'token', 'beat')
 if (entry[1] or '') ~= ARGV[3] or (entry[2] or '0') ~= ARGV[4] or (entry[3] or '0') ~= ARGV[5] then return 0 end
 local token = tonumber(ARGV[4]) + 1
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'token', token, 'beat', 0, 'ttl', ARGV[2])
 return token
 """
+)
 """KEYS lease; ARGV holder, ttl, then holder, token and beat as they were seen."""
 
-BEAT = """
+BEAT = (
+    ROOMY
+    + """
 local entry = redis.call('HMGET', KEYS[1], 'holder', 'token')
 if (entry[1] or '') == '' or entry[2] ~= ARGV[1] then return 0 end
 redis.call('HINCRBY', KEYS[1], 'beat', 1)
 return 1
 """
+)
 """KEYS lease; ARGV token."""
 
-FREE = """
+FREE = (
+    ROOMY
+    + """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
   redis.call('HSET', KEYS[1], 'holder', '')
   redis.call('XADD', KEYS[2], 'MAXLEN', 1, '*', 'lease', KEYS[1])
 end
 return 1
 """
+)
 """KEYS lease, released; ARGV token."""

@@ -38,6 +38,9 @@ class Reads:
     def still_the_same(self) -> pb.Compare:
         return same_origin(KEYS.identity, 1)
 
+    def nothing(self) -> Seen:
+        return Seen()
+
     async def see(self, *_: object) -> Seen:
         return Seen(1, 1)
 

@@ -166,6 +166,12 @@ class StoreEtcd(Group):
         env="STORE_ETCD_CONNECT_TIMEOUT",
         doc="ours; for so long members are tried that cannot be connected to; less than the time for a request",
     )
+    silence_timeout: Duration = setting(
+        0.5,
+        env="STORE_ETCD_SILENCE_TIMEOUT",
+        doc="ours; a member that does not answer is asked something small after this, and left if it does not answer "
+        "that either within the same time",
+    )
     keep_alive_interval: Duration = setting(
         10.0, env="STORE_ETCD_KEEP_ALIVE_INTERVAL", doc="ours; silence after which a connection is tried"
     )
