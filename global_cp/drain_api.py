@@ -6,15 +6,17 @@ too: those that know no shares are told, and so is whoever looks.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from aiohttp import web
 
 from global_cp.drain_capacity import stranded_without
-from global_cp.drain_steps import advanced, begun, next_step, steps_made, steps_of, unfinished
+from global_cp.drain_steps import advanced, begun, going_on, next_step, steps_made, steps_of, unfinished
+from global_cp.elsewhere import ZONE_DRAIN, Elsewhere
 from global_cp.zones import Zones, newest_subscription
 from kds import features
 from kds.drains import CONFIG, Drain, read_drains, write_drains
@@ -69,9 +71,11 @@ class _Order:
 class DrainApi:
     """The calls."""
 
-    def __init__(self, settings: Settings, store: Store, live: LiveView, zones: Zones, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, live: LiveView, zones: Zones, clock: Clock, elsewhere: Elsewhere
+    ) -> None:
         self._limits, self._store, self._live = settings.multizone.global_.drain, store, live
-        self._zones, self._clock = zones, clock
+        self._zones, self._clock, self._elsewhere = zones, clock, elsewhere
         self._audit = Audit(settings.api_server.audit, clock)
 
     def endpoints(self) -> Iterator[Endpoint]:
@@ -82,7 +86,15 @@ class DrainApi:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         """How far a zone is on its way out or back."""
-        return answer(self._document(self._live.current, _zone(request, self._live.current)))
+        return answer(await self._document(self._live.current, _zone(request, self._live.current)))
+
+    async def answer(self, question: str) -> bytes:
+        """What a zone makes of the drains of a revision, `<zone>/<revision>`, for another replica; raises NotFound."""
+        name, _, number = question.rpartition("/")
+        told = self._told_here(name, int(number)) if number.isdigit() else None
+        if told is None:
+            raise NotFound(f"zone {name} is not connected here")
+        return orjson.dumps(told)
 
     async def _drain(self, request: web.Request) -> web.StreamResponse:
         """Takes the traffic of other zones away from a zone, step by step."""
@@ -105,7 +117,7 @@ class DrainApi:
             zone = _zone(request, view)
             drains = self._decided(view, zone.name, order)
             if dry or drains == read_drains(view):
-                return answer(self._document(view, zone, drains))
+                return answer(await self._document(view, zone, drains))
             with suppress(Conflict):
                 revision = await write_drains(self._store, view, drains)
                 break
@@ -115,7 +127,7 @@ class DrainApi:
         operation = "undrained" if order.target else "drained"
         self._audit.ordered(request, operation, about | ({"forced": True} if order.force else {}))
         view = await self._newest(revision)
-        return answer(self._document(view, zone, drains, revision), headers={REVISION: str(revision)})
+        return answer(await self._document(view, zone, drains, revision), headers={REVISION: str(revision)})
 
     async def _newest(self, revision: int | None = None) -> View:
         """The view once it shows a revision, or everything that has been written by now."""
@@ -131,6 +143,9 @@ class DrainApi:
             return drains
         if before is not None and before.target == order.target and (before.done or before.over == order.over):
             # The same order once more: whoever repeats it because no answer came must not start anew.
+            if order.force and not before.forced:
+                overruled = going_on(replace(before, forced=True), now)
+                drains[zone] = advanced(overruled, self._limits, now)
             return drains
         if order.target == 0 and not order.force and (stranded := stranded_without(view, zone)):
             named = ", ".join(f"{one.service} (mesh {one.mesh})" for one in stranded)
@@ -139,7 +154,7 @@ class DrainApi:
         new = begun(before, order.target, over=order.over, now=now, forced=order.force)
         return unfinished(drains | {zone: advanced(new, self._limits, now)})
 
-    def _document(
+    async def _document(
         self, view: View, zone: Resource, drains: Mapping[str, Drain] | None = None, revision: int | None = None
     ) -> JsonObject:
         """The progress of a zone."""
@@ -158,7 +173,7 @@ class DrainApi:
                 {"mesh": one.mesh, "service": one.service, "clients": list(one.clients)}
                 for one in (stranded_without(view, zone.name) if drain is not None and drain.target == 0 else ())
             ],
-            "zones": [self._told(view, other, stands) for other in others],
+            "zones": await asyncio.gather(*(self._told(view, other, stands) for other in others)),
         }
 
     def _way(self, drain: Drain | None) -> JsonObject:
@@ -172,20 +187,28 @@ class DrainApi:
             "to": drain.target,
             "over": format_go(drain.over),
             "startedAt": rfc3339(drain.started_at),
-            "endsAt": rfc3339(drain.started_at + drain.over),
+            "endsAt": rfc3339(drain.started_at + drain.over) if not drain.held_at else None,
+            "heldSince": rfc3339(drain.held_at) if drain.held_at else None,
             "nextStepAt": rfc3339(upcoming) if upcoming is not None else None,
             "steps": {"made": steps_made(drain, self._limits, now), "total": steps_of(drain, self._limits)},
             "forced": drain.forced,
         }
 
-    def _told(self, view: View, zone: str, revision: int) -> JsonObject:
-        """What another zone makes of it, and whether it has the newest share."""
+    async def _told(self, view: View, zone: str, revision: int) -> JsonObject:
+        """What another zone makes of it, and whether it has the newest share, wherever it is connected."""
+        told = self._told_here(zone, revision) or await self._elsewhere.ask(zone, ZONE_DRAIN, str(revision))
+        if told is not None:
+            return told
+        newest = newest_subscription(view.get("ZoneInsight", "", zone))
+        holder = str(newest.get("globalInstanceId", "")) if newest and not newest.get("disconnectTime") else ""
+        note = f"connected to {holder}, which does not answer" if holder else "not connected"
+        return {"name": zone, "weights": UNKNOWN, "stored": None, "note": note}
+
+    def _told_here(self, zone: str, revision: int) -> JsonObject | None:
+        """The same of a zone that is connected to this replica."""
         connection = self._zones.connections.get(zone)
         if connection is None:
-            newest = newest_subscription(view.get("ZoneInsight", "", zone))
-            holder = str(newest.get("globalInstanceId", "")) if newest and not newest.get("disconnectTime") else ""
-            note = f"connected to {holder}" if holder else "not connected"
-            return {"name": zone, "weights": UNKNOWN, "stored": None, "note": note}
+            return None
         weights = EXACT if features.SHARES in connection.caller.features else WHOLE_INSTANCES
         stored = connection.sender.delivered_everything() >= revision
         return {"name": zone, "weights": weights, "stored": stored, "note": _TELLING[weights]}

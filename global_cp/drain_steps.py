@@ -31,7 +31,7 @@ def steps_of(drain: Drain, limits: MultizoneGlobalDrain) -> int:
 def steps_made(drain: Drain, limits: MultizoneGlobalDrain, now: int) -> int:
     """How many of them are due at a time."""
     steps = steps_of(drain, limits)
-    passed = max(0, now - drain.started_at)
+    passed = max(0, (drain.held_at or now) - drain.started_at)
     return steps if passed >= drain.over else passed * steps // drain.over
 
 
@@ -43,6 +43,24 @@ def advanced(drain: Drain, limits: MultizoneGlobalDrain, now: int) -> Drain:
     return replace(drain, share=nearer)
 
 
+def paced(drain: Drain, limits: MultizoneGlobalDrain, now: int, *, bearable: bool) -> Drain:
+    """The drain as far as it may go: what is taken from a zone must have somewhere to go, unless that was overruled.
+
+    A way that was held up goes on where it was, as if no time had passed.
+    """
+    if drain.held_at:
+        return advanced(going_on(drain, now), limits, now) if bearable else drain
+    further = advanced(drain, limits, now)
+    held = not bearable and not drain.forced and further.share < drain.share
+    return replace(drain, held_at=now) if held else further
+
+
+def going_on(drain: Drain, now: int) -> Drain:
+    """The drain without what holds it up."""
+    passed = max(0, now - drain.held_at) if drain.held_at else 0
+    return replace(drain, started_at=drain.started_at + passed, held_at=0)
+
+
 def unfinished(drains: Mapping[str, Drain]) -> dict[str, Drain]:
     """Without the zones that have all of their weight back."""
     return {zone: drain for zone, drain in drains.items() if drain.share < WHOLE or drain.target < WHOLE}
@@ -50,7 +68,7 @@ def unfinished(drains: Mapping[str, Drain]) -> dict[str, Drain]:
 
 def next_step(drain: Drain, limits: MultizoneGlobalDrain, now: int) -> int | None:
     """When the next step is due, nanoseconds; None when none is."""
-    if drain.done:
+    if drain.done or drain.held_at:
         return None
     steps = steps_of(drain, limits)
     made = min(steps_made(drain, limits, now), steps - 1)

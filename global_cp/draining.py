@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from global_cp.drain_steps import advanced, next_step, unfinished
+from global_cp.drain_capacity import stranded_without
+from global_cp.drain_steps import advanced, next_step, paced, unfinished
 from kds.drains import Drain, read_drains, write_drains
 from kds.waiting import within
 from ursa.errors import Conflict
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 SECOND = 1_000_000_000
 CAUSES = frozenset({"Config", "Zone"})
+CAPACITY = CAUSES | {"Mesh", "Dataplane", "ZoneIngress", "MeshService", "MeshMultiZoneService", "MeshIdentity"}
+"""Changes of these may let a way go on that is held up."""
 
 
 class ZoneDraining:
@@ -39,7 +42,11 @@ class ZoneDraining:
                 times = [next_step(drain, self._limits, now) for drain in read_drains(self._live.current).values()]
                 due = min((time for time in times if time is not None), default=None)
                 wait = None if due is None else (due - now) / SECOND
-                await within(subscription.touching(CAUSES), wait, self._clock)
+                held = any(drain.held_at for drain in read_drains(self._live.current).values())
+                await within(subscription.touching(CAPACITY if held else CAUSES), wait, self._clock)
+                if held:
+                    # Capacity comes in many changes; one look at all of them is enough.
+                    await self._clock.sleep(self._limits.shortest_step)
         finally:
             subscription.close()
 
@@ -48,7 +55,7 @@ class ZoneDraining:
         view, now = self._live.current, self._clock.now_ns()
         before = read_drains(view)
         after = unfinished(
-            {zone: advanced(drain, self._limits, now) for zone, drain in before.items() if _exists(view, zone)}
+            {zone: self._paced(view, zone, drain, now) for zone, drain in before.items() if _exists(view, zone)}
         )
         if after == before:
             return
@@ -59,6 +66,16 @@ class ZoneDraining:
             return
         await self._live.wait_for(revision)
         log.info("shares of zones changed", extra={"shares": _shares(before, after), "revision": revision})
+        for zone, drain in after.items():
+            if drain.held_at and not before[zone].held_at:
+                services = [f"{one.mesh}/{one.service}" for one in stranded_without(view, zone)]
+                log.warning("drain held up, others cannot take over", extra={"zone": zone, "services": services})
+
+    def _paced(self, view: View, zone: str, drain: Drain, now: int) -> Drain:
+        """The drain at this time, if the other zones can still bear it."""
+        lowered = drain.held_at or advanced(drain, self._limits, now).share < drain.share
+        bearable = not lowered or drain.forced or not stranded_without(view, zone)
+        return paced(drain, self._limits, now, bearable=bearable)
 
 
 def _exists(view: View, zone: str) -> bool:

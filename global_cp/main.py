@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from global_cp.absence import ZoneAbsence
 from global_cp.drain_api import DrainApi
 from global_cp.draining import ZoneDraining
+from global_cp.elsewhere import ZONE_DRAIN, ZONE_SYNC, Elsewhere
 from global_cp.kds_port import KdsPort
 from global_cp.leadership import Leadership
 from global_cp.metrics import ZonesCollector
@@ -14,7 +15,6 @@ from global_cp.presence import Presence
 from global_cp.proxies import ForwardedProxies
 from global_cp.rollout_api import RolloutApi
 from global_cp.rollouts import Rollouts
-from global_cp.rollouts_elsewhere import RolloutsElsewhere
 from global_cp.zone_sync import ZoneSync
 from global_cp.zone_tokens import zone_authenticator
 from global_cp.zones import Zones
@@ -23,6 +23,7 @@ from kds.downward import Downward, has_identity
 from kds.metrics import StreamsCollector, SyncMetrics
 from kds.publisher import Publisher
 from kds.replicas.replicas import Replicas
+from kds.rollout_report import REPORT
 from kds.server import KdsServer, Parts
 from kds.tuning import global_tuning
 from kds.tunnel import AdminTunnel
@@ -102,15 +103,19 @@ async def serve(settings: Settings) -> None:
     metrics.register(store_status)
     observe_plane(metrics, settings, live, registry, instance, leads=lambda: led.lease is not None)
     metrics.register(StreamsCollector(zones.versions))
-    sync = ZoneSync(zones, live, publisher, clock, instance, stalled=settings.multizone.global_.zone_stalled_after)
+    patience = settings.inter_cp.client.ping_timeout
+    elsewhere = Elsewhere(live, replicas.peers, clock, instance=instance, patience=patience)
+    stalled = settings.multizone.global_.zone_stalled_after
+    sync = ZoneSync(zones, live, publisher, clock, elsewhere, instance=instance, stalled=stalled)
     metrics.register(ZonesCollector(zones, sync, live))
     limits = settings.multizone.global_.rollouts
     rollouts = Rollouts(live, registry, zones, publisher, clock, kept=limits.kept)
     rollouts.observe(metrics)
     metrics.register(replicas)
-    proof = RolloutApi(rollouts, live, clock, RolloutsElsewhere(live, replicas.peers, instance), settings=limits)
-    drains = DrainApi(settings, store, live, zones, clock)
-    forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance, rollout=proof.answer)
+    proof = RolloutApi(rollouts, live, clock, elsewhere, settings=limits)
+    drains = DrainApi(settings, store, live, zones, clock, elsewhere)
+    questions = {REPORT: proof.answer, ZONE_SYNC: sync.answer, ZONE_DRAIN: drains.answer}
+    forwarded = ForwardedProxies(tunnel, live, replicas.peers, instance, questions=questions)
     proxies = LiveProxies(settings, live, forwarded.ask, failed=400)
     api = ApiServer(
         ApiContext(

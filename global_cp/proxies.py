@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from global_cp.zones import RECORDED
@@ -12,7 +12,6 @@ from kds.insight import stream_holder
 from kds.relay import zone_of
 from kds.replicas.catalogue import Replica, find_replica
 from kds.replicas.peers import Peers
-from kds.rollout_report import REPORT
 from kds.tunnel import AdminTunnel
 from ursa.errors import NotFound, Unavailable
 from ursa.model.labels import NAMESPACE
@@ -30,11 +29,11 @@ class ForwardedProxies:
         peers: Peers,
         instance: str,
         *,
-        rollout: Callable[[str], Awaitable[bytes]],
+        questions: Mapping[str, Callable[[str], Awaitable[bytes]]],
     ) -> None:
-        """Args: `rollout` tells another replica about a rollout in a zone."""
+        """Args: `questions` of other replicas that are not about proxies, by what they name as the kind of one."""
         self._tunnel, self._live, self._peers, self._instance = tunnel, live, peers, instance
-        self._rollout = rollout
+        self._questions = questions
 
     async def ask(self, proxy: Resource, query: AdminQuery) -> bytes:
         """See `kds.admin_api.AskProxy`; raises Unavailable."""
@@ -46,8 +45,8 @@ class ForwardedProxies:
 
     async def answer(self, query: AdminQuery) -> bytes:
         """Answers another replica, which names the proxy as this control plane does; it is not passed on again."""
-        if query.kind == REPORT:
-            return await self._rollout(query.name)
+        if (about := self._questions.get(query.kind)) is not None:
+            return await about(query.name)
         if query.kind == REACH:
             return await self._tunnel.ask(query.mesh, replace(query, mesh=""))
         proxy = self._live.current.get(query.kind, query.mesh, query.name)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import orjson
 from aiohttp import web
 
+from global_cp.elsewhere import Elsewhere
 from global_cp.rollouts import STAGES, Revision, Rollouts
-from global_cp.rollouts_elsewhere import RolloutsElsewhere
-from kds.rollout_report import Report
+from kds.rollout_report import REPORT, Report
 from kds.waiting import within
 from ursa.api.answers import answer
 from ursa.api.context import Endpoint
@@ -35,7 +35,7 @@ class RolloutApi:
         rollouts: Rollouts,
         live: LiveView,
         clock: Clock,
-        elsewhere: RolloutsElsewhere | None = None,
+        elsewhere: Elsewhere | None = None,
         *,
         settings: MultizoneGlobalRollouts,
     ) -> None:
@@ -106,7 +106,7 @@ class RolloutApi:
         held = set(self._held_elsewhere())
         if self._elsewhere is None or not held:
             return document
-        asked = (self._elsewhere.ask(zone["name"], revision.number) for zone in document["zones"])
+        asked = (self._elsewhere.ask(zone["name"], REPORT, str(revision.number)) for zone in document["zones"])
         told = await asyncio.gather(*asked)
         zones = [new or old for old, new in zip(document["zones"], told, strict=True)]
         return {**document, "zones": zones, "state": self._state(revision, [str(zone["state"]) for zone in zones])}

@@ -42,20 +42,11 @@ class ZoneState:
     holder: str = ""
 
 
-def state_of(
-    zone: Resource,
-    insight: Resource | None,
-    connection: Connection | None,
-    memory: Memory | None,
-    *,
-    instance: str,
-    now: int,
-    stalled: float,
-    drain: Drain | None = None,
-) -> ZoneState:
-    """The state of a zone.
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a replica sees of a zone.
 
-    Args:
+    Attributes:
         zone: the Zone.
         insight: its ZoneInsight.
         connection: with this replica, if there is one.
@@ -63,9 +54,20 @@ def state_of(
         instance: this replica.
         now: nanoseconds since the epoch.
         stalled: seconds after which something that should move counts as standing still.
-        drain: its way out or back, if it is on one.
     """
-    found = _seen(zone, insight, connection, memory, instance=instance, now=now, stalled=stalled)
+
+    zone: Resource
+    insight: Resource | None
+    connection: Connection | None
+    memory: Memory | None
+    instance: str
+    now: int
+    stalled: float
+
+
+def state_of(sight: Sight, drain: Drain | None = None) -> ZoneState:
+    """The state of a zone; `drain` is its way out or back, if it is on one."""
+    found = _seen(sight)
     if drain is None:
         return found
     # What is not seen or wanted at all is still that, first of all.
@@ -75,24 +77,16 @@ def state_of(
     return replace(found, status=status, since=since, reasons=(reason, *found.reasons))
 
 
-def _seen(
-    zone: Resource,
-    insight: Resource | None,
-    connection: Connection | None,
-    memory: Memory | None,
-    *,
-    instance: str,
-    now: int,
-    stalled: float,
-) -> ZoneState:
+def _seen(sight: Sight) -> ZoneState:
     """The state of a zone as far as its connection tells."""
-    newest = newest_subscription(insight)
-    elsewhere = bool(newest) and not newest.get("disconnectTime") and newest.get("globalInstanceId") != instance
-    holder = instance if connection is not None else str(newest.get("globalInstanceId", "")) if elsewhere else ""
+    zone, connection, memory = sight.zone, sight.connection, sight.memory
+    newest = newest_subscription(sight.insight)
+    elsewhere = bool(newest) and not newest.get("disconnectTime") and newest.get("globalInstanceId") != sight.instance
+    holder = sight.instance if connection is not None else str(newest.get("globalInstanceId", "")) if elsewhere else ""
     if zone.spec.get("enabled") is False:
         return ZoneState(Status.DISABLED, zone.modified, holder=holder)
     if connection is not None and memory is not None:
-        reasons = _standing_still(connection, memory, now, stalled)
+        reasons = _standing_still(connection, memory, sight.now, sight.stalled)
         status = Status.DEGRADED if reasons else Status.ONLINE
         return ZoneState(status, connection.session.connected_at, reasons, holder)
     if elsewhere:

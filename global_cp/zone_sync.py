@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
+import orjson
 from aiohttp import web
 
-from global_cp.zone_state import ZoneState, state_of
+from global_cp.elsewhere import ZONE_SYNC, Elsewhere
+from global_cp.zone_state import Sight, Status, ZoneState, state_of
 from global_cp.zones import Zones
 from kds.absence import read_absences
 from kds.drains import read_drains, shares_of
@@ -23,16 +26,34 @@ from ursa.runtime.clock import Clock
 from ursa.view.live import LiveView
 
 TITLE = "Could not retrieve a resource"
+STATUS = ("zone", "status", "share", "since", "reasons", "heldBy", "lagRevisions", "ingresses")
+"""What of a zone is shown where there are many."""
 
 
 class ZoneSync:
     """`GET /zones/_status`, `/zones/{name}/_status` and `/zones/{name}/_sync`."""
 
     def __init__(
-        self, zones: Zones, live: LiveView, publisher: Publisher, clock: Clock, instance: str, *, stalled: float
+        self,
+        zones: Zones,
+        live: LiveView,
+        publisher: Publisher,
+        clock: Clock,
+        elsewhere: Elsewhere,
+        *,
+        instance: str,
+        stalled: float,
     ) -> None:
-        """Args: `stalled` are the seconds after which something that should move counts as standing still."""
-        self._zones, self._live, self._publisher = zones, live, publisher
+        """Args:
+        zones: that are connected here.
+        live: view of the store.
+        publisher: of what zones get.
+        clock: time.
+        elsewhere: tells about zones that other replicas hold.
+        instance: this replica.
+        stalled: seconds after which something that should move counts as standing still.
+        """
+        self._zones, self._live, self._publisher, self._elsewhere = zones, live, publisher, elsewhere
         self._clock, self._instance, self._stalled = clock, instance, stalled
 
     def endpoints(self) -> Iterator[Endpoint]:
@@ -42,12 +63,12 @@ class ZoneSync:
         yield Endpoint("GET", "/zones/{name}/_sync", self._sync, TITLE)
 
     def state(self, zone: Resource) -> ZoneState:
-        """The state of a zone."""
+        """The state of a zone, as far as this replica knows."""
         insight = self._live.current.get("ZoneInsight", "", zone.name)
         connection, memory = self._zones.connections.get(zone.name), self._zones.memories.get(zone.name)
-        now, here, stalled = self._clock.now_ns(), self._instance, self._stalled
-        drain = read_drains(self._live.current).get(zone.name)
-        return state_of(zone, insight, connection, memory, instance=here, now=now, stalled=stalled, drain=drain)
+        now = self._clock.now_ns()
+        sight = Sight(zone, insight, connection, memory, self._instance, now, self._stalled)
+        return state_of(sight, read_drains(self._live.current).get(zone.name))
 
     def lag(self, name: str) -> int | None:
         """How many revisions a zone is behind; None when this replica does not know."""
@@ -55,14 +76,36 @@ class ZoneSync:
         return None if connection is None else max(0, connection.sender.lag())
 
     async def _list(self, _: web.Request) -> web.StreamResponse:
-        items = [self._status(zone) for zone in self._live.current.list("Zone")]
+        zones = self._live.current.list("Zone")
+        items = [_short(one) for one in await asyncio.gather(*map(self._anywhere, zones))]
         return answer({"total": len(items), "items": items})
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        return answer(self._status(self._zone(request)))
+        return answer(_short(await self._anywhere(self._zone(request.match_info["name"]))))
 
     async def _sync(self, request: web.Request) -> web.StreamResponse:
-        zone = self._zone(request)
+        return answer(await self._anywhere(self._zone(request.match_info["name"])))
+
+    async def answer(self, question: str) -> bytes:
+        """How a zone is, `<zone>/`, for another replica; raises NotFound."""
+        return orjson.dumps(self._document(self._zone(question.removesuffix("/"))))
+
+    async def _anywhere(self, zone: Resource) -> JsonObject:
+        """What the replica says to which the zone is connected."""
+        document = self._document(zone)
+        holder = document["heldBy"]
+        if holder in (None, self._instance):
+            return document
+        told = await self._elsewhere.ask(zone.name, ZONE_SYNC)
+        if told is not None:
+            return told
+        # It is recorded as connected, but nobody can say whether anything comes from it.
+        lost = f"connected to {holder}, which does not answer"
+        seen = {} if document["status"] == Status.DISABLED.value else {"status": Status.UNKNOWN.value}
+        return {**document, **seen, "reasons": [lost, *document["reasons"]]}
+
+    def _document(self, zone: Resource) -> JsonObject:
+        """All that this replica knows of a zone."""
         connection, memory = self._zones.connections.get(zone.name), self._zones.memories.get(zone.name)
         document = {
             **self._status(zone),
@@ -75,15 +118,14 @@ class ZoneSync:
         if connection is not None:
             document["instance"] = connection.session.zone_instance
             document["deliveredRevision"] = connection.sender.delivered_everything()
-        return answer(document)
+        return document
 
     def _offered(self, zone: str) -> str:
         """How other zones get the ingresses of a zone."""
         absences = read_absences(self._live.current)
         return "withdrawn" if zone in absences.ejected else "last" if zone in absences.lapsed else "offered"
 
-    def _zone(self, request: web.Request) -> Resource:
-        name = request.match_info["name"]
+    def _zone(self, name: str) -> Resource:
         zone = self._live.current.get("Zone", "", name)
         if zone is None:
             raise NotFound(f'Zone "{name}" not found')
@@ -101,3 +143,8 @@ class ZoneSync:
             "lagRevisions": self.lag(zone.name),
             "ingresses": self._offered(zone.name),
         }
+
+
+def _short(document: JsonObject) -> JsonObject:
+    """What of a zone fits into a line."""
+    return {key: document[key] for key in STATUS}

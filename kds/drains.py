@@ -32,6 +32,7 @@ class Drain:
         started_at: when it began, nanoseconds.
         over: how long it takes, nanoseconds.
         forced: whether it was asked for although others cannot take everything.
+        held_at: since when it stands still because others can no longer take everything, nanoseconds; 0 if it does not.
     """
 
     share: int
@@ -40,6 +41,7 @@ class Drain:
     started_at: int
     over: int
     forced: bool = False
+    held_at: int = 0
 
     @property
     def done(self) -> bool:

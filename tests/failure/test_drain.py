@@ -187,6 +187,37 @@ async def test_what_others_cannot_take_over_is_named_and_refused(tmp_path: Path)
         assert all(line["user"] and line["revision"] for line in orders)
 
 
+async def test_steps_wait_while_others_cannot_take_over(tmp_path: Path) -> None:
+    async with three_zones(tmp_path) as (centre, _, west, south):
+        await call(centre, "POST", "/zones/east/_drain", {"over": "4s"})
+        await west.put(gate("west"))
+        found = await until_drain(centre, lambda document: bool(document.get("heldSince")))
+        assert found["state"] == "draining" and found["share"] > 0
+        assert found["nextStepAt"] is None and found["endsAt"] is None
+        assert found["stranded"] == [{"mesh": "default", "service": "web", "clients": []}]
+        stands = found["share"]
+        await asyncio.sleep(2.5)
+        assert (share(south), (await call(centre, "GET", "/zones/east/_drain"))[1]["share"]) == (stands, stands)
+        # Who repeats the order changes nothing; who insists is obeyed.
+        await call(centre, "POST", "/zones/east/_drain", {"over": "4s"})
+        assert (await call(centre, "GET", "/zones/east/_drain"))[1]["heldSince"] == found["heldSince"]
+        await west.put(gate("west", "web"))
+        await until_drain(centre, lambda document: document["share"] < stands and not document["heldSince"])
+        await west.put(gate("west"))
+        await until_drain(centre, lambda document: bool(document["heldSince"]) or document["state"] == "drained")
+        await call(centre, "POST", "/zones/east/_drain", {"over": "4s", "force": True})
+        await south.until(lambda: share(south) == 0)
+
+
+async def until_drain(centre: GlobalProcess, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            _, found = await call(centre, "GET", "/zones/east/_drain")
+            if reached(found):
+                return found
+            await asyncio.sleep(0.05)
+
+
 async def test_two_orders_at_once_cannot_both_count_on_the_other(tmp_path: Path) -> None:
     async with three_zones(tmp_path) as (centre, _, _, south):
         orders = (call(centre, "POST", f"/zones/{zone}/_drain", {"over": "0s"}) for zone in ("east", "west"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -117,10 +116,27 @@ async def test_any_replica_answers_for_any_zone(tmp_path: Path) -> None:
                 for asked in (first, second):
                     proof: dict = await asked.call("GET", f"/rollouts/{newest}?wait=stored&timeout=10s")
                     assert [z["state"] for z in proof["zones"]] == ["stored"], proof
-            status, body = await fetch(first.api, "/zones/east/_status")
-            assert status == 200 and json.loads(body)["status"] == "online"
+            await same_on_both(first, second, "/zones/east/_status", status="online", lagRevisions=0)
+            await same_on_both(first, second, "/zones/east/_sync", connected=True, instance="east-1")
+            # What other zones make of a drain is known where they are connected.
+            await first.call("PUT", "/zones/west", {"type": "Zone", "name": "west"})
+            await first.call("POST", "/zones/west/_drain", {"over": "0s", "force": True})
+            told = {"name": "east", "weights": "exact", "stored": True, "note": ""}
+            await same_on_both(first, second, "/zones/west/_drain", state="drained", zones=[told])
         finally:
             await zone.close()
+
+
+async def same_on_both(first: GlobalProcess, second: GlobalProcess, path: str, **members: object) -> None:
+    """Both say so, and nothing else than the other one."""
+    async with asyncio.timeout(10):
+        while True:
+            # Each view follows the store by itself.
+            (one, other), _ = await asyncio.gather(
+                asyncio.gather(*(g.call("GET", path) for g in (first, second))), asyncio.sleep(0.1)
+            )
+            if one == other and members.items() <= one.items():
+                return
 
 
 async def test_the_catalogue_follows_who_lives_and_who_leads(tmp_path: Path) -> None:

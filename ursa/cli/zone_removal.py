@@ -17,6 +17,9 @@ from ursa.model.timestamps import SECOND, parse_timestamp
 LONGEST_LOOK, SHORTEST_LOOK = 30.0, 0.2
 """Seconds between two looks at a zone that is drained; a look is due when the next step is."""
 
+HELD_LOOK = 2.0
+"""The same while nobody can tell when the next step is due."""
+
 Say = Callable[[str], None]
 
 
@@ -47,17 +50,23 @@ def wait_until_drained(session: Session, name: str, say: Say) -> None:
     Raises:
         CommandFailed: somebody has given it its traffic back meanwhile.
     """
-    share = None
+    share, held = None, None
     while True:
         document = session.client.get(path_of("zones", name, "_drain")).document
         if document["share"] != share:
             share = document["share"]
             say(f"zone {name} gets {share} % of its weight from other zones")
+        if document.get("heldSince") != held:
+            held = document.get("heldSince")
+            services = ", ".join(f"{one['service']} (mesh {one['mesh']})" for one in document["stranded"])
+            say(f"zone {name} is held, nobody else can take over {services}" if held else f"zone {name} drains on")
         if document["state"] == "drained":
             return
         if document["state"] != "draining":
             raise CommandFailed(f"zone {name} is not drained any more, its state is {document['state']}")
-        left = (parse_timestamp(document["nextStepAt"] or "") - time.time_ns()) / SECOND
+        left = (
+            (parse_timestamp(document["nextStepAt"]) - time.time_ns()) / SECOND if document["nextStepAt"] else HELD_LOOK
+        )
         time.sleep(min(max(left, SHORTEST_LOOK), LONGEST_LOOK))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from global_cp.drain_steps import SECOND, advanced, begun, next_step, steps_made, steps_of, unfinished
+from global_cp.drain_steps import SECOND, advanced, begun, going_on, next_step, paced, steps_made, steps_of, unfinished
 from kds.drains import Drain
 from ursa.runtime.config.multizone import MultizoneGlobalDrain
 
@@ -85,3 +85,24 @@ def test_a_step_is_due_exactly_when_it_is_said_to_be(drain: Drain) -> None:
 @pytest.mark.parametrize("target", [0, 100])
 def test_what_is_done_has_no_next_step(target: int) -> None:
     assert next_step(Drain(target, 50, target, START, SECOND), LIMITS, START) is None
+
+
+def test_what_others_cannot_bear_is_held_up_and_goes_on_where_it_was() -> None:
+    out = paced(begun(None, 0, over=100 * SECOND, now=START), LIMITS, START + 50 * SECOND, bearable=True)
+    assert out.share == 50
+    assert paced(out, LIMITS, START + 52 * SECOND, bearable=False) == out, "no step is due"
+    held = paced(out, LIMITS, START + 55 * SECOND, bearable=False)
+    assert (held.share, held.held_at) == (50, START + 55 * SECOND)
+    assert next_step(held, LIMITS, START + 60 * SECOND) is None
+    assert paced(held, LIMITS, START + 9000 * SECOND, bearable=False) == held
+    on = paced(held, LIMITS, START + 1055 * SECOND, bearable=True)
+    assert (on.share, on.held_at) == (45, 0)
+    assert shares(on)[-1] == (1100, 0)
+    assert going_on(held, START + 65 * SECOND).started_at == START + 10 * SECOND
+
+
+def test_whoever_was_told_to_go_on_all_the_same_does() -> None:
+    forced = begun(None, 0, over=100 * SECOND, now=START, forced=True)
+    assert paced(forced, LIMITS, START + 50 * SECOND, bearable=False).share == 50
+    back = begun(forced, 100, over=10 * SECOND, now=START)
+    assert paced(back, LIMITS, START + 10 * SECOND, bearable=False).share == 100

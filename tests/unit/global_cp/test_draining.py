@@ -9,6 +9,7 @@ import pytest
 from global_cp.drain_steps import SECOND, begun
 from global_cp.draining import ZoneDraining
 from kds.drains import CONFIG, Drain, drains_config, read_drains
+from tests.unit.global_cp.test_drain_capacity import MESH, gate
 from tests.unit.kds.lab import Side
 from tests.unit.kds.test_membership import ManualClock, settle
 from ursa.model.resource import Resource
@@ -96,3 +97,25 @@ async def test_a_zone_that_is_deleted_is_forgotten(leader: Leader) -> None:
     await leader.delete("Zone", "", "east")
     await settle()
     assert (leader.shares, leader.wall.alarms) == ({"west": 0}, 0)
+
+
+async def test_steps_wait_while_others_cannot_take_over_and_are_looked_at_only_when_that_may_have_changed(
+    leader: Leader, caplog: pytest.LogCaptureFixture
+) -> None:
+    await leader.put(MESH, gate("east", "web"), gate("west", "web"))
+    await leader.lead()
+    await leader.order(east=begun(None, 0, over=40 * SECOND, now=0))
+    await leader.wall.advance(2)
+    await leader.put(gate("west"))
+    await leader.wall.advance(2)
+    assert (leader.shares, read_drains(leader.live.current)["east"].held_at) == ({"east": 95}, 4 * SECOND)
+    assert "others cannot take over" in caplog.text
+    before = leader.writes
+    await leader.wall.advance(1000)
+    assert (leader.writes, leader.wall.alarms) == (before, 0)
+    await leader.put(gate("west", "web"))
+    await leader.wall.advance(1)
+    assert (leader.shares, read_drains(leader.live.current)["east"].held_at) == ({"east": 90}, 0)
+    for _ in range(18):
+        await leader.wall.advance(2)
+    assert leader.shares == {"east": 0}

@@ -9,6 +9,7 @@ import pytest
 from global_cp.proxies import ForwardedProxies
 from kds.admin_calls import CLUSTERS, CONFIG, REACH, STATS, AdminQuery
 from kds.replicas.catalogue import Replica, catalogue_config
+from kds.rollout_report import REPORT
 from tests.unit.kds.lab import Side
 from ursa.errors import NotFound, Unavailable
 from ursa.model.resource import Resource
@@ -53,7 +54,7 @@ class Road:
 
     def __init__(self, side: Side) -> None:
         self.side, self.tunnel, self.peers = side, FakeTunnel(), FakePeers()
-        self.proxies = ForwardedProxies(self.tunnel, side.live, self.peers, "g1", rollout=self._rollout)
+        self.proxies = ForwardedProxies(self.tunnel, side.live, self.peers, "g1", questions={REPORT: self._rollout})
 
     async def connect(self, instance: str, **more: str) -> None:
         """The zone is recorded as connected to an instance."""

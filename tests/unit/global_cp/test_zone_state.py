@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from global_cp.zone_state import Status, ZoneState, state_of
+from global_cp.zone_state import Sight, Status, ZoneState, state_of
 from global_cp.zones import Connection, Memory
 from kds.drains import Drain
 from kds.sender import Unanswered
@@ -37,7 +37,7 @@ def state(
 ) -> ZoneState:
     insight = Resource("ZoneInsight", "", "east", {"subscriptions": [subscription]}) if subscription else None
     zone = Resource("Zone", "", "east", {"enabled": enabled}, modified=7)
-    return state_of(zone, insight, held, known, instance="here", now=NOW, stalled=10, drain=drain)
+    return state_of(Sight(zone, insight, held, known, instance="here", now=NOW, stalled=10), drain)
 
 
 def test_a_zone_is_online_while_both_ways_are_open_and_nothing_waits() -> None:

@@ -601,7 +601,7 @@ async def test_questions_about_rollouts_elsewhere(monkeypatch: pytest.MonkeyPatc
         def holder(self, _zone: str) -> object:
             return "another replica"
 
-        async def ask(self, _zone: str, _revision: int) -> None:
+        async def ask(self, *_: str) -> None:
             return None
 
     watched = Watched()

@@ -116,7 +116,7 @@ def _row(document: Mapping[str, Any]) -> tuple[str, ...]:
     steps = document.get("steps") or {"made": 0, "total": 0}
     return (
         document["zone"],
-        document["state"],
+        "held" if document.get("heldSince") else document["state"],
         f"{document['share']} %",
         f"{steps['made']}/{steps['total']}",
         document.get("nextStepAt") or "-",
@@ -136,6 +136,8 @@ def _warn(document: Mapping[str, Any]) -> None:
 
 
 def _losses(document: Mapping[str, Any]) -> Iterable[str]:
+    if held := document.get("heldSince"):
+        yield f"held at {document['share']} % since {held}: goes on when others can take over, or with --force"
     for one in document["stranded"]:
         whose = f" for clients in {', '.join(one['clients'])}" if one["clients"] else ""
         yield f"{one['service']} (mesh {one['mesh']}) has no healthy endpoint in another zone{whose}"
