@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.api.conftest import ControlPlane
+from tests.unit.api.conftest import ControlPlane, Start
 from tests.unit.cli.conftest import Ursactl
 from ursa.cli.failures import CommandFailed, ServerRefused
 from ursa.cli.hints import hint_for
 from ursa.model.resource import Resource
+from ursa.store.contract import Update
 
 PATH = "/meshes/default/meshtimeouts/web"
 TIMEOUT = """
@@ -123,6 +124,31 @@ async def test_wait_returns_when_it_is_so(ursactl: Ursactl, policy: Path, zone: 
     )
     assert (await ursactl("wait dataplane d --for online")).out == "dataplane.d online\n"
     assert (await ursactl("wait dataplane e --for deleted")).status == 0
+
+
+async def test_what_a_zone_said_that_is_not_seen_is_not_waited_for_in_vain_or_believed(
+    ursactl: Ursactl, start: Start
+) -> None:
+    plane = await start(MODE="global")
+    connection = {"id": "1", "connectTime": "2026-01-01T00:00:00Z"}
+    lost = {"subscriptions": [{**connection, "disconnectTime": "2026-01-01T01:00:00Z"}]}
+    labels = {"kuma.io/origin": "zone", "kuma.io/zone": "east"}
+    await plane.add(
+        Resource("Zone", "", "east", {"enabled": True}),
+        Resource("ZoneInsight", "", "east", lost),
+        Resource("Dataplane", "default", "d", {"networking": {"address": "1.2.3.4"}}, labels),
+        Resource("DataplaneInsight", "default", "d", {"subscriptions": [connection]}, labels),
+    )
+    refused = await ursactl("wait dataplane d --for online --timeout 500ms", plane=plane)
+    assert (refused.status, refused.err) == (1, "Error: Dataplane d was not online within 500ms\n")
+    waiting = asyncio.ensure_future(ursactl("wait dataplane d --for online --timeout 20s", plane=plane))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    seen = {"subscriptions": [*lost["subscriptions"], {**connection, "id": "2"}]}
+    stored = plane.live.current.get("ZoneInsight", "", "east")
+    assert stored is not None
+    await plane.store.write([Update(stored.with_spec(seen))])
+    assert (await waiting).out == "dataplane.d online\n"
 
 
 async def test_get_goes_on_with_watch(ursactl: Ursactl, zone: ControlPlane, tmp_path: Path) -> None:

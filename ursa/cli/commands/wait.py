@@ -12,6 +12,7 @@ from ursa.cli.failures import CommandFailed
 from ursa.cli.session import Session, mesh_option, pass_session, type_argument
 from ursa.model.duration import parse_go
 from ursa.model.kind import Kind
+from ursa.model.labels import ZONE
 
 Is = Callable[[dict[str, Any] | None], bool]
 """Whether an object, None when there is none, is as it should be."""
@@ -36,19 +37,39 @@ _SECOND = 1_000_000_000
 def command(session: Session, type_: str, name: str, mesh: str, wanted: str, timeout: str) -> None:
     """Wait until a resource is as it should be."""
     kind = session.kind(type_)
-    observed, reached = kind, _condition(wanted)
+    end = time.monotonic() + _seconds(timeout)
     if wanted == ONLINE:
-        if not kind.insight:
-            raise CommandFailed(f"nothing tells whether a {kind.name} is online")
-        observed = session.registry[kind.insight]
-    if not _reached(session, observed, mesh, name, reached, _seconds(timeout)):
+        there = _connected(session, kind, mesh, name, end)
+    else:
+        there = _reached(session, kind, mesh, name, _condition(wanted), end)
+    if not there:
         raise CommandFailed(f"{kind.name} {name} was not {wanted} within {timeout}")
     click.echo(f"{kind.name.lower()}.{name} {wanted}")
 
 
-def _reached(session: Session, kind: Kind, mesh: str, name: str, reached: Is, seconds: float) -> bool:
+def _connected(session: Session, kind: Kind, mesh: str, name: str, end: float) -> bool:
+    """Follows the insight until the object is connected. What a zone said that is not seen any more does not count."""
+    if not kind.insight:
+        raise CommandFailed(f"nothing tells whether a {kind.name} is online")
+    while _reached(session, session.registry[kind.insight], mesh, name, _online, end):
+        zone = _unseen_zone(session, kind, mesh, name)
+        if not zone:
+            return True
+        if not _reached(session, session.registry["ZoneInsight"], "", zone, _online, end):
+            return False
+    return False
+
+
+def _unseen_zone(session: Session, kind: Kind, mesh: str, name: str) -> str:
+    """The zone of the object if the control plane does not see it, else empty."""
+    if not kind.overview:
+        return ""
+    overview = session.client.get(session.path(kind, mesh, name, "_overview")).document
+    return str(_at(overview, "labels", ZONE) or "") if overview.get("status") == "unknown" else ""
+
+
+def _reached(session: Session, kind: Kind, mesh: str, name: str, reached: Is, end: float) -> bool:
     """Follows the object until it is as it should be, or the time is up."""
-    end = time.monotonic() + seconds
     current: dict[str, Any] | None = None
     synced = False
     for line in session.client.lines(session.path(kind, mesh), {"watch": "true", "name": name}, end):
@@ -66,20 +87,18 @@ def _condition(wanted: str) -> Is:
         return lambda item: item is not None
     if wanted == DELETED:
         return lambda item: item is None
-    if wanted == ONLINE:
-        return _online
     field, equals, value = wanted.partition("=")
     if not field or not equals:
         raise CommandFailed(f"--for: {wanted}: use created, deleted, online or FIELD=VALUE")
-    return lambda item: item is not None and _text(_at(item, field)) == value
+    return lambda item: item is not None and _text(_at(item, *field.split("."))) == value
 
 
 def _online(insight: dict[str, Any] | None) -> bool:
     return any(not s.get("disconnectTime") for s in (insight or {}).get("subscriptions") or ())
 
 
-def _at(item: Any, field: str) -> Any:
-    for part in field.split("."):
+def _at(item: Any, *path: str) -> Any:
+    for part in path:
         if isinstance(item, list) and part.isdecimal():
             item = item[int(part)] if int(part) < len(item) else None
         else:
