@@ -15,6 +15,7 @@ from ursa.api.application import build_application
 from ursa.api.context import ApiContext
 from ursa.api.diagnostics import build_diagnostics
 from ursa.errors import ConfigError
+from ursa.runtime.listening import BACKLOG
 from ursa.runtime.tls import ReloadedPair, TlsFiles, server_context, server_files
 from ursa.runtime.tls_rules import TlsLimits, asking, server_rules
 
@@ -82,7 +83,7 @@ class ApiServer:
 
     async def _listen(self, runner: web.AppRunner, what: str, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         try:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+            await web.TCPSite(runner, host, port, backlog=BACKLOG, ssl_context=tls).start()
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{port} for {what}: {(error.strerror or '').lower()}") from None
         log.info("listening", extra={"server": what, "address": f"{host}:{port}"})

@@ -15,6 +15,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from ursa.runtime.listening import BACKLOG
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class TlsFront:
     async def start(self, host: str, port: int) -> int:
         """Listens, once the server behind does, and returns the port; raises OSError when it is taken."""
         self._server = await asyncio.start_server(
-            self._accept, host, port, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
+            self._accept, host, port, backlog=BACKLOG, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
         )
         return int(self._server.sockets[0].getsockname()[1])
 

@@ -7,9 +7,10 @@ import logging
 import socket
 from collections.abc import Callable
 
+from ursa.runtime.listening import BACKLOG
+
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
 AT_ONCE = 64
 """Connections accepted before others get their turn in the loop."""
 PAUSE = 1.0

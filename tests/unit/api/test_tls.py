@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -72,6 +73,19 @@ async def who_am_i(port: int, trusted: Path, client: TlsFiles | None = None, **h
         session.get(f"https://127.0.0.1:{port}/who-am-i", ssl=context, headers={**REMOTE, **headers}) as response,
     ):
         return (await response.json()).get("name")
+
+
+async def test_a_storm_of_connections_finds_a_place_while_the_server_is_busy(serve: Serve, tmp_path: Path) -> None:
+    make_pair(tmp_path, "server")
+    port = await serve()
+    connections = []
+    try:
+        # Nothing here gives the server a turn.
+        for _ in range(500):
+            connections.append(socket.create_connection(("127.0.0.1", port), timeout=2))  # noqa: PERF401
+    finally:
+        for connection in connections:
+            connection.close()
 
 
 async def test_a_rotated_server_certificate_is_served_at_once(serve: Serve, tmp_path: Path) -> None:
