@@ -83,21 +83,31 @@ def variables(etcd_server: Etcd, postgres_server: Postgres, tmp_path: Path) -> V
     return lambda engine: {**common, **engines[engine], "KUMA_STORE_TYPE": engine}
 
 
+def sealing(variables: Mapping[str, str], file: Path) -> Mapping[str, str]:
+    """The same with a new key in that file, of the file's name."""
+    file.write_text(f"{file.name}: {base64.b64encode(os.urandom(32)).decode()}\n")
+    return {**variables, "KUMA_STORE_ENCRYPTION_KEY_FILE": str(file)}
+
+
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "etcd"), ("postgres", "etcd"), ("etcd", "postgres")])
 def test_everything_moves(source: str, target: str, variables: Variables, tmp_path: Path) -> None:
-    filled = asyncio.run(fill(variables(source)))
+    # Each side has a key of its own for what is secret; who has none cannot read it.
+    from_there, to_here = sealing(variables(source), tmp_path / "k1"), sealing(variables(target), tmp_path / "k2")
+    filled = asyncio.run(fill(from_there))
     assert len(filled.resources) > COUNT
     file = tmp_path / "everything.yaml"
-    file.write_text(run(variables(source), "export"))
+    file.write_text(run(from_there, "export"))
     count = len(filled.resources)
-    assert run(variables(target), "import", str(file)) == f"{count} created, 0 updated, 0 unchanged\n"
-    assert run(variables(target), "import", str(file)) == f"0 created, 0 updated, {count} unchanged\n"
-    moved = {resource.key: resource for resource in asyncio.run(read(variables(target))).resources}
+    assert run(to_here, "import", str(file)) == f"{count} created, 0 updated, 0 unchanged\n"
+    assert run(to_here, "import", str(file)) == f"0 created, 0 updated, {count} unchanged\n"
+    moved = {resource.key: resource for resource in asyncio.run(read(to_here)).resources}
     assert moved.keys() == {resource.key for resource in filled.resources}
     assert all(moved[resource.key].same_content(resource) for resource in filled.resources)
     times = {resource.key: (resource.created, resource.modified) for resource in filled.resources}
     assert {key: (resource.created, resource.modified) for key, resource in moved.items()} == times
     assert len(set(times.values())) > 2
+    with pytest.raises(ConfigError, match="sealed with the key 'k2'"):
+        asyncio.run(read(variables(target)))
 
 
 def test_migrate_encrypts_what_is_there(variables: Variables, tmp_path: Path) -> None:
@@ -105,9 +115,7 @@ def test_migrate_encrypts_what_is_there(variables: Variables, tmp_path: Path) ->
     contents = asyncio.run(fill(plain))
     secrets = [r for r in contents.resources if r.kind in ("Secret", "GlobalSecret")]
     assert secrets
-    keys = tmp_path / "keys"
-    keys.write_text(f"k1: {base64.b64encode(os.urandom(32)).decode()}\n")
-    sealed = {**plain, "KUMA_STORE_ENCRYPTION_KEY_FILE": str(keys)}
+    sealed = sealing(plain, tmp_path / "k1")
     assert run(sealed, "migrate", "up") == f"store sqlite is ready, {len(secrets)} secrets sealed anew\n"
     assert run(sealed, "migrate", "up") == "store sqlite is ready\n"
     found = {resource.key: resource.spec for resource in asyncio.run(read(sealed)).resources}

@@ -90,9 +90,13 @@ class Sealer:
 
     def is_current(self, resource: Resource) -> bool:
         """Whether a stored resource is sealed as one written now would be."""
-        sealed = resource.spec.get(SEALED)
-        name = sealed.get("key") if isinstance(sealed, dict) else None
-        return name == (self._first.name if self._first else None)
+        return key_name(resource) == (self._first.name if self._first else "")
+
+
+def key_name(resource: Resource) -> str:
+    """The name of the key that a stored resource is sealed with; empty if it is not sealed."""
+    sealed = resource.spec.get(SEALED)
+    return str(sealed.get("key")) if isinstance(sealed, dict) else ""
 
 
 def read_keys(path: str) -> Sequence[SealingKey]:
