@@ -31,14 +31,14 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
-## unit: what needs no process of its own; e2e: real control planes, proxies and traffic, one test after the other
+## unit: what needs no process of its own; e2e: real control planes, proxies and traffic, on ports and networks of their own
 REAL := tests/e2e tests/failure tests/docs
 
 unit: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadfile tests $(addprefix --ignore=,$(REAL))
 
 e2e: $(STAMP)
-	$(BIN)/pytest -q $(REAL)
+	$(BIN)/pytest -q -n 2 --dist loadgroup --timeout 300 $(REAL)
 
 ## bench: a control plane with 1000 fake proxies; prints JSON (PROXIES=n)
 bench: $(STAMP)

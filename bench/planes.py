@@ -139,8 +139,8 @@ async def _start(folder: Path, arguments: list[str], extra: dict[str, str]) -> P
         **extra,
     }
     command = [str(Path(sys.executable).parent / "ursa-cp"), "run", *arguments]
-    log = (folder / "log").open("ab")
-    process = await asyncio.to_thread(subprocess.Popen, command, env=env, stdout=log, stderr=log)
+    with (folder / "log").open("ab") as log:
+        process = await asyncio.to_thread(subprocess.Popen, command, env=env, stdout=log, stderr=log)
     plane = Plane(process, api, diagnostics, folder)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

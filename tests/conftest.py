@@ -29,6 +29,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 STRICT = "TESTS_MUST_RUN"
 """Set to 1 where nothing may be skipped."""
 
+SHARED = frozenset({"lab", "planes"})
+"""Fixtures that start control planes for more than one test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those that share control planes run in one process, or each would start its own."""
+    for item in items:
+        for name in SHARED.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

@@ -25,6 +25,7 @@ from deploy.demo.ports import check_free
 from deploy.demo.processes import Processes
 from deploy.demo.waiting import fetch
 from tests.servers.ports import claim
+from ursa.api.answers import REVISION
 from ursa.catalog import default_registry
 from ursa.errors import ConfigError
 
@@ -209,16 +210,21 @@ class Lab:
         """Whether endpoints of both zones and permissions have arrived everywhere."""
         answers = [await self.get("backend"), await self.get("archive"), await self.get("backend", STRANGER)]
         return (
-            [answer.status for answer in answers] == [200, 200, 403]
-            and bool(await self.say(b"hello"))
+            [(answer.status, answer.zone) for answer in answers] == [(200, "east"), (200, "west"), (403, "")]
+            and await self.say(b"hello") == b"east:hello"
             and await self.deployment.knows(self.east, len(self.layout.zones))
         )
 
     async def _call(self, method: str, document: manifests.Document, body: manifests.Document | None) -> None:
+        """Writes, and waits for all proxies: what a test leaves on its way to them would disturb the next one."""
         within = f"meshes/{document['mesh']}/" if "mesh" in document else ""
-        url = f"http://127.0.0.1:{self.layout.centre.api_port}/{within}{PATHS[document['type']]}/{document['name']}"
-        async with aiohttp.ClientSession(raise_for_status=True) as session, session.request(method, url, json=body):
-            pass
+        url = f"http://127.0.0.1:{self.layout.centre.api_port}"
+        path = f"{within}{PATHS[document['type']]}/{document['name']}"
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            async with session.request(method, f"{url}/{path}", json=body) as answer:
+                revision = answer.headers[REVISION]
+            async with session.get(f"{url}/rollouts/{revision}", params={"wait": "complete", "timeout": "60s"}):
+                pass
 
 
 PATHS = {kind.name: kind.path for kind in default_registry()}

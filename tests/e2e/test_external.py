@@ -18,7 +18,7 @@ from ursa.runtime.clock import SystemClock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SERVERS = 200
 (MESH,) = (d for d in manifests.mesh() if d["type"] == "Mesh")
 

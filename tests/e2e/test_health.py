@@ -12,7 +12,7 @@ from ursa.runtime.tasks import cancel_and_wait, spawn
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 async def test_http_moves_to_the_other_zone_and_comes_home_without_a_failed_request(lab: Lab) -> None:

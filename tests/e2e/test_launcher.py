@@ -19,7 +19,7 @@ from tests.e2e.lab import SPARE, Lab
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 NAME = "leaver"
-PATIENCE = 30.0
+PATIENCE = 60.0
 LONG = "600s"
 """A drain time that nobody waits for."""
 

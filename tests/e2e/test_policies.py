@@ -18,7 +18,7 @@ from tests.e2e.lab import PORTS, TIMEOUT, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SIDECARS = {"kind": "Mesh", "proxyTypes": ["Sidecar"]}
 ANY = [{"match": {"kuma.io/service": "*"}}]
 TO_BACKEND = [{"match": {"kuma.io/service": "backend", "kuma.io/protocol": "http"}}]

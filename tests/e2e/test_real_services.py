@@ -17,7 +17,7 @@ from tests.e2e.lab import PORTS, SPARE, TIMEOUT, Answer, Lab, dataplane
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 NAME = "caller"
 (MESH,) = (d for d in manifests.mesh() if d["type"] == "Mesh")
 

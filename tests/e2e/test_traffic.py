@@ -17,7 +17,7 @@ from tests.e2e.lab import STRANGER, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 (MESH,) = (d for d in manifests.mesh() if d["type"] == "Mesh")
 (PERMISSION,) = (d for d in manifests.mesh() if d["type"] == "MeshTrafficPermission")
 

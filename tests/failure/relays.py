@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Self
 
 import grpc
 
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-class TcpRelay:
-    """Forwards bytes, until it is told to swallow those of one direction; connections made later are well again."""
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+class Relay:
+    """Connects whoever comes to a target; when it ends, so does everything that it opened."""
+
+    def __init__(self) -> None:
         self.port = 0
-        self._swallowing = dict.fromkeys(("up", "down"), asyncio.Event())
         self._tasks: set[asyncio.Task[None]] = set()
-        self.connections = 0
+        self._writers: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> TcpRelay:
-        self._swallowing = {direction: asyncio.Event() for direction in ("up", "down")}
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -30,61 +30,90 @@ class TcpRelay:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         await cancel_and_wait(*self._tasks)
+        for writer in self._writers:
+            writer.close()
+
+    async def connect(self) -> Connection:
+        """A new connection to the target; raises OSError when there is none."""
+        raise NotImplementedError
+
+    async def forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+        """Hands on what comes from one side, `up` to the target or `down` from it, until that ends."""
+        raise NotImplementedError
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            there, back = await self.connect()
+        except OSError:
+            self._end(writer)
+            return
+        self._writers.add(back)
+        for source, sink, direction in ((reader, back, "up"), (there, writer, "down")):
+            task = spawn(self._run(source, sink, direction), f"relay {direction}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+        try:
+            with suppress(OSError):
+                await self.forward(source, sink, direction)
+        finally:
+            self._end(sink)
+
+    def _end(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        self._writers.discard(writer)
+
+
+class TcpRelay(Relay):
+    """Forwards bytes, until it is told to swallow those of one direction; connections made later are well again."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__()
+        self._target = target
+        self._swallowing = {direction: asyncio.Event() for direction in ("up", "down")}
+        self.connections = 0
 
     def swallow(self, direction: str) -> None:
         """What flows `up` to the global or `down` from it on the connections there are is lost from now on."""
         self._swallowing[direction].set()
         self._swallowing[direction] = asyncio.Event()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connect(self) -> Connection:
         self.connections += 1
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        for source, sink, direction in ((reader, there_writer, "up"), (there_reader, writer, "down")):
-            task = spawn(self._pump(source, sink, self._swallowing[direction]), f"relay {direction}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        return await asyncio.open_connection("127.0.0.1", self._target)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, swallowing: asyncio.Event) -> None:
-        with suppress(OSError):
-            try:
-                while data := await source.read(65536):
-                    if not swallowing.is_set():
-                        sink.write(data)
-                        await sink.drain()
-            finally:
-                sink.close()
+    async def forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+        swallowing = self._swallowing[direction]
+        while data := await source.read(65536):
+            if not swallowing.is_set():
+                await give(sink, data)
 
 
-class SlowRelay:
+class SlowRelay(Relay):
     """Forwards bytes to a store after `delay` seconds, which may be changed at any time; their order stays."""
 
     def __init__(self, target: int) -> None:
+        super().__init__()
         self._target = target
-        self.port = 0
         self.delay = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> SlowRelay:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
+    async def connect(self) -> Connection:
+        return await asyncio.open_connection("127.0.0.1", self._target)
 
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await cancel_and_wait(*self._tasks)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        taking = spawn(self._take(source, waiting), f"slow relay {direction}")
         try:
-            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.close()
-            return
-        for source, sink in ((reader, there_writer), (there_reader, writer)):
-            waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-            for one in (self._take(source, waiting), self._give(waiting, sink)):
-                task = spawn(one, "slow relay")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            while True:
+                due, data = await waiting.get()
+                await asyncio.sleep(due - asyncio.get_running_loop().time())
+                if not data:
+                    break
+                await give(sink, data)
+        finally:
+            await cancel_and_wait(taking)
 
     async def _take(self, source: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]) -> None:
         data = b"-"
@@ -94,16 +123,11 @@ class SlowRelay:
                 data = await source.read(65536)
             waiting.put_nowait((asyncio.get_running_loop().time() + self.delay, data))
 
-    async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while True:
-                due, data = await waiting.get()
-                await asyncio.sleep(due - asyncio.get_running_loop().time())
-                if not data:
-                    break
-                sink.write(data)
-                await sink.drain()
-        sink.close()
+
+async def give(sink: asyncio.StreamWriter, data: bytes) -> None:
+    """Sends data, no faster than it is taken."""
+    sink.write(data)
+    await sink.drain()
 
 
 class GrpcRelay:

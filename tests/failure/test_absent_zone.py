@@ -92,11 +92,11 @@ async def test_a_zone_whose_ingress_others_reach_keeps_its_traffic(tmp_path: Pat
         for _ in range(4):
             # Again and again, for longer than lease and hold together.
             asked.clear()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await asked.wait()
         assert (presence(west), await offered(centre)) == ("", ("unknown", "offered"))
         server.close()
-        await west.until(lambda: presence(west) is None, 15)
+        await west.until(lambda: presence(west) is None)
 
 
 @pytest.mark.parametrize("outage", [15, 9])
@@ -106,7 +106,7 @@ async def test_an_outage_of_the_global_is_nobodys_death(tmp_path: Path, outage: 
         await asyncio.sleep(2)
         await centre.start()
         for zone in (east, west):
-            await zone.until(lambda zone=zone: zone.client.status.connected, 20)
+            await zone.until(lambda zone=zone: zone.client.status.connected)
         seen = set()
         for _ in range(20):
             seen.add(presence(west))
@@ -167,7 +167,7 @@ async def test_nobody_calls_proxies_of_a_zone_online_that_is_not_seen(tmp_path: 
 async def _until(look: Callable[[], Awaitable[dict[str, Any]]], wanted: dict[str, Any]) -> None:
     found: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while found != wanted:
                 await asyncio.sleep(0.1)
                 # What is looked at comes from a zone, so some of it may not be there yet.

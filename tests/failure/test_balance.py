@@ -228,7 +228,7 @@ async def test_zones_spread_again_and_get_nothing(tmp_path: Path, stack: AsyncEx
         stack.push_async_callback(zone.close)
         await zone.open()
     for zone in zones:
-        await zone.until(lambda zone=zone: zone.named("MeshTimeout", "t"), 30)  # type: ignore[misc]
+        await zone.until(lambda zone=zone: zone.named("MeshTimeout", "t"))  # type: ignore[misc]
     await both.until_served(ZONES, ZONES // 2 + 1)
     held = [versions(zone) for zone in zones]
 
@@ -244,7 +244,7 @@ async def test_zones_spread_again_and_get_nothing(tmp_path: Path, stack: AsyncEx
 
     assert (await two.call("PUT", "/meshes/default/meshtimeouts/u", policy("u")))[0] in (200, 201)
     for zone in zones:
-        await zone.until(lambda zone=zone: zone.named("MeshTimeout", "u"), 30)  # type: ignore[misc]
+        await zone.until(lambda zone=zone: zone.named("MeshTimeout", "u"))  # type: ignore[misc]
 
 
 def versions(zone: Zone) -> dict[ResourceKey, int]:

@@ -107,7 +107,7 @@ async def test_a_damaged_mesh_and_key_are_not_made_anew(tmp_path: Path) -> None:
     centre.ready = "/store-status"
     await centre.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len((await centre.call("GET", "/store-status"))["unreadable"]) != 2:  # type: ignore[arg-type]  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         await asyncio.sleep(1)

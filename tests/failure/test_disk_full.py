@@ -41,7 +41,7 @@ def names(plane: Plane) -> set[str]:
 async def started(folder: Path) -> Plane:
     """A zone that has made its default mesh."""
     plane = await start_zone(folder, "east", None)
-    for _ in range(300):
+    for _ in range(600):
         if (await asyncio.to_thread(plane.get, "/meshes"))["total"]:
             return plane
         await asyncio.sleep(0.1)

@@ -101,7 +101,7 @@ class Watch:
                 self.seen.append(now)
             return wanted(now)
 
-        await self._zone.until(reached, 30)
+        await self._zone.until(reached)
 
 
 async def test_shares_fall_in_steps_and_return(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_killed_global_goes_on_where_the_time_says(tmp_path: Path) -> No
         await centre.stop(signal.SIGKILL)
         await south.until(lambda: not south.client.status.connected)
         await centre.start()
-        await south.until(lambda: south.client.status.connected, 30)
+        await south.until(lambda: south.client.status.connected)
         assert ((await call(centre, "GET", "/zones/east/_drain"))[1]["state"], share(south)) == ("drained", 0)
 
 
@@ -226,7 +226,7 @@ async def test_two_orders_at_once_cannot_both_count_on_the_other(tmp_path: Path)
 
 
 async def until_status(centre: GlobalProcess, wanted: str, *, connected: bool | None = None) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             _, found = await call(centre, "GET", "/zones/east/_status")
             if found["status"] == wanted and connected in (None, bool(found["heldBy"])):

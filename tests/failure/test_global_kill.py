@@ -51,7 +51,7 @@ class GlobalProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(*command, env=self._environment, stderr=log)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 assert self.process.returncode is None, self.log.read_text()[-3000:]
                 try:
@@ -77,7 +77,7 @@ class GlobalProcess:
             return found
 
     async def until_subscriptions_are(self, ended: list[bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 overview: dict = await self.call("GET", "/zones/zone-1/_overview")
                 if [bool(one.get("disconnectTime")) for one in overview["zoneInsight"]["subscriptions"]] == ended:
@@ -103,7 +103,7 @@ async def test_a_killed_global_leaves_its_zone_as_it_was_and_finds_it_again(tmp_
         await until_disconnected(zone)
         assert {r.key: r.version for r in synced(zone)} == before
         await centre.start()
-        await zone.until(lambda: zone.client.status.connected, 20)
+        await zone.until(lambda: zone.client.status.connected)
         await centre.call("PUT", "/meshes/default/meshtimeouts/u", POLICY | {"name": "u"})
         news = await zone.until(lambda: zone.named("MeshTimeout", "u"))
         assert {r.key: r.version for r in synced(zone)} == before | {news.key: news.version}

@@ -29,7 +29,7 @@ async def test_an_emptied_global_deletes_nothing_until_its_grace_is_over(tmp_pat
 
         # It is taken for what it is, and what it has is taken over.
         await centre.call("PUT", "/meshes/default/meshtimeouts/new", {**POLICY, "name": "new"})
-        await zone.until(lambda: zone.named("MeshTimeout", "new"), 20)
+        await zone.until(lambda: zone.named("MeshTimeout", "new"))
         after = zone.live.current.get("Config", "", "kuma-cluster-id")
         assert before is not None and after is not None and before.spec != after.spec
         await zone.until(lambda: zone.client.status.spared)
@@ -37,7 +37,7 @@ async def test_an_emptied_global_deletes_nothing_until_its_grace_is_over(tmp_pat
         assert zone.named("MeshTimeout", "t") is not None
 
         # Later its word counts.
-        await zone.until(lambda: zone.named("MeshTimeout", "t") is None, 20)
+        await zone.until(lambda: zone.named("MeshTimeout", "t") is None)
         assert zone.named("MeshTimeout", "new") is not None
         assert zone.client.status.spared == 0
     finally:
@@ -56,7 +56,7 @@ async def test_a_global_that_kept_its_store_deletes_at_once(tmp_path: Path) -> N
         await centre.stop(signal.SIGTERM)
         await centre.start()
         await centre.call("DELETE", "/meshes/default/meshtimeouts/t")
-        await zone.until(lambda: zone.named("MeshTimeout", "t") is None, 20)
+        await zone.until(lambda: zone.named("MeshTimeout", "t") is None)
     finally:
         await zone.close()
         await centre.stop(signal.SIGTERM)

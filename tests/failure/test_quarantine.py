@@ -60,7 +60,7 @@ async def test_a_conflicting_object_is_held_back_alone(tmp_path: Path) -> None:
         assert own is not None and own.spec == {"data": "bG9jYWw="}
 
         # Shown by the API, as a metric and on the command line of the global.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 sync: dict = await centre.call("GET", "/zones/zone-1/_sync")
                 if refused := sync["sent"]["Secret"].get("refused"):
@@ -94,7 +94,7 @@ async def test_twenty_mebibytes_of_one_kind_pass_a_limit_of_ten(tmp_path: Path) 
     zone = Zone("zone-1", centre.kds)
     await zone.open()
     try:
-        await zone.until(lambda: all(zone.named("Secret", name) for name in names), 30)
+        await zone.until(lambda: all(zone.named("Secret", name) for name in names))
         assert zone.client.status.down["Secret"].responses > 10
         assert zone.client.status.restarts == {}
     finally:

@@ -104,8 +104,8 @@ async def test_a_zone_reports_as_it_is_told(tmp_path: Path) -> None:
                 await centre.put(timeout(f"t{number}"))
                 revisions.append(await centre.store.revision())
                 # One revision after the other, or several would be one to the zones.
-                await centre.until(lambda: revisions[-1] <= delivered(centre, *limits), 30)
-                await centre.until(lambda: revisions[-1] in reported(centre, "kept"), 30)
+                await centre.until(lambda: revisions[-1] <= delivered(centre, *limits))
+                await centre.until(lambda: revisions[-1] in reported(centre, "kept"))
             assert len(reported(centre, "kept")) <= 2
             assert not set(revisions) & reported(centre, "rare"), "not yet"
         finally:

@@ -20,7 +20,7 @@ from tests.unit.kds.lab import Zone
 from ursa.model.resource import Resource
 from ursa.runtime.tasks import cancel_and_wait, spawn
 
-FOUND = 10
+FOUND = 30
 """Seconds within which a dead stream must be found and data flow again."""
 
 DATAPLANE = {"networking": {"address": "10.0.0.1", "inbound": [{"port": 80, "tags": {"kuma.io/service": "web"}}]}}

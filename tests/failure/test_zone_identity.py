@@ -28,7 +28,7 @@ async def zone_token(centre: GlobalProcess, zone: str) -> str:
 
 async def some_dataplanes(centre: GlobalProcess) -> list[tuple[str, str]]:
     """Zone and name of all Dataplanes, as soon as there are any."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             listed: dict = await centre.call("GET", "/meshes/default/dataplanes")
             if listed["items"]:

@@ -68,7 +68,7 @@ class Side:
         """The resource that its author called so."""
         return next((r for r in self.live.current.list(kind) if r.display_name == display), None)
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
+    async def until(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
         """Waits for a condition on the view."""
         async with asyncio.timeout(seconds):
             while not (found := condition()):  # noqa: ASYNC110 - conditions are about anything, not only views
