@@ -28,7 +28,7 @@ def zone_singletons(
     }
     if settings.environment == "universal":
         singletons["gone proxies"] = GoneProxies(settings, store, live, clock).run
-    if settings.dns_server.service_vip_enabled:
-        allocator = VipAllocator(store, live, clock, zone, settings.dns_server.cidr, metrics=metrics)
-        singletons["virtual addresses"] = allocator.run
+    dns = settings.dns_server
+    allocator = VipAllocator(store, live, clock, zone, dns.cidr, named=dns.service_vip_enabled, metrics=metrics)
+    singletons["virtual addresses"] = allocator.run
     return singletons

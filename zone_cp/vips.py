@@ -6,14 +6,19 @@ The table is a Config resource; it is written only when a service came or went. 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from prometheus_client import CollectorRegistry
 
 from ursa.errors import AlreadyExists, Conflict, NotFound
 from ursa.model.dataplane import SERVICELESS_PORT, parse_dataplane
+from ursa.model.json import JsonObject
+from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource
 from ursa.model.zone_proxy import parse_zone_ingress
+from ursa.policies.legacy.virtual_outbound import KIND as VIRTUAL_OUTBOUND
+from ursa.policies.legacy.virtual_outbound import Pairs, virtual_hosts
 from ursa.runtime.clock import Clock
 from ursa.runtime.telemetry import component
 from ursa.store.contract import Create, Store, Update
@@ -24,7 +29,10 @@ from ursa.view.view import Touched, View
 
 log = logging.getLogger(__name__)
 
-CAUSES = frozenset({"Dataplane", "ZoneIngress", "Mesh", "Config", "ExternalService"})
+CAUSES = frozenset({"Dataplane", "ZoneIngress", "Mesh", "Config", "ExternalService", VIRTUAL_OUTBOUND})
+
+Offer = frozenset[Pairs]
+"""The distinct tags of a service's instances, or some of them where nothing depends on that; none for no instance."""
 
 PACE = 0.1
 """Seconds between two looks at least, so that many services that come together become one write. No
@@ -42,12 +50,23 @@ class VipAllocator:
         zone: str,
         cidr: str,
         *,
+        named: bool = True,
         metrics: CollectorRegistry | None = None,
     ) -> None:
+        """Args:
+        store: where the tables are.
+        live: everything else.
+        clock: for pauses.
+        zone: name of the zone.
+        cidr: the range of addresses.
+        named: whether every service gets an address; otherwise only what VirtualOutbounds name.
+        metrics: takes the times of rounds.
+        """
         self._rounds = component("vip_allocator", clock, metrics)
         self._store, self._live, self._clock, self._zone, self._cidr = store, live, clock, zone, cidr
-        self._local: dict[str, set[str]] = {}
-        """Services of this zone's Dataplanes that have an address, by mesh."""
+        self._named = named
+        self._local: dict[str, dict[str, Offer]] = {}
+        """What this zone's Dataplanes offer of their services, by mesh and service."""
 
     async def run(self) -> None:
         """Follows the view until cancelled."""
@@ -69,13 +88,15 @@ class VipAllocator:
             subscription.close()
 
     def _note(self, view: View, touched: Touched) -> set[str]:
-        """Looks at the services that a step touched; returns the meshes in which one came or went."""
-        changed = set()
-        for mesh, service in touched.services:
-            services = self._local.setdefault(mesh, set())
-            if _has_address(view, mesh, service) is not (service in services):
-                services ^= {service}
+        """Looks at the services that a step touched; returns the meshes that may need other addresses."""
+        changed = {change.key.mesh for change in touched.of(VIRTUAL_OUTBOUND)}
+        dirty = {*touched.services, *((mesh, service) for mesh in changed for service in view.services(mesh))}
+        for mesh, service in dirty:
+            offers, after = self._local.setdefault(mesh, {}), _offer(view, mesh, service)
+            if offers.pop(service, frozenset()) != after:
                 changed.add(mesh)
+            if after:
+                offers[service] = after
         return changed
 
     @staticmethod
@@ -95,15 +116,23 @@ class VipAllocator:
         for mesh in meshes:
             config = view.get("Config", "", config_name(mesh))
             table = parse_table("" if config is None else str(config.spec.get("config", "")))
-            services = self._local.get(mesh, set()) | {service for of, service in remote if of == mesh}
             try:
-                wanted = entries(services, view.list("ExternalService", mesh))
-                allocated = allocate(wanted, table, self._cidr)
+                allocated = allocate(self._wanted(view, mesh, remote.get(mesh, {})), table, self._cidr)
             except ValueError as error:
                 log.error("virtual addresses are used up", extra={"mesh": mesh, "error": str(error)})
                 continue
             if allocated != table:
                 await self._write(config, mesh, serialise_table(allocated))
+
+    def _wanted(self, view: View, mesh: str, remote: Mapping[str, Offer]) -> dict[str, list[JsonObject]]:
+        local, external = self._local.get(mesh, {}), view.list("ExternalService", mesh)
+        policies = view.list(VIRTUAL_OUTBOUND, mesh)
+        instances: set[Pairs] = set()
+        if policies:
+            instances |= {tags for offers in (local, remote) for offer in offers.values() for tags in offer}
+            instances |= {_pairs(resource.spec.get("tags", {})) for resource in external}
+        virtual = virtual_hosts(policies, instances)
+        return entries({*local, *remote}, external, virtual) if self._named else entries((), (), virtual)
 
     async def _write(self, config: Resource | None, mesh: str, table: str) -> None:
         resource = Resource("Config", "", config_name(mesh), {"config": table})
@@ -113,15 +142,28 @@ class VipAllocator:
             # Somebody else wrote the table; that change reaches us by the view and is looked at then.
             log.debug("table of virtual addresses changed meanwhile", extra={"mesh": mesh})
 
-    def _remote(self, view: View) -> set[tuple[str, str]]:
+    def _remote(self, view: View) -> Mapping[str, Mapping[str, Offer]]:
+        """What other zones offer, by mesh and service."""
         ingresses = [parse_zone_ingress(resource, self._zone) for resource in view.list("ZoneIngress")]
-        return set(remote_services(ingresses, self._zone).by_service)
+        found: dict[str, dict[str, Offer]] = {}
+        for (mesh, service), groups in remote_services(ingresses, self._zone).by_service.items():
+            found.setdefault(mesh, {})[service] = frozenset(_pairs(group.service.tags) for group in groups)
+        return found
 
 
-def _has_address(view: View, mesh: str, service: str) -> bool:
-    """Whether some inbound offers the service at a port that others may use; gateways have no virtual address."""
-    return any(
-        inbound.service == service and inbound.state != "Ignored" and inbound.port != SERVICELESS_PORT
+def _offer(view: View, mesh: str, service: str) -> Offer:
+    """What inbounds offer of a service at ports that others may use; gateways have no virtual address."""
+    tag_sets = (
+        _pairs(inbound.tags)
         for resource in view.serving(mesh, service).values()
         for inbound in parse_dataplane(resource).inbounds
+        if inbound.service == service and inbound.state != "Ignored" and inbound.port != SERVICELESS_PORT
     )
+    if view.bucket(VIRTUAL_OUTBOUND, mesh):
+        return frozenset(tag_sets)
+    # Nothing depends on the tags, so that one instance tells that there are some.
+    return frozenset(((SERVICE_TAG, service),) for _ in islice(tag_sets, 1))
+
+
+def _pairs(tags: Mapping[str, str]) -> Pairs:
+    return tuple(sorted(tags.items()))

@@ -153,7 +153,6 @@ class Kind:
         cli: singular and plural argument of `kumactl get`/`ursactl get`; empty when there is none.
         singular, plural: display names in `/policies` and `/_resources`.
         namespaced: whether the Kubernetes form is namespaced.
-        effect_built: whether this version turns the policy into proxy configuration.
     """
 
     name: str
@@ -180,7 +179,6 @@ class Kind:
     singular: str = ""
     plural: str = ""
     namespaced: bool = False
-    effect_built: bool = True
 
     def spec_schema(self, prefix: str) -> tuple[JsonObject, Definitions]:
         """The JSON schema of the spec, with definitions that it refers to below `prefix`."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ursa.model.dataplane import Dataplane
-from ursa.model.labels import SERVICE_TAG
 from ursa.model.real_service import RealService
 from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
@@ -235,7 +234,7 @@ def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[_Spec]:
     own = {(inbound.address, inbound.port) for inbound in dataplane.inbounds}
     for vip in state.vips:
         if (not reachable or vip.service in reachable) and (vip.address, vip.port) not in own:
-            yield vip.address, vip.port, vip.service, ((SERVICE_TAG, vip.service),), vip.hostnames
+            yield vip.address, vip.port, vip.service, vip.tags, vip.hostnames
 
 
 def _to_items(matched: Iterable[Matched], kind: str) -> bool:

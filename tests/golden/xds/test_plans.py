@@ -60,6 +60,7 @@ POLICIES = (
     "trafficlog-grpc-and-tcp-services",
     "trafficroute-http",
     "trafficroute-split",
+    "virtualoutbound-version",
 )
 
 

@@ -34,9 +34,6 @@ _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _OWN = frozenset({"clusterId", "hostname", "instanceId"})
 """Members that every process has of its own."""
 
-NOT_BUILT = "does not configure proxies from it yet"
-"""How a warning of ours ends that Kuma has no reason for."""
-
 _UNORDERED = frozenset({"invalid_parameters", "causes"})
 
 
@@ -165,7 +162,7 @@ def masked(value: Any, key: str = "", holder: Mapping[str, Any] | None = None) -
     if isinstance(value, dict):
         return {k: m for k, v in value.items() if (m := masked(v, k, value)) != [] or k != "warnings"}
     if isinstance(value, list):
-        found = [masked(item) for item in value if not str(item).endswith(NOT_BUILT)]
+        found = [masked(item) for item in value]
         return sorted(found, key=repr) if key in _UNORDERED else found
     if not isinstance(value, str):
         return value

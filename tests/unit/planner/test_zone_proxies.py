@@ -11,6 +11,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 
 from ursa.catalog import default_registry
 from ursa.envoy.listeners import listener_bytes
+from ursa.envoy.types import CLUSTER, LISTENER
 from ursa.errors import NotFound
 from ursa.identity.ca import builtin_cert_secret, builtin_key_secret, create_mesh_ca
 from ursa.identity.signing_keys import secret
@@ -464,7 +465,7 @@ def test_one_destination_more_is_one_way_more(zone: Zone) -> None:
     assert zone.planning.ways_planned == made + 1
     after = (*ingress.shares, *egress.shares)
     assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
-    step = after[-1].rendered.clusters.step_from(before[-1].rendered.clusters)
+    step = after[-1].rendered.resources[CLUSTER].step_from(before[-1].rendered.resources[CLUSTER])
     assert step.names == {"other_more___extsvc_9000"}
 
 
@@ -486,7 +487,7 @@ def test_a_listener_joined_from_chains_is_the_listener_made_at_once(zone: Zone) 
         planned = zone.planned(key)
         (listener,) = (one for name, one in planned.plan.listeners.items() if name != "kuma:envoy:admin")
         assert proxy.own is not None
-        held = proxy.own.listeners.get(listener.name)
+        held = proxy.own.resources[LISTENER].get(listener.name)
         assert held is not None
         (packed,) = DiscoveryResponse.FromString(held.any_framed).resources
         at_once = ListenerMessage.FromString(listener_bytes(replace(listener, chains=planned.chains)))

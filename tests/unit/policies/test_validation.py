@@ -154,10 +154,3 @@ WARNED = [
 @pytest.mark.parametrize(("kind", "spec", "warning"), WARNED)
 def test_deprecated_spellings_are_warned_of(kind: str, spec: Any, warning: str) -> None:
     assert any(warning in found for found in warned_of(kind, spec))
-
-
-@pytest.mark.parametrize("kind", [kind.name for kind in policy_kinds() if not kind.effect_built])
-def test_a_policy_without_effect_says_so(kind: str) -> None:
-    assert any(
-        "does not configure proxies" in found for found in warned_of(kind, {"default": {"appendModifications": []}})
-    )

@@ -8,7 +8,6 @@ from ursa.errors import Violation
 from ursa.model import columns
 from ursa.model.codec import ProtoSpec
 from ursa.model.kind import Column, Family, Kind, Scope, Sync, Writable
-from ursa.model.notices import Warn, with_notice
 from ursa.model.resource import Resource
 from ursa.model.validation.legacy.circuit_breaker import circuit_breaker_violations
 from ursa.model.validation.legacy.external_service import external_service_violations
@@ -23,6 +22,7 @@ from ursa.model.validation.legacy.virtual_outbound import virtual_outbound_viola
 from ursa.model.validation.selectors import connection_policy, dataplane_policy
 
 Validate = Callable[[Resource], Sequence[Violation]]
+Warn = Callable[[Resource], Sequence[str]]
 
 
 def _silent(_: Resource) -> Sequence[str]:
@@ -38,7 +38,6 @@ def _legacy(
     *,
     family: Family = Family.LEGACY_POLICY,
     titles: str = "",
-    effect_built: bool = False,
     warnings: Warn = _silent,
     shown: tuple[Column, ...] = (),
 ) -> Kind:
@@ -51,12 +50,11 @@ def _legacy(
         sync=Sync.DOWN,
         writable=Writable.ZONE | Writable.GLOBAL,
         validate=validate,
-        warnings=warnings if effect_built else with_notice(name, warnings),
+        warnings=warnings,
         columns=shown,
         cli=cli,
         singular=title,
         plural=titles or title + "s",
-        effect_built=effect_built,
     )
 
 
@@ -65,38 +63,38 @@ _SERVICES = connection_policy(source_service=True, destination_only_service=True
 KINDS = (
     _legacy(
         "CircuitBreaker", "circuit-breakers", ("circuit-breaker", "circuit-breakers"), "Circuit Breaker",
-        circuit_breaker_violations, effect_built=True,
+        circuit_breaker_violations,
     ),
     _legacy(
         "FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), "Fault Injection",
-        fault_injection_violations, warnings=fault_injection_warnings, effect_built=True,
+        fault_injection_violations, warnings=fault_injection_warnings,
     ),
     _legacy(
         "HealthCheck", "health-checks", ("healthcheck", "healthchecks"), "Health Check",
-        health_check_violations, effect_built=True,
+        health_check_violations,
     ),
     _legacy(
         "RateLimit", "rate-limits", ("rate-limit", "rate-limits"), "Rate Limit",
-        rate_limit_violations, warnings=rate_limit_warnings, effect_built=True,
+        rate_limit_violations, warnings=rate_limit_warnings,
     ),
-    _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries", effect_built=True),
-    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations, effect_built=True),
-    _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES, effect_built=True),
+    _legacy("Retry", "retries", ("retry", "retries"), "Retry", retry_violations, titles="Retries"),
+    _legacy("Timeout", "timeouts", ("timeout", "timeouts"), "Timeout", timeout_violations),
+    _legacy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), "Traffic Log", _SERVICES),
     _legacy(
         "TrafficPermission", "traffic-permissions", ("traffic-permission", "traffic-permissions"),
-        "Traffic Permission", connection_policy(), effect_built=True,
+        "Traffic Permission", connection_policy(),
     ),
     _legacy(
         "TrafficRoute", "traffic-routes", ("traffic-route", "traffic-routes"), "Traffic Route",
-        traffic_route_violations, effect_built=True,
+        traffic_route_violations,
     ),
     _legacy(
         "TrafficTrace", "traffic-traces", ("traffic-trace", "traffic-traces"), "Traffic Trace",
-        dataplane_policy(), effect_built=True,
+        dataplane_policy(),
     ),
     _legacy(
         "ProxyTemplate", "proxytemplates", ("proxytemplate", "proxytemplates"), "Proxy Template",
-        proxy_template_violations, effect_built=True,
+        proxy_template_violations,
     ),
     _legacy(
         "VirtualOutbound", "virtual-outbounds", ("virtual-outbound", "virtual-outbounds"), "Virtual Outbound",

@@ -1,7 +1,7 @@
 """One place that turns the few facts in which policies differ into a `Kind`.
 
 All targetRef policies live in a mesh, travel in every direction over KDS and may be written everywhere; a policy's own
-package states only its names, its lists, its rules of validation and whether its effect is built.
+package states only its names, its lists and its rules of validation.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from ursa.errors import Violation
 from ursa.model.codec import JsonSpec
 from ursa.model.kind import Family, Kind, PolicyTraits, Scope, Sync, Writable
-from ursa.model.notices import Warn, with_notice
 from ursa.model.resource import Resource
 from ursa.model.schema import load_schema
 
 Validate = Callable[[Resource], Sequence[Violation]]
+Warn = Callable[[Resource], Sequence[str]]
 
 
 def policy_kind(
@@ -28,7 +28,6 @@ def policy_kind(
     traits: PolicyTraits,
     validate: Validate,
     warnings: Warn,
-    effect_built: bool = True,
 ) -> Kind:
     """Declares a targetRef policy.
 
@@ -41,7 +40,6 @@ def policy_kind(
         traits: which lists the spec has.
         validate: rules on top of the JSON schema.
         warnings: what the answer to a write warns of.
-        effect_built: whether this version configures proxies from it.
     """
     schema = load_schema(name)
     return Kind(
@@ -56,10 +54,9 @@ def policy_kind(
         policy=traits,
         schema=schema,
         validate=validate,
-        warnings=warnings if effect_built else with_notice(name, warnings),
+        warnings=warnings,
         cli=(name.lower(), path),
         singular=title,
         plural=titles,
         namespaced=True,
-        effect_built=effect_built,
     )
