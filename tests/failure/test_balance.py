@@ -121,7 +121,7 @@ async def until_complete(proxies: Sequence[FakeProxy]) -> None:
     await until(complete)
 
 
-async def until_quiet(proxies: Sequence[FakeProxy], seconds: float = 2) -> int:
+async def until_quiet(proxies: Sequence[FakeProxy], seconds: float = 5) -> int:
     """Responses so far, once none has come for a while."""
     counts = [0, sum(proxy.responses for proxy in proxies)]
     while counts[-2] != counts[-1]:
@@ -165,7 +165,7 @@ async def test_proxies_spread_again_and_get_nothing(
     failures = {proxy.name: proxy.failures for proxy in proxies}
     await both.until_served(PROXIES, PROXIES // 2 + 1)
     # Long enough for more rounds, and for deregistration of who moved.
-    assert await until_quiet(proxies, 5) == responses, "nobody was told anything"
+    assert await until_quiet(proxies) == responses, "nobody was told anything"
     await both.until_served(PROXIES, PROXIES // 2 + 1)
     moves = [proxy.failures - failures[proxy.name] for proxy in proxies]
     assert await both.moved() >= PROXIES // 2 - 1
