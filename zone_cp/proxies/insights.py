@@ -251,7 +251,7 @@ class Insights:
         spec["subscriptions"] = self._subscriptions(spec.get("subscriptions", ()), subscription)
         spec["metadata"] = subscription.metadata
         if subscription.mtls is not None:
-            spec["mTLS"] = _counted(subscription.mtls, spec.get("mTLS", {}))
+            spec["mTLS"] = _counted(subscription.mtls, spec.get("mTLS", {}), proto_timestamp(self._clock.now_ns()))
         return self._live.current.replacing(Resource(kind.name, key.mesh, key.name, spec))
 
     def _canonical(self, key: ResourceKey, node: NodeInfo) -> tuple[JsonObject, JsonObject]:
@@ -278,11 +278,18 @@ def _began(subscription: JsonObject) -> int:
     return parse_timestamp(str(subscription.get("connectTime", "")))
 
 
-def _counted(mtls: JsonObject, before: Mapping[str, Any]) -> JsonObject:
-    """The mTLS section with the number of certificates issued so far."""
+def _counted(mtls: JsonObject, before: Mapping[str, Any], now: str) -> JsonObject:
+    """The mTLS section with the number of certificates handed out so far, and when the last one was.
+
+    Validity does not tell when: a certificate's begins with its rotation slot, which may be most of a day old when a
+    proxy first needs one.
+    """
     same = all(before.get(key) == value for key, value in mtls.items())
-    count = int(before.get("certificateRegenerations", 0)) + (0 if same else 1)
-    return {**mtls, "certificateRegenerations": count}
+    return {
+        **mtls,
+        "lastCertificateRegeneration": before.get("lastCertificateRegeneration", now) if same else now,
+        "certificateRegenerations": int(before.get("certificateRegenerations", 0)) + (0 if same else 1),
+    }
 
 
 async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:

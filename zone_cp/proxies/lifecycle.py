@@ -131,7 +131,6 @@ def _mtls(identity: Identity) -> JsonObject:
     """What the insight says about a certificate."""
     return {
         "certificateExpirationTime": proto_timestamp(identity.leaf.not_after),
-        "lastCertificateRegeneration": proto_timestamp(identity.leaf.not_before),
         "issuedBackend": identity.backend,
         "supportedBackends": [identity.backend],
     }

@@ -16,6 +16,7 @@ from tests.unit.kds.test_membership import ManualClock, settle
 from ursa.admission.place import place_of
 from ursa.catalog import default_registry
 from ursa.model.resource import Resource, ResourceKey
+from ursa.model.timestamps import parse_timestamp
 from ursa.runtime.config import load
 from zone_cp.dp_server.node import NodeInfo, read_node
 from zone_cp.proxies.authentication import Authenticator
@@ -113,3 +114,29 @@ async def test_a_proxy_that_is_nowhere_goes(node: NodeInfo) -> None:
         await two.wait()
         await settle()
         assert side.live.current.get(*KEY) is None
+
+
+async def test_a_certificate_is_as_old_as_the_proxy_has_it(node: NodeInfo) -> None:
+    async with opened() as side:
+        east = Instance(side, "east-1")
+
+        def told() -> dict[str, object]:
+            insight = side.live.current.get("DataplaneInsight", "default", "web")
+            assert insight is not None
+            return dict(insight.spec["mTLS"])
+
+        async def hold(expires: str) -> dict[str, object]:
+            """What is known of a certificate after another connection of the proxy has got it."""
+            subscription = await east.serve(node)
+            east.insights.certificate(subscription, {"certificateExpirationTime": expires, "issuedBackend": "ca-1"})
+            await east.insights.flush()
+            return told()
+
+        began = east.clock.now_ns()
+        first = await hold("2027-01-01T00:00:00Z")
+        assert began <= parse_timestamp(str(first["lastCertificateRegeneration"])) <= east.clock.now_ns()
+        assert await hold("2027-01-01T00:00:00Z") == first
+        again = east.clock.now_ns()
+        second = await hold("2027-01-02T00:00:00Z")
+        assert parse_timestamp(str(second["lastCertificateRegeneration"])) >= again
+        assert (first["certificateRegenerations"], second["certificateRegenerations"]) == (1, 2)
