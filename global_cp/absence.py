@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry
 
 from global_cp.proxies import ForwardedProxies
 from global_cp.zones import newest_subscription
-from kds.absence import EJECTED, LAPSED, absences_config, read_absences
+from kds.absence import EJECTED, LAPSED, Absences, absences_config, read_absences
 from kds.insight import is_online
 from kds.relay import zone_of
 from kds.waiting import within
@@ -38,6 +39,13 @@ log = logging.getLogger(__name__)
 SECOND = 1_000_000_000
 CAUSES = frozenset({"ZoneInsight", "ZoneIngress", "Zone"})
 
+_VERDICTS = MappingProxyType(
+    {
+        LAPSED: "zone is gone and nobody reaches its ingresses: others use them last",
+        EJECTED: "zone is gone and nobody reaches its ingresses: others do not use them any more",
+    }
+)
+
 
 @dataclass(slots=True)
 class _Absent:
@@ -48,12 +56,14 @@ class _Absent:
         look_at: when it is looked for the next time.
         lost_at: since when no witness reaches it; 0 while one does.
         looked: whether it was looked for at all.
+        kept: whether a witness reached it when it was looked for the last time.
     """
 
     since: int
     look_at: int
     lost_at: int = 0
     looked: bool = False
+    kept: bool = False
 
 
 class ZoneAbsence:
@@ -119,9 +129,11 @@ class ZoneAbsence:
             lease, hold = round(self._settings.lease * SECOND), round(self._settings.hold * SECOND)
             one.looked = True
             if await self._is_reached(zone):
-                one.lost_at, one.look_at = 0, now + lease
+                if not one.kept:
+                    log.info("zone is gone, but others reach its ingresses and keep them", extra={"zone": zone})
+                one.kept, one.lost_at, one.look_at = True, 0, now + lease
             else:
-                one.lost_at = one.lost_at or now
+                one.kept, one.lost_at = False, one.lost_at or now
                 ends = one.lost_at + hold
                 one.look_at = min(now + lease, ends) if ends > now else now + hold
 
@@ -166,7 +178,20 @@ class ZoneAbsence:
             log.debug("verdicts changed meanwhile")
             return
         await self._live.wait_for(revision)
-        log.warning("zones are not there", extra={"verdicts": verdicts})
+        tell(standing, verdicts)
 
     def _ingresses(self, zone: str) -> Iterable[Resource]:
         return (ingress for ingress in self._live.current.list("ZoneIngress") if zone_of(ingress) == zone)
+
+
+def tell(before: Absences, verdicts: Mapping[str, str]) -> None:
+    """Logs what is new about zones."""
+    for zone in sorted(before.lapsed | before.ejected | verdicts.keys()):
+        was = EJECTED if zone in before.ejected else LAPSED if zone in before.lapsed else ""
+        verdict = verdicts.get(zone, "")
+        if verdict == was:
+            continue
+        if verdict:
+            log.warning(_VERDICTS[verdict], extra={"zone": zone})
+        else:
+            log.info("zone has its traffic back", extra={"zone": zone})

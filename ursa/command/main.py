@@ -7,6 +7,7 @@ package, part of the kernel, imports neither control plane.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ursa.runtime.config import Settings
 
 F = TypeVar("F", bound=Callable[..., None])
+
+_log = logging.getLogger(__name__)
 
 
 def _config_options(command: F) -> F:
@@ -55,6 +58,8 @@ def run(config_file: str, log_level: str, mode: str, zone: str, global_address: 
         {"mode": mode, "multizone.zone.name": zone, "multizone.zone.globalAddress": global_address},
     )
     name = "global" if settings.is_global else "zone"
+    # Before what takes time: whoever waits sees that something happens, and what.
+    _log.info("starting", extra=_identity(settings))
     (entry,) = entry_points(group="ursa.control_planes", name=name)
     gc.disable()  # what is imported stays: looking through it for garbage takes a sixth of the time
     control_plane = entry.load()
@@ -136,6 +141,18 @@ def explain(config_file: str, log_level: str, prefix: str) -> None:
 def version(detailed: bool) -> None:
     """Print the version."""
     click.echo(f"ursa {VERSION}" + (f", compatible with Kuma {BASED_ON_KUMA}" if detailed else ""))
+
+
+def _identity(settings: Settings) -> dict[str, str]:
+    """What tells this control plane from others."""
+    from ursa.store.engines import place_of
+
+    who = {"version": VERSION, "mode": "global" if settings.is_global else "zone"}
+    if not settings.is_global:
+        who["zone"] = settings.multizone.zone.name
+    if settings.is_federated:
+        who["global"] = settings.multizone.zone.global_address
+    return who | {"store": place_of(settings)}
 
 
 def _load(config_file: str, overrides: dict[str, str] | None = None) -> Settings:

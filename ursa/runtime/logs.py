@@ -57,6 +57,8 @@ class FieldFormatter(logging.Formatter):
 
 def _plain(value: object) -> str:
     """A value as it stands, or quoted where it could be read as more than one: a peer's text must not pass for ours."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        value = ",".join(map(str, value))
     text = _encodable(str(value))
     bare = text and text.isprintable() and not _SPECIAL.intersection(text)
     return text if bare else orjson.dumps(text).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Callable, Coroutine
@@ -11,6 +12,8 @@ from typing import Any
 
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
 
 COLLECTIONS = (10_000, 20, 20)
 """Thresholds of the garbage collector. Nearly all memory is freed by counting references; what is kept, is kept as long
@@ -35,8 +38,14 @@ async def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     _settle_memory()
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
+
+    def ask(number: signal.Signals) -> None:
+        if not asked.is_set():
+            log.info("stopping", extra={"signal": number.name})
+        asked.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, ask, number)
     running = spawn(main(), "control plane")
     stopper = spawn(asked.wait(), "signals")
     await asyncio.wait((running, stopper), return_when=asyncio.FIRST_COMPLETED)
@@ -45,6 +54,7 @@ async def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         running.result()
     else:
         await cancel_and_wait(running)
+        log.info("stopped")
 
 
 def _settle_memory() -> None:

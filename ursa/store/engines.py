@@ -44,8 +44,7 @@ def _engine(settings: Settings, clock: Clock) -> contract.Store:
         case "memory":
             return MemoryStore(clock)
         case "sqlite":
-            path = settings.store.sqlite.path or str(work_dir(settings) / SQLITE_FILE)
-            return SqliteStore(path, clock, tuning_of(settings.store))
+            return SqliteStore(_sqlite_file(settings), clock, tuning_of(settings.store))
         case "etcd":
             return _etcd(settings.store, clock)
         case "postgres":
@@ -85,9 +84,15 @@ def place_of(settings: Settings) -> str:
             where = f"{store.postgres.host}:{store.postgres.port}"
         case "redis":
             where = f"{store.redis.host}:{store.redis.port}"
+        case "sqlite":
+            where = _sqlite_file(settings)
         case other:
             return other
     return f"{store.type} at {where}"
+
+
+def _sqlite_file(settings: Settings) -> str:
+    return settings.store.sqlite.path or str(work_dir(settings) / SQLITE_FILE)
 
 
 def _etcd(settings: Store, clock: Clock) -> contract.Store:
