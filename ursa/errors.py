@@ -16,6 +16,7 @@ Messages are lower-case and have no full stop at the end.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,3 +81,10 @@ class ProtocolError(UrsaError):
 
 class ConfigError(UrsaError):
     """The configuration is wrong; the text names the key and the reason."""
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says in a few words, without the numbers and addresses that libraries put around it."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return str(error.strerror or error).lower()

@@ -14,7 +14,7 @@ from aiohttp import web
 from ursa.api.application import build_application
 from ursa.api.context import ApiContext
 from ursa.api.diagnostics import build_diagnostics
-from ursa.errors import ConfigError
+from ursa.errors import ConfigError, system_reason
 from ursa.runtime.listening import BACKLOG
 from ursa.runtime.tls import ReloadedPair, TlsFiles, server_context, server_files
 from ursa.runtime.tls_rules import TlsLimits, asking, server_rules
@@ -85,7 +85,7 @@ class ApiServer:
         try:
             await web.TCPSite(runner, host, port, backlog=BACKLOG, ssl_context=tls).start()
         except OSError as error:
-            raise ConfigError(f"cannot listen on {host}:{port} for {what}: {(error.strerror or '').lower()}") from None
+            raise ConfigError(f"cannot listen on {host}:{port} for {what}: {system_reason(error)}") from None
         log.info("listening", extra={"server": what, "address": f"{host}:{port}"})
 
     def _https(self) -> ssl.SSLContext | None:

@@ -37,14 +37,22 @@ def load_documents(text: str) -> list[dict[str, Any]]:
         try:
             documents += [d for d in yaml.load_all(part, Loader=yaml.CSafeLoader) if d is not None]
         except yaml.YAMLError as error:
-            where = f" (lines count from line {line} of the whole)" if line > 1 else ""
-            raise BadRequest(f"not valid YAML: {error}{where}") from None
+            raise BadRequest(f"not valid YAML: {yaml_reason(error, first_line=line)}") from None
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise BadRequest(f"document {number} is not a mapping")
         if _values(document, {}, MAX_DEPTH) > MAX_VALUES:
             raise BadRequest(f"document {number} has aliases that stand for more than {MAX_VALUES} values")
     return documents
+
+
+def yaml_reason(error: yaml.YAMLError, *, first_line: int = 1) -> str:
+    """Where a text stops being YAML, and why; lines count from that of the text's first."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error)
+    mark = error.problem_mark
+    context = f" {error.context}" if error.context else ""
+    return f"line {mark.line + first_line}, column {mark.column + 1}: {error.problem}{context}"
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:

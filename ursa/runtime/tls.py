@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ursa.errors import ConfigError, UrsaError
+from ursa.errors import ConfigError, UrsaError, system_reason
 from ursa.runtime.clock import Clock, to_datetime
 from ursa.runtime.config import Settings, work_dir
 from ursa.runtime.files import Stamp, stamp_of
@@ -85,8 +85,11 @@ class ReloadedPair:
         self._files = files
         self._seen: tuple[Stamp, ...] = ()
         self._pair = Pair(0, b"", b"")
-        if not self.current().generation:
-            raise ConfigError(f"cannot read the TLS pair {files.cert}, {files.key}")
+        try:
+            self._load()
+        except (OSError, ValueError, TypeError) as error:
+            reason = f"{error.filename}: {system_reason(error)}" if isinstance(error, OSError) else str(error)
+            raise ConfigError(f"cannot read the TLS pair {files.cert}, {files.key}: {reason}") from None
 
     @property
     def files(self) -> TlsFiles:
@@ -96,13 +99,16 @@ class ReloadedPair:
     def current(self) -> Pair:
         """The newest usable content of the files, which are read only when they changed."""
         try:
-            stamp = (stamp_of(self._files.cert), stamp_of(self._files.key))
-            if stamp != self._seen:
-                self._pair = self._read()
-                self._seen = stamp
+            self._load()
         except (OSError, ValueError, TypeError) as error:
             log.warning("TLS pair not usable, keeping the last one", extra={"file": self._files.cert, "error": error})
         return self._pair
+
+    def _load(self) -> None:
+        stamp = (stamp_of(self._files.cert), stamp_of(self._files.key))
+        if stamp != self._seen:
+            self._pair = self._read()
+            self._seen = stamp
 
     def _read(self) -> Pair:
         cert, key = self._files.cert.read_bytes(), self._files.key.read_bytes()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
-from ursa.errors import ConfigError
+from ursa.errors import ConfigError, system_reason
 from ursa.runtime.tls import ReloadedPair, server_context
 from ursa.runtime.tls_rules import TlsRules
 from zone_cp.dp_server.calls import Handler, StreamService
@@ -103,8 +103,8 @@ class DpServer:
             port = self._listener.start(self._settings.host, self._settings.port)
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
-            raise ConfigError(f"cannot listen on {where} for proxies: {(error.strerror or '').lower()}") from None
-        log.info("listening", extra={"server": "data plane server", "port": port})
+            raise ConfigError(f"cannot listen on {where} for proxies: {system_reason(error)}") from None
+        log.info("listening", extra={"server": "data plane server", "address": f"{self._settings.host}:{port}"})
         return port
 
     async def close(self, grace: float = 10.0) -> None:

@@ -119,7 +119,7 @@ def test_the_configuration_is_explained(ursa_cp: Ursa, tmp_path: Path, monkeypat
     monkeypatch.setenv("KUMA_STORE_POSTGRES_PASSWORD", "hunter2")
     shown = ursa_cp("config", "explain", "-c", str(file), "dnsServer")
     assert shown.err == "warning: unknown configuration key dnsServer.prot\n"
-    assert '* dnsServer.domain = "internal"  [KUMA_DNS_SERVER_DOMAIN]  # suffix of <service>.mesh\n' in shown.out
+    assert '* dnsServer.domain = "internal"  [URSA_DNS_SERVER_DOMAIN]  # suffix of <service>.mesh\n' in shown.out
     assert all(line[2:].startswith("dnsServer.") for line in shown.out.splitlines())
     everything = ursa_cp("config", "explain").out
     assert "hunter2" not in everything

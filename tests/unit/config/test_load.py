@@ -76,7 +76,7 @@ def test_maps_in_variables(tmp_path: Path) -> None:
         ({"ENVIRONMENT": "foo"}, "Environment should be either kubernetes or universal"),
         ({"STORE_TYPE": "foo"}, "Store validation failed: Type should be one of memory, sqlite, "),
         ({"API_SERVER_HTTP_PORT": "70000"}, "ApiServer validation failed: Port must be in range [0, 65535]"),
-        ({"API_SERVER_HTTP_PORT": "abc"}, "apiServer.http.port (KUMA_API_SERVER_HTTP_PORT): "),
+        ({"API_SERVER_HTTP_PORT": "abc"}, "apiServer.http.port (URSA_API_SERVER_HTTP_PORT): "),
         ({"MULTIZONE_ZONE_NAME": ""}, "Multizone Zone validation failed: Name is mandatory"),
         ({"MULTIZONE_ZONE_NAME": "a" * 64}, "Zone name cannot be longer than 63 characters"),
         ({"MULTIZONE_ZONE_NAME": "a!"}, "Zone name a! has to be a valid DNS name"),

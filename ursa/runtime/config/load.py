@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ursa.errors import ConfigError
+from ursa.model.documents import yaml_reason
 from ursa.runtime.config.checks import CHOICES, problems
 from ursa.runtime.config.setting import Group, inert_because, other_variables_of, variable_of
 from ursa.runtime.config.tree import Settings
@@ -116,7 +117,7 @@ def _read(file: str) -> dict[str, Any]:
     try:
         document = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: TID251 - below ursa.model.documents' layer of meaning
     except yaml.YAMLError as error:
-        raise ConfigError(f"parsing configuration from file '{file}' failed: {error}") from None
+        raise ConfigError(f"parsing configuration from file '{file}' failed: {yaml_reason(error)}") from None
     if not isinstance(document, dict | None):
         raise ConfigError(f"parsing configuration from file '{file}' failed: a mapping is expected at the top")
     return document or {}
@@ -162,6 +163,6 @@ def _explain(error: ValidationError, file: str | None) -> str:
         if key in CHOICES:
             texts.append(CHOICES[key])
             continue
-        variable = f" (KUMA_{variables[key]})" if variables.get(key) else ""
+        variable = f" (URSA_{variables[key]})" if variables.get(key) else ""
         texts.append(f"{key}{variable}: {problem['msg'].lower()}")
     return "; ".join(texts)
