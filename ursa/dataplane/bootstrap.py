@@ -64,9 +64,11 @@ class BootstrapClient:
             try:
                 return await self._ask(request)
             except (aiohttp.ClientError, TimeoutError, OSError, Unavailable) as error:
-                reason = str(error) or type(error).__name__
+                reason = _reason(error)
             if reason != last:
-                log.info("could not fetch the bootstrap, retrying", extra={"error": reason, "every_s": self._backoff})
+                log.warning(
+                    "could not fetch the bootstrap, retrying", extra={"error": reason, "every_s": self._backoff}
+                )
                 last = reason
             if self._clock.monotonic() + self._backoff > deadline:
                 raise Unavailable(f"no bootstrap from {self._url} within {self._patience:g}s: {reason}")
@@ -121,6 +123,18 @@ def _parse(body: bytes) -> Bootstrap:
         return Bootstrap(base64.b64decode(document["bootstrap"]), document.get("kumaSidecarConfiguration") or {})
     except (ValueError, KeyError, TypeError):
         raise Unavailable("the answer is not a bootstrap; is this the address of a zone's dataplane server?") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer, and what to do about the usual mistakes."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"{text}; give the authority that signed it with --ca-cert-file, or trust anybody with --skip-verify"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"{text}; is this the port of the data plane server, 5678 unless configured otherwise?"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"{text}; the data plane server speaks TLS: does the address begin with https://?"
+    return text
 
 
 def _tls(ca_cert: str, skip_verify: bool) -> ssl.SSLContext:

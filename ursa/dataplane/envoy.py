@@ -21,6 +21,9 @@ PR_SET_PDEATHSIG = 1
 TESTED = re.compile(r"1\.(3[5-9]|4\d)\.")
 """Envoy versions this launcher was run with; others start with a warning."""
 
+QUIET = "main:warning"
+"""Levels of Envoy's components unless others are asked for: at info, `main` lists hundreds of extensions."""
+
 STOP_GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL (`spec/dataplane.md` §2.2)."""
 
@@ -103,8 +106,8 @@ def command_line(
     """Arguments Envoy is started with."""
     arguments = [binary, "--config-path", str(config), "--drain-time-s", str(round(drain_time))]
     arguments += ["--drain-strategy", "immediate", "--disable-hot-restart", "--log-level", log_level]
-    if component_log_level:
-        arguments += ["--component-log-level", component_log_level]
+    if components := component_log_level or (QUIET if log_level == "info" else ""):
+        arguments += ["--component-log-level", components]
     return [*arguments, *(["--concurrency", str(concurrency)] if concurrency else ["--cpuset-threads"])]
 
 
