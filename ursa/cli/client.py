@@ -19,6 +19,7 @@ from ursa.cli.settings import ControlPlane
 from ursa.version import VERSION
 
 JSON = "application/json"
+UNAUTHENTICATED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,22 @@ class Client:
                 yield response
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
-            raise ServerRefused(error.code, text, _problem(text)) from None
+            raise self._refusal(error.code, text) from None
         except TimeoutError:
             raise OutOfTime(f"the control plane at {self._plane.url} timed out") from None
         except urllib.error.URLError as error:
             raise Unreachable(f"cannot reach the control plane at {self._plane.url}: {_reason(error)}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unreachable(f"cannot reach the control plane at {self._plane.url}: {error}") from None
+
+    def _refusal(self, status: int, text: str) -> ServerRefused:
+        refusal = ServerRefused(status, text, _problem(text))
+        if status == UNAUTHENTICATED and self._plane.token:
+            from ursa.cli.token_check import flaw
+
+            if found := flaw(self._plane.token, time.time_ns()):
+                refusal.notes += (found,)
+        return refusal
 
     def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """All items of a list, page after page."""
@@ -151,4 +161,8 @@ def _problem(text: str) -> Mapping[str, Any] | None:
 
 def _reason(error: urllib.error.URLError) -> str:
     reason = error.reason
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {reason.verify_message}"
+    if isinstance(reason, ssl.SSLError):
+        return (reason.reason or str(reason)).replace("_", " ").lower()
     return (reason.strerror or str(reason)).lower() if isinstance(reason, OSError) else str(reason)

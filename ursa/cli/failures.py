@@ -37,7 +37,7 @@ class ServerRefused(CommandFailed):
     def about(self, what: str) -> ServerRefused:
         """The same error, with what it is about in front of its message."""
         found = ServerRefused(self.status, self._body, self._problem)
-        found.args = (f"{what}: {self}",)
+        found.args, found.notes = (f"{what}: {self}",), self.notes
         return found
 
 

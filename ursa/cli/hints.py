@@ -21,8 +21,15 @@ _BY_STATUS = {
 }
 _BY_TEXT = (
     ("certificate verify failed", "give its authority with --ca-cert-file when the control plane is added"),
+    ("error while reading", ""),
+    ("invalid --scope values", "`cp` is one, too: such a token is for the control plane of a zone"),
     ("connection refused", "is it running? `ursactl config control-planes list` shows which one was asked"),
     ("name or service not known", "the host name in the address is not known here"),
+    ("wrong version number", "the control plane does not speak TLS on this port: does its address begin with http://?"),
+    ("without response", "if the control plane speaks TLS on this port, its address begins with https://"),
+    ("failed to retrieve mesh", "the mesh is not there: `ursactl get meshes` lists those that are"),
+    ("signing key not found", "is the mesh there? `ursactl get meshes` lists those that are"),
+    ("there is no control plane with name", "`ursactl config control-planes list` shows those that are configured"),
     ("timed out", "it took longer than --api-timeout"),
     ("not valid yaml", "tabs, and colons in unquoted texts, are the usual reasons"),
     ("failed to validate", "nothing was sent"),
@@ -32,12 +39,9 @@ _BY_TEXT = (
 
 def hint_for(error: Exception) -> str:
     """The line, empty when there is nothing helpful to say."""
-    if isinstance(error, ServerRefused) and error.status != 404:
-        found = _by_text(error) or _BY_STATUS.get(error.status, "")
-    elif isinstance(error, ServerRefused):
-        found = _BY_STATUS[404]
-    else:
-        found = _by_text(error)
+    found = _by_text(error)
+    if not found and isinstance(error, ServerRefused):
+        found = _BY_STATUS.get(error.status, "")
     if not found and isinstance(error, Unreachable):
         return "`ursactl config control-planes list` shows which control plane was asked"
     return found

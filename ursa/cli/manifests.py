@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ursa.cli.failures import CommandFailed
-from ursa.errors import BadRequest
+from ursa.errors import BadRequest, system_reason
 
 STDIN = "-"
 URL_TIMEOUT = 10.0
@@ -21,7 +23,15 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _VARIABLE = re.compile(r"{{{?\s*&?\s*([\w.\-]+)\s*}?}}")
 
 
-def read_documents(sources: Sequence[str], variables: Mapping[str, str]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document and where it was read."""
+
+    content: dict[str, Any]
+    source: str
+
+
+def read_documents(sources: Sequence[str], variables: Mapping[str, str]) -> list[Document]:
     """All documents of all sources, in order.
 
     Raises:
@@ -29,10 +39,10 @@ def read_documents(sources: Sequence[str], variables: Mapping[str, str]) -> list
     """
     from ursa.model.documents import load_documents
 
-    found: list[dict[str, Any]] = []
+    found: list[Document] = []
     for name, text in (pair for source in sources for pair in _texts(source)):
         try:
-            found += load_documents(render(text, variables))
+            found += [Document(content, name) for content in load_documents(render(text, variables))]
         except BadRequest as error:
             raise CommandFailed(f"{name}: {error}") from None
     return found
@@ -76,8 +86,11 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
         for file in _files(Path(source)):
             try:
                 yield str(file), file.read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise CommandFailed(f"error while reading provided file: {file}: {error}") from None
+            except UnicodeDecodeError:
+                raise CommandFailed(f"error while reading provided file: {file}: not a text in UTF-8") from None
+            except OSError as error:
+                reason = system_reason(error)
+                raise CommandFailed(f"error while reading provided file: open {file}: {reason}") from None
 
 
 def _files(path: Path) -> Sequence[Path]:
@@ -90,6 +103,12 @@ def _download(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=URL_TIMEOUT) as response:
             text: str = response.read().decode()
-    except (urllib.error.URLError, OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"error while reading {url}: {error}") from None
+    except UnicodeDecodeError:
+        raise CommandFailed(f"error while reading {url}: not a text in UTF-8") from None
+    except urllib.error.HTTPError as error:
+        raise CommandFailed(f"error while reading {url}: the answer is {error.code} {error.reason}") from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        text = system_reason(reason) if isinstance(reason, OSError) else str(reason)
+        raise CommandFailed(f"error while reading {url}: {text}") from None
     return text

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 from ursa.cli.failures import CommandFailed, ServerRefused
+from ursa.cli.manifests import Document
 from ursa.cli.session import Session
 from ursa.errors import UrsaError
 from ursa.model.forms import from_kubernetes, from_rest, is_kubernetes, to_rest
+from ursa.model.names import name_violations
 from ursa.model.resource import Resource
+from ursa.model.strays import stray_fields
 
 REVISION, CHANGED = "X-Ursa-Revision", "X-Ursa-Changed"
 SERVERS_OWN = ("creationTime", "modificationTime", "kri", "status")
@@ -32,28 +37,41 @@ class Sent:
     warnings: tuple[str, ...]
 
 
-def check_all(session: Session, documents: list[dict[str, Any]]) -> list[Resource]:
-    """The resources of all documents, meshes first so that what lives in them finds them.
+class BadName(CommandFailed):
+    """A resource cannot be called like this."""
+
+
+def check_all(session: Session, documents: list[Document]) -> list[Resource]:
+    """The resources of all documents, meshes first so that what lives in them finds them; warns of ignored fields.
 
     Raises:
         CommandFailed: a document is not valid; every one that is not is named.
     """
     resources: list[Resource] = []
     notes: list[str] = []
+    several = len({document.source for document in documents}) > 1
     for index, document in enumerate(documents):
+        where = f"resource[{index}]" + (f" of {document.source}" if several else "")
         try:
-            resources.append(check(session, document))
+            resources.append(check(session, document.content, where=where))
+        except BadName as error:
+            notes.append(f"{where}: failed to read meta: {error}")
         except UrsaError as error:
-            notes.append(f"resource[{index}]: failed to parse resource: {error}")
+            notes.append(f"{where}: failed to parse resource: {error}")
     if notes:
         raise CommandFailed("failed to validate some resources", notes)
     return sorted(resources, key=lambda resource: resource.kind != "Mesh")
 
 
-def check(session: Session, document: dict[str, Any]) -> Resource:
-    """The resource of one document, in either form. Raises UrsaError when it is not valid."""
+def check(session: Session, document: dict[str, Any], *, where: str = "") -> Resource:
+    """The resource of one document, in either form; warns of fields that are ignored.
+
+    Raises:
+        UrsaError: it is not valid.
+    """
     if is_kubernetes(document):
         document = from_kubernetes(document, session.registry)
+    _warn_of_strays(session, document, where)
     resource = from_rest(document, session.registry, keep_status=False)
     kind = session.registry[resource.kind]
     if not resource.name:
@@ -62,7 +80,16 @@ def check(session: Session, document: dict[str, Any]) -> Resource:
         raise CommandFailed("mesh: cannot be empty")
     if found := kind.validate(resource):
         raise CommandFailed("; ".join(map(str, found)))
+    if found := name_violations("name", resource.name):
+        raise BadName("; ".join(map(str, found)))
     return resource
+
+
+def _warn_of_strays(session: Session, document: dict[str, Any], where: str) -> None:
+    """Tells of ignored fields even if the document is refused: they are often the reason."""
+    kind = next((kind for kind in session.registry if kind.name == document.get("type")), None)
+    for stray in stray_fields(document, kind) if kind is not None else ():
+        click.echo(f"Warning: {where + ': ' if where else ''}{stray}", err=True)
 
 
 def body_of(resource: Resource, session: Session) -> dict[str, Any]:

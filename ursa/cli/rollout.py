@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ursa.cli.client import path_of
@@ -13,6 +14,9 @@ from ursa.cli.session import Session
 from ursa.model.timestamps import SECOND, parse_timestamp
 
 STORED = ("stored", "complete")
+_REASONS = MappingProxyType(
+    {"unknown": "it is not connected, or has not reported yet; `ursactl inspect zone-sync` says which"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,15 @@ class Arrival:
     zones: tuple[str, ...] = ()
 
 
+class NotArrived(CommandFailed):
+    """What was written has not arrived in time; it goes on without us."""
+
+
 def wait_for(session: Session, revision: str, arrival: Arrival) -> str:
     """How a revision arrived, in a few words.
 
     Raises:
-        CommandFailed: it did not arrive in time; the zones that lag are named, with reasons.
+        NotArrived: not in time; the zones that lag are named, with reasons.
     """
     zones = arrival.zones
     parameters = {"wait": arrival.stage, "timeout": arrival.timeout, "zones": ",".join(zones)}
@@ -45,8 +53,9 @@ def wait_for(session: Session, revision: str, arrival: Arrival) -> str:
     late = [zone for zone in shown if zone["state"] not in wanted]
     missing = sorted(set(zones) - {zone["name"] for zone in shown})
     if late or missing:
-        notes = [_lagging(zone) for zone in late] + [f"zone {name} is not known" for name in missing]
-        raise CommandFailed(f"revision {revision} has not arrived everywhere after {arrival.timeout}", notes)
+        notes = [_lagging(zone) for zone in late] + [f"zone {name}: not known" for name in missing]
+        arrived = f"in {len(shown) - len(late)} of {len(shown) + len(missing)} zones"
+        raise NotArrived(f"revision {revision} has arrived {arrived} after {arrival.timeout}; it is stored", notes)
     return _arrived(document, shown, time.monotonic() - began)
 
 
@@ -65,5 +74,5 @@ def _arrived(document: Mapping[str, Any], zones: Sequence[Mapping[str, Any]], wa
 def _lagging(zone: Mapping[str, Any]) -> str:
     proxies = zone["proxies"]
     told = f", proxies {proxies['acknowledged']}/{proxies['affected']}" if proxies["affected"] is not None else ""
-    reasons = "; ".join(zone["reasons"])
+    reasons = "; ".join(zone["reasons"]) or _REASONS.get(zone["state"], "")
     return f"zone {zone['name']}: {zone['state']}{told}{': ' + reasons if reasons else ''}"

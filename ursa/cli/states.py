@@ -8,6 +8,8 @@ from typing import Any
 
 from ursa.cli.ages import NEVER, age, newest
 from ursa.model.columns import tags_text
+from ursa.model.labels import GLOBAL, ORIGIN
+from ursa.model.labels import ZONE as ZONE_LABEL
 
 Item = Mapping[str, Any]
 
@@ -29,7 +31,7 @@ DATAPLANE = (
     "NOTES",
 )
 ZONE = ("NAME", "STATUS", *CONNECTION, "ZONE-CP VERSION", "BACKEND")
-ZONE_PROXY = ("NAME", "STATUS", *CONNECTION, "KUMA-DP VERSION", "ENVOY VERSION")
+ZONE_PROXY = ("NAME", "STATUS", *CONNECTION, "KUMA-DP VERSION", "ENVOY VERSION", "ZONE")
 SERVICE = ("SERVICE", "STATUS", "DATAPLANES")
 _COUNTED = (
     ("TRAFFIC PERMISSIONS", "TrafficPermission"),
@@ -44,13 +46,7 @@ _COUNTED = (
     ("RATE LIMITS", "RateLimit"),
 )
 MESH = ("MESH", "DATAPLANES", *(title for title, _ in _COUNTED))
-ONLINE, OFFLINE, DEGRADED, DRAINING, UNKNOWN = (
-    "Online",
-    "Offline",
-    "Partially degraded",
-    "Draining",
-    "Unknown",
-)
+ONLINE, OFFLINE, DEGRADED, UNKNOWN = "Online", "Offline", "Partially degraded", "Unknown"
 _SERVICE_STATUS = {
     "online": ONLINE,
     "offline": OFFLINE,
@@ -91,9 +87,8 @@ def zone(item: Item, now: int) -> Sequence[str]:
     subscriptions = (item.get("zoneInsight") or {}).get("subscriptions") or []
     last = subscriptions[-1] if subscriptions else {}
     version = last.get("version", {}).get("kumaCp", {}).get("version", "-")
-    status = ONLINE if _connected(subscriptions) else OFFLINE
-    if item.get("status") == "draining":
-        status = DRAINING
+    # Kuma's control planes do not say more than whether the zone is connected.
+    status = str(item.get("status") or (ONLINE if _connected(subscriptions) else OFFLINE)).capitalize()
     return (str(item.get("name", "")), status, *_connection(subscriptions, now), version, _backend(last))
 
 
@@ -102,8 +97,19 @@ def zone_proxy(item: Item, now: int) -> Sequence[str]:
     insight = item.get("zoneIngressInsight") or item.get("zoneEgressInsight") or {}
     subscriptions = insight.get("subscriptions") or []
     version = subscriptions[-1].get("version", {}) if subscriptions else {}
-    status, _ = _unseen(item) or (ONLINE if _connected(subscriptions) else OFFLINE, "")
-    return (str(item.get("name", "")), status, *_connection(subscriptions, now), *_versions(version))
+    spec, labels = item.get("zoneIngress") or item.get("zoneEgress") or {}, item.get("labels") or {}
+    if labels.get(ORIGIN) == GLOBAL and not subscriptions:
+        # Seen from a zone: one of another zone, of which only the address comes this way.
+        status = UNKNOWN
+    else:
+        status, _ = _unseen(item) or (ONLINE if _connected(subscriptions) else OFFLINE, "")
+    return (
+        str(item.get("name", "")),
+        status,
+        *_connection(subscriptions, now),
+        *_versions(version),
+        str(labels.get(ZONE_LABEL) or spec.get("zone") or "-"),
+    )
 
 
 def mesh(item: Item, _: int) -> Sequence[str]:

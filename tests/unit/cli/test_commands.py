@@ -78,8 +78,8 @@ async def test_apply_sends_nothing_when_one_document_is_wrong(
     assert result.status == 1
     assert result.err.splitlines() == [
         "Error: failed to validate some resources",
-        "resource[3]: failed to parse resource: networking: must be defined",
-        'resource[4]: failed to parse resource: type: unknown resource type "Nope"',
+        f"resource[3] of {manifests}/c.yaml: failed to parse resource: networking: must be defined",
+        f'resource[4] of {manifests}/c.yaml: failed to parse resource: type: unknown resource type "Nope"',
         "Hint: nothing was sent",
     ]
     assert zone.live.current.get("Mesh", "", "demo") is None

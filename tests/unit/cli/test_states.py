@@ -33,6 +33,24 @@ def test_a_proxy_of_an_unseen_zone(more: dict[str, Any], status: str, note: str)
     assert states.zone_proxy({"name": "gate", "zoneIngressInsight": OPEN, **more}, 0)[1] == status
 
 
-@pytest.mark.parametrize(("status", "shown"), [("online", "Online"), ("draining", "Draining")])
-def test_a_drained_zone(status: str, shown: str) -> None:
-    assert states.zone({"name": "east", "status": status, "zoneInsight": OPEN}, 0)[1] == shown
+@pytest.mark.parametrize("status", ["Online", "Degraded", "Unknown", "Disabled", "Draining"])
+def test_a_zone_is_shown_as_its_control_plane_says(status: str) -> None:
+    assert states.zone({"name": "east", "status": status.lower(), "zoneInsight": OPEN}, 0)[1] == status
+
+
+@pytest.mark.parametrize(("insight", "shown"), [(OPEN, "Online"), ({}, "Offline")])
+def test_a_zone_of_which_nothing_is_said_is_connected_or_not(insight: dict[str, Any], shown: str) -> None:
+    assert states.zone({"name": "east", "zoneInsight": insight}, 0)[1] == shown
+
+
+@pytest.mark.parametrize(
+    ("labels", "status", "zone"),
+    [
+        ({"kuma.io/origin": "global", "kuma.io/zone": "west"}, "Unknown", "west"),
+        ({"kuma.io/origin": "zone", "kuma.io/zone": "east"}, "Offline", "east"),
+        ({}, "Offline", "north"),
+    ],
+)
+def test_an_ingress_without_insight(labels: dict[str, str], status: str, zone: str) -> None:
+    row = states.zone_proxy({"name": "gate", "labels": labels, "zoneIngress": {"zone": "north"}}, 0)
+    assert (row[states.ZONE_PROXY.index("STATUS")], row[states.ZONE_PROXY.index("ZONE")]) == (status, zone)

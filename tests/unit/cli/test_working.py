@@ -197,6 +197,10 @@ async def test_describe_tells_all(ursactl: Ursactl, policy: Path, zone: ControlP
         ("get mesh default --context nope", ""),
         ("describe meshtimeout nope", "names are per mesh (-m)"),
         ("aply", "did you mean apply?"),
+        ("get meshtimeouts -m nope", "the mesh is not there"),
+        ("generate dataplane-token -m nope --valid-for 1h", "is the mesh there?"),
+        ("generate zone-token --zone z --scope x --valid-for 1h", "`cp` is one, too"),
+        ("get meshes --context nope", "`ursactl config control-planes list`"),
     ],
 )
 async def test_errors_say_what_to_do(ursactl: Ursactl, arguments: str, hint: str) -> None:
@@ -204,6 +208,37 @@ async def test_errors_say_what_to_do(ursactl: Ursactl, arguments: str, hint: str
     assert result.status != 0
     if hint:
         assert f"Hint: {hint}" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("type: MeshTimeout\nname: a/b\n", "failed to read meta: name: invalid characters"),
+        ("type: [\n", "not valid YAML: line 2, column 1: did not find expected node content"),
+        ("type: MeshTimeout\nname: t\n", "Warning: resource[0]: spec.to[0].default.http.requestTimout is not a field"),
+    ],
+)
+async def test_mistakes_in_a_file_are_told_where_they_are(
+    ursactl: Ursactl, tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    spec = "{to: [{targetRef: {kind: Mesh}, default: {http: {requestTimout: 1s, maxStreamDuration: 1s}}}]}"
+    file.write_text(text + (f"mesh: default\nspec: {spec}\n" if "[" not in text else ""))
+    result = await ursactl("apply -f", str(file))
+    assert told in result.err
+    assert result.status == (0 if told.startswith("Warning") else 1), result.err
+
+
+async def test_an_unset_variable_in_place_of_a_name_is_no_name(ursactl: Ursactl, tmp_path: Path) -> None:
+    assert (await ursactl("get mesh ''")).err == "Error: NAME is empty\n"
+    assert (await ursactl("delete mesh ''")).status == 1
+    (tmp_path / "nameless.yaml").write_text("type: Mesh\n")
+    assert "a Mesh has no name" in (await ursactl("delete -f", str(tmp_path / "nameless.yaml"))).err
+
+
+async def test_a_zone_knows_itself_and_no_other(ursactl: Ursactl) -> None:
+    assert "this control plane is not a global" in (await ursactl("inspect zone-sync")).err
+    assert (await ursactl("inspect zones")).out.splitlines()[1].split()[:2] == ["default", "Online"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 409, 412, 500, 503])

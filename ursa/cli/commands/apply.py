@@ -8,7 +8,7 @@ from ursa.cli.failures import CommandFailed
 from ursa.cli.manifests import parse_variables, read_documents
 from ursa.cli.output import yaml_of
 from ursa.cli.resources import Sent, body_of, check_all, send
-from ursa.cli.rollout import Arrival, wait_for
+from ursa.cli.rollout import Arrival, NotArrived, wait_for
 from ursa.cli.session import Session, files_option, pass_session, variables_option
 from ursa.model.resource import Resource
 
@@ -59,9 +59,19 @@ def command(
             continue
         sent = send(session, resource)
         if arrival is not None and sent.revision:
-            tell(resource, sent, f"{revision_of(sent)}: {wait_for(session, sent.revision, arrival)}")
+            _tell_arrival(session, resource, sent, arrival)
         else:
             tell_as_kuma(resource, sent)
+
+
+def _tell_arrival(session: Session, resource: Resource, sent: Sent, arrival: Arrival) -> None:
+    """Prints what became of one resource, and how it arrived or that it did not; raises NotArrived then."""
+    try:
+        text = wait_for(session, sent.revision, arrival)
+    except NotArrived:
+        tell(resource, sent, revision_of(sent))
+        raise
+    tell(resource, sent, f"{revision_of(sent)}: {text}")
 
 
 def revision_of(sent: Sent) -> str:

@@ -134,7 +134,7 @@ def _check(session: Session, plane: ControlPlane) -> None:
         if plane.token:
             client.get("/who-am-i")
     except CommandFailed as error:
-        raise CommandFailed(f"could not connect to the Control Plane API Server: {error}") from None
+        raise CommandFailed(f"could not connect to the Control Plane API Server: {error}", error.notes) from None
     product = index.get("product", "") if isinstance(index, dict) else ""
     if product != PRODUCT and "preview" not in str(index.get("version", "")):
         raise CommandFailed(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from ursa.cli.failures import CommandFailed, ServerRefused
-from ursa.cli.manifests import parse_variables, read_documents
+from ursa.cli.manifests import Document, parse_variables, read_documents
 from ursa.cli.session import Session, mesh_option, pass_session
 from ursa.model.forms import from_kubernetes, is_kubernetes
 from ursa.model.kind import Kind
@@ -32,14 +30,17 @@ def command(
     _delete(session, session.kind(type_), mesh, name)
 
 
-def _delete_all(session: Session, documents: list[dict[str, Any]], mesh: str) -> None:
+def _delete_all(session: Session, documents: list[Document], mesh: str) -> None:
     """Last first and meshes at the end, because a mesh takes along what is in it."""
     targets = []
-    for document in reversed(documents):
+    for given in reversed(documents):
+        document = given.content
         if is_kubernetes(document):
             document = from_kubernetes(document, session.registry)
         kind = session.kind(str(document.get("type", "")))
-        targets.append((kind, str(document.get("mesh") or mesh), str(document.get("name", ""))))
+        if not document.get("name"):
+            raise CommandFailed(f"{given.source}: a {kind.name} has no name")
+        targets.append((kind, str(document.get("mesh") or mesh), str(document["name"])))
     for kind, of, name in sorted(targets, key=lambda target: target[0].name == "Mesh"):
         _delete(session, kind, of, name)
 

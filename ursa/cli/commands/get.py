@@ -19,7 +19,7 @@ from ursa.runtime.clock import SystemClock
 
 @click.command()
 @type_argument
-@click.argument("name", default="")
+@click.argument("name", default=None)
 @mesh_option
 @click.option("-A", "--all-meshes", is_flag=True, help="objects of all meshes")
 @click.option("--size", type=int, help="at most so many, instead of all")
@@ -30,7 +30,7 @@ from ursa.runtime.clock import SystemClock
 def command(
     session: Session,
     type_: str,
-    name: str,
+    name: str | None,
     mesh: str,
     all_meshes: bool,
     size: int | None,
@@ -40,8 +40,11 @@ def command(
 ) -> None:
     """Show resources of a TYPE, or the one with NAME."""
     kind = session.kind(type_)
+    if name == "":
+        # An unset variable of a script, most likely: it did not mean everything.
+        raise CommandFailed("NAME is empty")
     if watch:
-        _watch(session, kind, "" if all_meshes else mesh, name, output)
+        _watch(session, kind, "" if all_meshes else mesh, name or "", output)
         return
     if name:
         _one(session, kind, mesh, name, output)

@@ -9,11 +9,13 @@ import click
 
 from ursa.cli.ages import age
 from ursa.cli.client import path_of
+from ursa.cli.failures import CommandFailed, ServerRefused
 from ursa.cli.output import print_document, print_table
 from ursa.cli.session import Session, output_option, pass_session
 from ursa.runtime.clock import SystemClock
 
-ZONES = ("ZONE", "STATUS", "FOR", "REVISIONS BEHIND", "CONNECTED TO", "REASONS")
+ZONES = ("ZONE", "STATUS", "FOR", "REVISIONS BEHIND", "CONNECTED TO", "INGRESSES", "REASONS")
+NOT_FOUND = 404
 TYPES = ("DIRECTION", "TYPE", "RESPONSES", "REVISION", "LAST AGO", "HELD BACK")
 
 
@@ -25,7 +27,12 @@ def zone_sync(session: Session, name: str | None, output: str) -> None:
     """Show how far zones are; with a NAME, type by type."""
     now = SystemClock().now_ns()
     path = path_of("zones", name, "_sync") if name else "/zones/_status"
-    document = session.client.get(path).document
+    try:
+        document = session.client.get(path).document
+    except ServerRefused as error:
+        if error.status != NOT_FOUND:
+            raise
+        raise CommandFailed(_not_here(name)) from None
     if output != "table":
         print_document(document, output)
     elif name is None:
@@ -36,6 +43,12 @@ def zone_sync(session: Session, name: str | None, output: str) -> None:
             click.echo(line)
 
 
+def _not_here(name: str | None) -> str:
+    if name is None:
+        return "this control plane is not a global; `inspect zone-sync NAME` with a zone's own name shows its side"
+    return f'no zone "{name}" is connected or registered here; a zone knows only itself, and only below a global'
+
+
 def _zone(item: Mapping[str, Any], now: int) -> tuple[str, ...]:
     lag = item["lagRevisions"]
     return (
@@ -44,6 +57,7 @@ def _zone(item: Mapping[str, Any], now: int) -> tuple[str, ...]:
         age(item["since"], now),
         "unknown" if lag is None else str(lag),
         item["heldBy"] or "-",
+        item["ingresses"],
         "; ".join(item["reasons"]) or "-",
     )
 
