@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.demo import manifests
 from deploy.demo.layout import WEB
 from deploy.demo.traffic import Traffic
 from deploy.demo.waiting import until
@@ -46,6 +47,41 @@ async def test_tcp_moves_to_the_other_zone_and_comes_home(lab: Lab) -> None:
     finally:
         await workload.start()
     await until("east answers", lambda: _says(lab, b"east:hello"), PATIENCE)
+
+
+async def test_zones_help_out_in_the_order_a_strategy_gives_and_no_others_do(lab: Lab) -> None:
+    workload = lab.workloads["backend", "east"]
+    try:
+        await workload.stop()
+        try:
+            await lab.put(_failover("north"))
+            await until("the zone notices", lambda: _is_ready(lab, "backend", False), PATIENCE)
+            await until("nobody answers", lambda: _answers(lab, ""), PATIENCE)
+            assert {(await lab.get("backend")).zone for _ in range(5)} == {""}, "the west is in no rule"
+            await lab.put(_failover("north", "west"))
+            await until("the west answers", lambda: _answers(lab, "west"), PATIENCE)
+            assert {(await lab.get("backend")).zone for _ in range(5)} == {"west"}
+        finally:
+            await workload.start()
+        await until("the zone notices again", lambda: _is_ready(lab, "backend", True), PATIENCE)
+        await until("the east answers", lambda: _answers(lab, "east"), PATIENCE)
+        assert {(await lab.get("backend")).zone for _ in range(5)} == {"east"}
+    finally:
+        await lab.delete(_failover())
+    await until("the east answers as before", lambda: _answers(lab, "east"), PATIENCE)
+
+
+def _failover(*zones: str) -> manifests.Document:
+    """A strategy for callers of `backend` in the east; each zone comes after the one before."""
+    rules = [{"from": {"zones": ["east"]}, "to": {"type": "Only", "zones": [zone]}} for zone in zones]
+    conf = {"localityAwareness": {"crossZone": {"failover": rules}}, "loadBalancer": {"type": "LeastRequest"}}
+    item = {"targetRef": {"kind": "MeshService", "name": "backend"}, "default": conf}
+    spec = {"targetRef": {"kind": "Mesh"}, "to": [item]}
+    return {"type": "MeshLoadBalancingStrategy", "mesh": "default", "name": "helpers", "spec": spec}
+
+
+async def _answers(lab: Lab, zone: str) -> bool:
+    return (await lab.get("backend")).zone == zone
 
 
 async def _is_ready(lab: Lab, service: str, expected: bool) -> bool:
