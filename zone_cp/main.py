@@ -188,6 +188,7 @@ async def serve(settings: Settings) -> None:
         supervisor.start("api", api.run, restart=Restart.NEVER)
         await supervisor.run_until_failure()
     finally:
+        live.ready.clear()  # What follows may take a while, and nobody should be sent here any more.
         await lifecycle.close()
         # That proxies left is written while the view still follows the store: a write waits until it shows there.
         await supervisor.stop(DP_SERVER)

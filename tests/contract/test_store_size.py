@@ -1,4 +1,4 @@
-"""A hundred thousand resources: written, listed, read as a whole, and watched, in every durable engine."""
+"""A hundred thousand resources: written, listed, read as a whole, and watched, in every engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ursa.store.contract import MAX_WRITES, Create, Store, create
 COUNT = 100_000
 
 
-@pytest.mark.parametrize("place", ["sqlite", *SHARED], indirect=True)
+@pytest.mark.parametrize("place", ["memory", "sqlite", *SHARED], indirect=True)
 async def test_a_hundred_thousand_resources(store: Store) -> None:
     last = 0
     for start in range(0, COUNT, MAX_WRITES):

@@ -74,11 +74,15 @@ class Replica:
         await until(ready, patience)
 
     async def ready(self) -> bool:
+        return await self.answers(200)
+
+    async def answers(self, status: int) -> bool:
+        """Whether it answers a load balancer, and with this status."""
         try:
-            status, _ = await self._ask("GET", f"http://{self.host.address}:{self.diagnostics}/ready")
+            found, _ = await self._ask("GET", f"http://{self.host.address}:{self.diagnostics}/ready")
         except (aiohttp.ClientError, TimeoutError):
             return False
-        return status == 200
+        return found == status
 
     async def metrics(self) -> str:
         _, text = await self._ask("GET", f"http://{self.host.address}:{self.diagnostics}/metrics")

@@ -19,6 +19,8 @@ from tests.failure.replicas import Answer, Replica, until
 from tests.servers.etcd import Etcd
 from tests.servers.ports import free_port
 
+pytestmark = pytest.mark.timeout(240)
+
 HOME = "127.0.0.1"
 ZONE = "east"
 OPEN = {

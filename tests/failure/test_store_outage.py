@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
+from bench.fake_proxies import DeltaProxy, dataplane
 from tests.failure.conftest import Backend
 from tests.failure.replicas import Replica, policy, until
+from tests.servers.redis import RedisServer
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.tasks import cancel_and_wait, spawn
+from ursa.runtime.tls import ensure_self_signed
 
 
 async def until_stored(replica: Replica, name: str) -> None:
@@ -139,3 +144,44 @@ async def until_told(centre: Replica, responses: int) -> dict[str, Any]:
 
     await until(told)
     return dict(found)
+
+
+@pytest.mark.parametrize("backend", ["redis"], indirect=True)
+async def test_who_is_leaving_is_not_ready(backend: Backend, tmp_path: Path) -> None:
+    files = ensure_self_signed(tmp_path, SystemClock())
+    zone = Replica(
+        tmp_path / "zone",
+        backend.variables,
+        {
+            "KUMA_MODE": "zone",
+            "KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "none",
+            "KUMA_GENERAL_TLS_CERT_FILE": str(files.cert),
+            "KUMA_GENERAL_TLS_KEY_FILE": str(files.key),
+        },
+    )
+    proxy = DeltaProxy("default", "dp-1", dataplane("dp-1", "10.0.0.1", 0, 1))
+    following = None
+    try:
+        await zone.start()
+        following = spawn(proxy.run(f"127.0.0.1:{zone.dp}", files.cert.read_bytes()), "proxy")
+
+        async def served() -> bool:
+            return proxy.responses > 0
+
+        await until(served)
+        # That the proxy has left is to be written, so leaving takes as long as the store does.
+        assert isinstance(backend.server, RedisServer)
+        backend.server.server.freeze()
+        assert zone.process is not None
+        zone.process.terminate()
+
+        async def not_ready() -> bool:
+            return await zone.answers(503)
+
+        await until(not_ready)
+        backend.server.server.thaw()
+        assert await zone.process.wait() == 0
+    finally:
+        if following is not None:
+            await cancel_and_wait(following)
+        await zone.close()
