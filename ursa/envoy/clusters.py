@@ -18,6 +18,7 @@ from ursa.envoy.values import (
     packed,
     present,
     serialised,
+    wrapped,
 )
 from ursa.ir import cluster as ir
 from ursa.ir.naming import stat_safe
@@ -45,6 +46,8 @@ def cluster_bytes(of: ir.Cluster) -> bytes:
         fields["transport_socket"] = upstream(of.tls)
     if of.tls_matches:
         fields["transport_socket_matches"] = [_tls_match(match) for match in of.tls_matches]
+    if of.buffer_limit is not None:
+        fields["per_connection_buffer_limit_bytes"] = wrapped(of.buffer_limit)
     if of.bind_source:
         fields["upstream_bind_config"] = {"source_address": {"address": of.bind_source, "port_value": 0}}
     if of.thresholds is not None:
@@ -62,7 +65,7 @@ def _endpoints(of: ir.Cluster) -> Fields:
         return {"eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3"}}}
     if of.endpoints:
         factor = None if of.localities is None else of.localities.overprovisioning
-        return {"load_assignment": assignment(ir.LoadAssignment(of.name, of.endpoints, factor))}
+        return {"load_assignment": assignment(ir.LoadAssignment(of.assignment or of.name, of.endpoints, factor))}
     if of.addresses:
         endpoints = [endpoint(address) for address in of.addresses]
         return {"load_assignment": {"cluster_name": of.name, "endpoints": [{"lb_endpoints": endpoints}]}}
@@ -109,7 +112,11 @@ def _http_options(of: ir.HttpOptions) -> HttpProtocolOptions:
         fields["common_http_protocol_options"] = common
     if of.version:
         protocol = "http2_protocol_options" if of.version == 2 else "http_protocol_options"
-        fields["explicit_http_config"] = {protocol: {}}
+        windows = present(
+            initial_stream_window_size=optional_wrapped(of.stream_window),
+            initial_connection_window_size=optional_wrapped(of.connection_window),
+        )
+        fields["explicit_http_config"] = {protocol: windows}
     return HttpProtocolOptions(**fields)
 
 

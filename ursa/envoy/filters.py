@@ -14,6 +14,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from google.protobuf.wrappers_pb2 import StringValue
 
 from ursa.envoy.access_logs import ROUTE_TELLER, access_log
+from ursa.envoy.edges import COMPRESSOR, WITHOUT_UNDERSCORES, apart
 from ursa.envoy.faults import fault_filter
 from ursa.envoy.rate_limits import HTTP_RATE_LIMIT, connection_rate_limit
 from ursa.envoy.rbac import rbac_fields
@@ -74,6 +75,8 @@ def _http_filter(of: ir.HttpFilter) -> Fields:
             return fault_filter(of)
         case ir.HttpRateLimit():
             return HTTP_RATE_LIMIT
+        case ir.Compressor():
+            return COMPRESSOR
         case ir.RouteTeller():
             return ROUTE_TELLER
 
@@ -82,9 +85,10 @@ def _hcm(of: ir.HttpConnectionManager) -> HcmConfig:
     ranges = [{"address_prefix": prefix, "prefix_len": wrapped(bits)} for prefix, bits in of.internal_addresses]
     fields = present(
         stat_prefix=of.stat_prefix,
-        route_config=route_config(of.route_config),
+        **(apart(of) if of.edge else {"route_config": route_config(of.route_config)}),
         http_filters=[_http_filter(f) for f in of.http_filters],
         access_log=[access_log(log) for log in of.access_logs],
+        request_timeout=optional_duration(of.request_timeout),
         request_headers_timeout=optional_duration(of.request_headers_timeout),
         stream_idle_timeout=optional_duration(of.stream_idle_timeout),
         normalize_path=wrapped(True) if of.normalize_path else None,
@@ -93,6 +97,8 @@ def _hcm(of: ir.HttpConnectionManager) -> HcmConfig:
         fields["internal_address_config"] = {"cidr_ranges": ranges}
     if of.idle_timeout is not None:
         fields["common_http_protocol_options"] = {"idle_timeout": duration(of.idle_timeout)}
+    if of.edge:
+        fields.setdefault("common_http_protocol_options", {}).update(WITHOUT_UNDERSCORES)
     if of.tracing is not None:
         fields["tracing"] = tracing(of.tracing)
     if of.forward_client_cert:

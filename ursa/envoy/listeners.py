@@ -45,6 +45,8 @@ def listener_bytes(of: Listener, chains: Iterable[bytes] = ()) -> bytes:
         fields["traffic_direction"] = of.direction
     if of.reuse_port is not None:
         fields["enable_reuse_port"] = wrapped(of.reuse_port)
+    if of.buffer_limit is not None:
+        fields["per_connection_buffer_limit_bytes"] = wrapped(of.buffer_limit)
     if not of.bind:
         fields["bind_to_port"] = wrapped(False)
     if of.original_dst:

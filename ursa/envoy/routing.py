@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
 from ursa.envoy.access_logs import route_metadata
 from ursa.envoy.hashes import hash_policy
 from ursa.envoy.headers import header_matcher, header_value
 from ursa.envoy.rate_limits import route_rate_limit
 from ursa.envoy.retry import retry_policy
-from ursa.envoy.values import Fields, fractional, optional_duration, present, wrapped
+from ursa.envoy.values import Fields, fractional, optional_duration, present, serialised, wrapped
 from ursa.ir import routes as ir
 
 _REDIRECTS: Mapping[int, str] = MappingProxyType(
@@ -24,6 +26,11 @@ _REDIRECTS: Mapping[int, str] = MappingProxyType(
 )
 
 
+def route_config_bytes(of: ir.RouteConfig) -> bytes:
+    """Serialised `envoy.config.route.v3.RouteConfiguration`."""
+    return serialised(RouteConfiguration(**route_config(of)))
+
+
 def route_config(of: ir.RouteConfig) -> Fields:
     """`RouteConfiguration`."""
     fields = present(
@@ -34,23 +41,33 @@ def route_config(of: ir.RouteConfig) -> Fields:
     )
     if of.validate_clusters is not None:
         fields["validate_clusters"] = wrapped(of.validate_clusters)
+    if of.ignore_port:
+        fields["ignore_port_in_host_matching"] = True
     if of.max_direct_response_bytes is not None:
         fields["max_direct_response_body_size_bytes"] = wrapped(of.max_direct_response_bytes)
     return fields
 
 
-def weighted_clusters(clusters: tuple[ir.WeightedCluster, ...]) -> Fields:
-    """`cluster` for one, `weighted_clusters` for several."""
-    if len(clusters) == 1:
+def weighted_clusters(clusters: tuple[ir.WeightedCluster, ...], *, split: bool = False) -> Fields:
+    """`cluster` for one, `weighted_clusters` for several, or for one that is to be named with its weight."""
+    if len(clusters) == 1 and not split:
         return {"cluster": clusters[0].name}
-    parts = [{"name": c.name, "weight": wrapped(c.weight)} for c in clusters]
-    return {"weighted_clusters": {"clusters": parts}}
+    return {"weighted_clusters": {"clusters": [_share(cluster) for cluster in clusters]}}
+
+
+def _share(of: ir.WeightedCluster) -> Fields:
+    fields: Fields = {"name": of.name, "weight": wrapped(of.weight)}
+    fields["request_headers_to_add"] = [header_value(h) for h in of.headers]
+    return fields
 
 
 def _virtual_host(of: ir.VirtualHost) -> Fields:
     fields: Fields = {"name": of.name, "domains": list(of.domains), "routes": [_route(r) for r in of.routes]}
     if of.retry is not None:
         fields["retry_policy"] = retry_policy(of.retry)
+    if of.require_tls:
+        fields["require_tls"] = "ALL"
+    fields["response_headers_to_add"] = [header_value(h) for h in of.response_headers_to_add]
     return fields
 
 
@@ -101,7 +118,8 @@ def _query(of: ir.QueryMatcher) -> Fields:
 
 def _forward(of: ir.Forward) -> Fields:
     fields = present(
-        **weighted_clusters(of.clusters),
+        **weighted_clusters(of.clusters, split=of.split),
+        cluster_not_found_response_code="INTERNAL_SERVER_ERROR" if of.missing_is_error else None,
         timeout=optional_duration(of.timeout),
         idle_timeout=optional_duration(of.idle_timeout),
         prefix_rewrite=of.prefix_rewrite or None,
@@ -130,6 +148,7 @@ def _redirect(of: ir.Redirect) -> Fields:
         scheme_redirect=of.scheme or None,
         host_redirect=of.host or None,
         port_redirect=of.port or None,
+        strip_query=of.strip_query or None,
         prefix_rewrite=of.prefix_rewrite or None,
         regex_rewrite=_regex(of.regex_rewrite),
     )

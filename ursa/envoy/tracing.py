@@ -15,7 +15,7 @@ def tracing(of: ir.Tracing) -> Fields:
     sampling = of.sampling
     return present(
         provider=_provider(of.provider),
-        spawn_upstream_span=wrapped(False),
+        spawn_upstream_span=wrapped(of.upstream_spans),
         client_sampling=optional_wrapped(sampling.client),
         random_sampling=optional_wrapped(sampling.random),
         overall_sampling=optional_wrapped(sampling.overall),
@@ -39,6 +39,7 @@ def _provider(of: ir.Provider) -> Fields:
                 collector_endpoint_version=of.version,
                 trace_id_128bit=of.long_ids,
                 shared_span_context=optional_wrapped(of.shared_context),
+                split_spans_for_request=of.split_spans,
             )
             return {"name": "envoy.tracers.zipkin", "typed_config": packed(ZipkinConfig(**fields))}
         case ir.Datadog(cluster, service):

@@ -47,10 +47,11 @@ def validation(of: SdsValidation | InlineValidation | FileValidation | None) -> 
     return {"combined_validation_context": combined}
 
 
-def certificate(of: str | InlineCertificate | FileCertificate) -> Fields:
+def certificate(of: str | tuple[str, ...] | InlineCertificate | FileCertificate) -> Fields:
     """The part of `CommonTlsContext` that says who we are."""
-    if isinstance(of, str):
-        return {"tls_certificate_sds_secret_configs": [sds(of)]}
+    if isinstance(of, str | tuple):
+        names = (of,) if isinstance(of, str) else of
+        return {"tls_certificate_sds_secret_configs": [sds(name) for name in names]}
     source = "filename" if isinstance(of, FileCertificate) else "inline_bytes"
     pair = {"certificate_chain": {source: of.chain}, "private_key": {source: of.key}}
     return {"tls_certificates": [pair]}
@@ -58,8 +59,9 @@ def certificate(of: str | InlineCertificate | FileCertificate) -> Fields:
 
 def downstream(of: DownstreamTls) -> Fields:
     """Server side."""
+    common = {**certificate(of.certificate), **validation(of.validation), **_params(of.params)}
     context = DownstreamTlsContext(
-        common_tls_context={**certificate(of.certificate), **validation(of.validation), **_params(of.params)},
+        common_tls_context={**common, "alpn_protocols": list(of.alpn)},
         require_client_certificate=wrapped(of.require_client_certificate),
     )
     return {"name": TRANSPORT_SOCKET, "typed_config": packed(context)}

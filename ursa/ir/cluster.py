@@ -42,12 +42,19 @@ class LoadAssignment:
 
 @dataclass(slots=True)
 class HttpOptions:
-    """How a cluster speaks HTTP; `version` is 1 or 2, or 0 when only timeouts are set."""
+    """How a cluster speaks HTTP.
+
+    Attributes:
+        version: 1 or 2, or 0 when only timeouts are set.
+        stream_window, connection_window: bytes of HTTP/2 that may be on the way; None for Envoy's own numbers.
+    """
 
     version: int
     idle_timeout: int | None = None
     max_connection_duration: int | None = None
     max_stream_duration: int | None = None
+    stream_window: int | None = None
+    connection_window: int | None = None
 
 
 @dataclass(slots=True)
@@ -155,6 +162,8 @@ class Cluster:
         alt_stat_name: whether the name for statistics is given even where it equals the name.
         external: whether it leads out of the mesh by an egress.
         localities: how traffic is spread over its endpoints' localities, None as the endpoints say.
+        assignment: what its own endpoints are called, if not like itself.
+        buffer_limit: bytes that a connection may hold back; None for Envoy's own number.
     """
 
     name: str
@@ -182,3 +191,5 @@ class Cluster:
     alt_stat_name: bool = False
     external: bool = False
     localities: Localities | None = None
+    assignment: str = ""
+    buffer_limit: int | None = None

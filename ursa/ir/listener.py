@@ -50,11 +50,16 @@ class HttpRateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Compressor:
+    """HTTP filter that compresses answers for clients that understand it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouteTeller:
     """HTTP filter that lets logs know which route a request takes."""
 
 
-HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac | HttpFault | HttpRateLimit | RouteTeller
+HttpFilter: TypeAlias = Router | GrpcStats | HttpRbac | HttpFault | HttpRateLimit | Compressor | RouteTeller
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ class HttpConnectionManager:
     Attributes:
         internal_addresses: CIDR ranges, (address, bits), whose clients count as internal.
         forward_client_cert: whether upstream learns the client's certificate (sanitised, with its URI).
+        edge: whether clients are strangers: odd requests are refused, and the routes are sent apart from the listener.
     """
 
     stat_prefix: str
@@ -71,7 +77,9 @@ class HttpConnectionManager:
     http_filters: list[HttpFilter]
     internal_addresses: tuple[tuple[str, int], ...] = ()
     forward_client_cert: bool = False
+    edge: bool = False
     normalize_path: bool = False
+    request_timeout: int | None = None
     idle_timeout: int | None = None
     request_headers_timeout: int | None = None
     stream_idle_timeout: int | None = None
@@ -196,6 +204,7 @@ class Listener:
         stat_prefix: only in the unified naming scheme.
         dns: for a UDP listener, the table of its DNS filter.
         protocol: of the inbound or outbound behind it.
+        buffer_limit: bytes that a connection may hold back; None for Envoy's own number.
     """
 
     name: str
@@ -215,3 +224,4 @@ class Listener:
     dns: DnsTable | None = None
     protocol: str = ""
     resource_origin: str = ""
+    buffer_limit: int | None = None

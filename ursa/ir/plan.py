@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from ursa.ir.cluster import Cluster
 from ursa.ir.listener import Listener
 from ursa.ir.localities import Localities
+from ursa.ir.routes import RouteConfig
+from ursa.ir.tls import CertificateSecret
 
 
 class Reach(enum.Enum):
@@ -39,13 +41,15 @@ class EdsReference:
 class ProxyPlan:
     """Listeners and clusters by name; a later one replaces an earlier one of the same name.
 
-    Load assignments and secrets are not in here, because they are shared or made elsewhere.
+    Load assignments and what makes identities are not in here, because they are shared or made elsewhere.
 
     Attributes:
         endpoints: for every EDS cluster, whose endpoints it has.
         identities: meshes of which the proxy needs a certificate.
         authorities: meshes whose CA it needs.
         unified: whether those are asked for by names of the unified scheme.
+        certificates: other certificates that its listeners show, by name.
+        runtime: numbers by key for the one runtime layer of a gateway, None for proxies without it.
     """
 
     listeners: dict[str, Listener] = field(default_factory=dict)
@@ -54,6 +58,14 @@ class ProxyPlan:
     identities: set[str] = field(default_factory=set)
     authorities: set[str] = field(default_factory=set)
     unified: bool = False
+    certificates: dict[str, CertificateSecret] = field(default_factory=dict)
+    runtime: dict[str, int] | None = None
+
+    @property
+    def route_configs(self) -> dict[str, RouteConfig]:
+        """Those that are sent apart from their listeners, by name."""
+        managers = (chain.http for listener in self.listeners.values() for chain in listener.chains)
+        return {m.route_config.name: m.route_config for m in managers if m is not None and m.edge}
 
     def add(self, *parts: Listener | Cluster) -> None:
         """Adds or replaces parts."""

@@ -64,10 +64,11 @@ class RegexRewrite:
 
 @dataclass(frozen=True, slots=True)
 class WeightedCluster:
-    """A share of the traffic."""
+    """A share of the traffic; `headers` are added to its requests, where shares are told apart."""
 
     name: str
     weight: int
+    headers: tuple[HeaderValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,12 @@ class HashPolicy:
 
 @dataclass(slots=True)
 class Forward:
-    """Sends requests on, to one cluster or to several by weight."""
+    """Sends requests on, to one cluster or to several by weight.
+
+    Attributes:
+        split: whether even a single cluster is named with its weight.
+        missing_is_error: whether a cluster that is not there is answered by 500 and not by 503.
+    """
 
     clusters: tuple[WeightedCluster, ...]
     timeout: int | None = None
@@ -158,6 +164,8 @@ class Forward:
     host_rewrite_path_regex: RegexRewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
     hash_policies: tuple[HashPolicy, ...] = ()
+    split: bool = False
+    missing_is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +178,7 @@ class Redirect:
     port: int = 0
     prefix_rewrite: str = ""
     regex_rewrite: RegexRewrite | None = None
+    strip_query: bool = False
 
 
 @dataclass(slots=True)
@@ -214,17 +223,19 @@ class Route:
 
 @dataclass(slots=True)
 class VirtualHost:
-    """Routes for some host names."""
+    """Routes for some host names; `require_tls` sends requests without TLS elsewhere."""
 
     name: str
     routes: list[Route] = field(default_factory=list)
     domains: tuple[str, ...] = ("*",)
     retry: RetryPolicy | None = None
+    require_tls: bool = False
+    response_headers_to_add: tuple[HeaderValue, ...] = ()
 
 
 @dataclass(slots=True)
 class RouteConfig:
-    """Virtual hosts; `validate_clusters` None leaves the field out."""
+    """Virtual hosts; `validate_clusters` None leaves the field out, `ignore_port` that of the asked host."""
 
     name: str
     virtual_hosts: list[VirtualHost]
@@ -232,6 +243,7 @@ class RouteConfig:
     request_headers_to_add: tuple[HeaderValue, ...] = ()
     request_headers_to_remove: tuple[str, ...] = ()
     max_direct_response_bytes: int | None = None
+    ignore_port: bool = False
 
     @property
     def forwarding(self) -> list[tuple[Route, Forward]]:

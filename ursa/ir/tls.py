@@ -71,12 +71,13 @@ class TlsParams:
 
 @dataclass(frozen=True, slots=True)
 class DownstreamTls:
-    """Server side. `certificate` is the name of an SDS secret, or the pair itself."""
+    """Server side. `certificate` is the name of an SDS secret, or of several of different sorts, or the pair itself."""
 
-    certificate: str | InlineCertificate | FileCertificate
+    certificate: str | tuple[str, ...] | InlineCertificate | FileCertificate
     validation: SdsValidation | InlineValidation | None = None
     require_client_certificate: bool = True
     params: TlsParams | None = None
+    alpn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class CertificateSecret:
 
     name: str
     chain: bytes
-    key: bytes
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

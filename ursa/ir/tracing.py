@@ -8,7 +8,10 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Zipkin:
-    """A collector that speaks Zipkin's protocol; `version` in Envoy's terms."""
+    """A collector that speaks Zipkin's protocol; `version` in Envoy's terms.
+
+    `split_spans` keeps the spans of both ends of a request apart.
+    """
 
     cluster: str
     path: str
@@ -16,6 +19,7 @@ class Zipkin:
     version: str = "HTTP_JSON"
     long_ids: bool = False
     shared_context: bool | None = None
+    split_spans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,9 @@ Provider: TypeAlias = Zipkin | Datadog | OpenTelemetry
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """Spans of one HTTP connection manager."""
+    """Spans of one HTTP connection manager; `upstream_spans` gives each request to another proxy one of its own."""
 
     provider: Provider
     sampling: Sampling = Sampling()
     tags: tuple[SpanTag, ...] = ()
+    upstream_spans: bool = False

@@ -27,11 +27,17 @@ EGRESS_SERVICE = "zone-egress"
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """A server outside of the mesh, and the tags of whom the TrafficPermission for it lets in."""
+    """A server outside of the mesh, and the tags of whom the TrafficPermission for it lets in, None without one."""
 
     server: ExternalService
     endpoint: Endpoint
-    sources: tuple[Tags, ...]
+    sources: tuple[Tags, ...] | None
+
+    def lets_in(self, dataplane: Dataplane) -> bool:
+        """Whether a proxy may go there; where nothing is said about it, builtin gateways may."""
+        if self.sources is None:
+            return dataplane.builtin_gateway
+        return best_rank(self.sources, dataplane.tag_sets) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +57,13 @@ class ExternalOutbounds:
         self._known: dict[str, _Known] = {}
 
     def of(self, state: MeshState, dataplane: Dataplane) -> tuple[ExternalOutbound, ...]:
-        """What a proxy may use; without a TrafficPermission for it there is no way to a server but by egresses."""
+        """What a proxy may use; without a TrafficPermission for it sidecars have no way to a server but by egresses."""
         external = self._external.of(state.mesh.name)
         if state.mesh.zone_egress or not external:
             return tuple(map(ExternalOutbound, sorted(external)))
         found = []
         for service, servers in self._servers(state, external).items():
-            instances = tuple(
-                (one.server, one.endpoint) for one in servers if best_rank(one.sources, dataplane.tag_sets) is not None
-            )
+            instances = tuple((one.server, one.endpoint) for one in servers if one.lets_in(dataplane))
             if instances:
                 found.append(ExternalOutbound(service, instances, ":" in dataplane.address))
         return tuple(found)
@@ -70,18 +74,17 @@ class ExternalOutbounds:
         mesh = state.mesh.name
         known = self._known.get(mesh)
         if known is None or known.state is not state or known.external is not external:
-            servers = {service: tuple(self._permitted(state, all_of)) for service, all_of in sorted(external.items())}
+            servers = {service: tuple(self._located(state, all_of)) for service, all_of in sorted(external.items())}
             known = self._known[mesh] = _Known(state, external, servers)
         return known.servers
 
-    def _permitted(self, state: MeshState, servers: Iterable[ExternalService]) -> Iterator[_Server]:
+    def _located(self, state: MeshState, servers: Iterable[ExternalService]) -> Iterator[_Server]:
         around = Surroundings(state.mesh, self._zone)
         permissions = state.legacy.get(TRAFFIC_PERMISSION, ())
         for server in servers:
             permission = for_inbound(permissions, dict(server.tags))
-            if permission is not None:
-                endpoint = located(server.host, server.port, 1, server.endpoint_tags, around)
-                yield _Server(server, endpoint, permission.sources)
+            endpoint = located(server.host, server.port, 1, server.endpoint_tags, around)
+            yield _Server(server, endpoint, None if permission is None else permission.sources)
 
 
 def external_cluster(

@@ -76,6 +76,18 @@ def _effective(backend: Backend, rules: DestinationRules) -> Effective | None:
     return rules.tag.lookup(pairs({SERVICE_TAG: backend.tags[SERVICE_TAG]}))
 
 
+def resolve_backend(policy: Policy, ref: JsonObject, inputs: OutboundInputs) -> Backend | None:
+    """The backend that a reference of a policy means, None when there is none."""
+    target, known = parse_target_ref(ref), inputs.routes
+    if _is_real(target, ref):
+        service = next(iter(_meant(policy, target, known.services)), None)
+        return None if service is None else _port(service, target, int(ref.get("port") or 0))
+    facts = next((tag for tag in known.tags if tag.service == target.name), None)
+    if facts is None:
+        return None
+    return tag_backend({SERVICE_TAG: target.name, **target.tags}, facts.protocol, inputs, tls=facts.tls)
+
+
 @dataclass(slots=True)
 class _Maker:
     """What the making of one outbound's routing is about; `backends` grows with all that its routes lead to."""
@@ -89,26 +101,15 @@ class _Maker:
         """The shares of the backends that there are, and that speak one of these protocols if some are given."""
         found = []
         for ref in refs:
-            backend = self.resolve(policy, ref)
+            backend = resolve_backend(policy, ref, self.inputs)
             weight = int(ref.get("weight", 1))
             if backend is not None and weight and (not protocols or backend.protocol in protocols):
                 found.append(Leg(backend, weight))
         return found
 
-    def resolve(self, policy: Policy, ref: JsonObject) -> Backend | None:
-        """The backend that a reference of a policy means."""
-        target, known = parse_target_ref(ref), self.inputs.routes
-        if _is_real(target, ref):
-            service = next(iter(_meant(policy, target, known.services)), None)
-            return None if service is None else _port(service, target, int(ref.get("port") or 0))
-        facts = next((tag for tag in known.tags if tag.service == target.name), None)
-        if facts is None:
-            return None
-        return tag_backend({SERVICE_TAG: target.name, **target.tags}, facts.protocol, self.inputs, tls=facts.tls)
-
     def mirror_to(self, policy: Policy, ref: JsonObject) -> str:
         """Name of the cluster that gets copies of requests."""
-        backend = self.resolve(policy, ref)
+        backend = resolve_backend(policy, ref, self.inputs)
         if backend is None:
             return ""
         self.backends.append(backend)
@@ -131,13 +132,13 @@ def _http_routing(maker: _Maker) -> Routing | None:
 
 
 def _all_speak_http(entry: Entry, maker: _Maker) -> bool:
-    refs = _refs(entry.rule)
-    policy = _owner(entry.digest, maker.effective)
+    refs = backend_refs(entry.rule)
+    policy = rule_owner(entry.digest, maker.effective)
     return bool(refs) and len(maker.legs(policy, refs, HTTP_LIKE)) == len(refs)
 
 
 def _routes(entry: Entry, maker: _Maker) -> Iterator[Route]:
-    refs, policy = _refs(entry.rule), _owner(entry.digest, maker.effective)
+    refs, policy = backend_refs(entry.rule), rule_owner(entry.digest, maker.effective)
     legs = maker.legs(policy, refs, HTTP_LIKE) if refs else [Leg(maker.backend)]
     maker.backends += [leg.backend for leg in legs]
     origin = maker.effective.by_matches[entry.digest].policy
@@ -153,19 +154,21 @@ def _routes(entry: Entry, maker: _Maker) -> Iterator[Route]:
 
 
 def _tcp_routing(maker: _Maker) -> Routing | None:
-    refs = _refs(maker.effective.conf)
-    policy = next(
-        (origin.policy for origin, conf in reversed(maker.effective.parts) if _refs(conf)),
-        maker.effective.policies[-1],
-    )
+    refs, policy = backend_refs(maker.effective.conf), tcp_owner(maker.effective)
     legs = maker.legs(policy, refs) if refs else [Leg(maker.backend)]
     return Routing((), tuple(legs), tuple(leg.backend for leg in legs))
 
 
-def _owner(digest: str, effective: Effective) -> Policy:
+def tcp_owner(effective: Effective) -> Policy:
+    """The policy that names the backends of a MeshTCPRoute's rule."""
+    named = (origin.policy for origin, conf in reversed(effective.parts) if backend_refs(conf))
+    return next(named, effective.policies[-1])
+
+
+def rule_owner(digest: str, effective: Effective) -> Policy:
     """The policy that names the backends of a rule, from whose place their names are read."""
     for origin, conf in reversed(effective.parts):
-        if _refs(rules_by_hash(conf).get(digest, {})):
+        if backend_refs(rules_by_hash(conf).get(digest, {})):
             return origin.policy
     return effective.by_matches[digest].policy
 
@@ -177,7 +180,8 @@ def _index(digest: str, effective: Effective) -> int:
     return next(n for n, rule in enumerate(conf["rules"]) if matches_hash(rule.get("matches") or ()) == digest)
 
 
-def _refs(rule: JsonObject) -> Sequence[JsonObject]:
+def backend_refs(rule: JsonObject) -> Sequence[JsonObject]:
+    """The backends that a rule names."""
     refs: Sequence[JsonObject] = (rule.get("default") or {}).get("backendRefs") or ()
     return refs
 
@@ -189,7 +193,7 @@ def _backend_refs(policy: Policy) -> Iterator[JsonObject]:
 def _item_refs(item: Item) -> Iterator[JsonObject]:
     # The items of a MeshTCPRoute have been reduced to their only rule.
     for rule in item.conf.get("rules") or (item.conf,):
-        yield from _refs(rule)
+        yield from backend_refs(rule)
         for conf in (rule.get("default") or {}).get("filters") or ():
             if "requestMirror" in conf:
                 yield conf["requestMirror"]["backendRef"]

@@ -95,7 +95,7 @@ class Resolved(Generic[T]):
         try:
             return self._parse(resource, sources.load)
         except UrsaError as error:
-            log.warning("external service is left out", extra={"resource": str(key), "error": str(error)})
+            log.warning("resource is left out", extra={"resource": str(key), "error": str(error)})
             return None
         finally:
             self._secrets[key] = frozenset(sources.secrets)

@@ -124,6 +124,12 @@ def inbound_inputs(
     )
 
 
+def tracer_of(state: MeshState, dataplane: Dataplane, matched: Sequence[Matched]) -> Tracer | None:
+    """How a gateway traces its requests."""
+    older, decision = _tracers(state, dataplane, matched)
+    return older if decision is None else decision.tracer
+
+
 def _tracers(
     state: MeshState, dataplane: Dataplane, matched: Sequence[Matched]
 ) -> tuple[Tracer | None, TraceDecision | None]:
@@ -174,7 +180,7 @@ def outbound_inputs(
         egress=known.egress,
         scheme=scheme,
         legacy=bool(routes),
-        source_tags=_source_tags(dataplane) if tell_source or _to_items(matched, HEALTH_CHECK) else "",
+        source_tags=source_tags(dataplane) if tell_source or _to_items(matched, HEALTH_CHECK) else "",
         tell_source=tell_source,
         tls_params=tls_params(_selecting(matched, MESH_TLS)),
         bind=redirection is None or facts.has(FEATURE_BIND_OUTBOUNDS),
@@ -183,15 +189,15 @@ def outbound_inputs(
         tracer=decision.tracer if decision is not None else older if routes else None,
         # Routes may lead anywhere; without them only what the outbounds name is used.
         external=tuple(one for one in known.external if routes or one.service in named),
-        place=Place(known.zone, _asked_tags(dataplane, matched)),
+        place=place_of(known.zone, dataplane, matched),
     )
     return _logged(inputs, state, dataplane, facts, matched)
 
 
-def _asked_tags(dataplane: Dataplane, matched: Sequence[Matched]) -> tuple[tuple[str, str], ...]:
-    """The first values of those own tags that policies compare with instances: no others, they would divide classes."""
+def place_of(zone: str, dataplane: Dataplane, matched: Sequence[Matched]) -> Place:
+    """Where a proxy is, with the first values of the tags that policies compare; others would divide classes."""
     asked = asked_tags(_selecting(matched, LOAD_BALANCING))
-    return tuple((key, values[0]) for key, values in dataplane.all_tags.items() if key in asked) if asked else ()
+    return Place(zone, tuple((k, values[0]) for k, values in dataplane.all_tags.items() if k in asked) if asked else ())
 
 
 def _logged(
@@ -247,7 +253,8 @@ def _selecting(matched: Iterable[Matched], kind: str) -> list[Policy]:
     return [policy for of_kind in matched for policy, _ in of_kind.entries if policy.kind == kind]
 
 
-def _source_tags(dataplane: Dataplane) -> str:
+def source_tags(dataplane: Dataplane) -> str:
+    """How a proxy tells its tags to others."""
     return "".join(f"&{key}={','.join(values)}&" for key, values in dataplane.all_tags.items())
 
 

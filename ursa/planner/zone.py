@@ -23,6 +23,16 @@ from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import dns_table, plan_dns
 from ursa.planner.external import ExternalIndex
 from ursa.planner.external_outbounds import ExternalOutbounds
+from ursa.planner.gateway_forms import GatewayIndex
+from ursa.planner.gateway_inputs import (
+    GatewayInputs,
+    GatewayRoutes,
+    edge_routes,
+    gateway_inputs,
+    older_routes,
+    older_services,
+)
+from ursa.planner.gateways import plan_gateway
 from ursa.planner.inbounds import plan_inbounds, trace_inbounds
 from ursa.planner.inputs import (
     AdminInputs,
@@ -57,7 +67,7 @@ from ursa.planner.zone_proxy_inputs import ZoneProxyIndex
 from ursa.policies.core.matching import Matched, destination_rules, match_policies
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import compile_real
-from ursa.policies.core.subject import dataplane_subject
+from ursa.policies.core.subject import Subject, dataplane_subject
 from ursa.policies.core.target_ref import MESH_HTTP_ROUTE
 from ursa.policies.mesh_proxy_patch.effect import KIND as MESH_PROXY_PATCH
 from ursa.policies.mesh_tls.effect import restrict_clients
@@ -131,6 +141,8 @@ class ZonePlanner:
             real=self._real,
             external=self._external,
         )
+        self._kinds = [plugin.kind for plugin in plugins]
+        self._gateways = GatewayIndex(read_file)
         self._vips = VipOutbounds()
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
@@ -148,11 +160,12 @@ class ZonePlanner:
         changes = self._services.update(view, touched, all_meshes, external)
         real = self._real.update(view, touched, all_meshes)
         ready = self._readiness.update(view, touched, self._meshes.all)
+        gateways = self._gateways.update(view, touched)
         servers = self._zone_proxies.update(view, touched)
         zone_proxies = bool(
             meshes or real.meshes or external or servers or touched.kinds & {"ZoneIngress", "ZoneEgress"}
         )
-        concerned = meshes | changes.meshes | real.meshes | ready | {mesh for mesh, _ in external}
+        concerned = meshes | changes.meshes | real.meshes | ready | gateways | {mesh for mesh, _ in external}
         return Concerned(concerned, changes.endpoints | real.endpoints, zone_proxies)
 
     def mesh(self, name: str) -> MeshState | None:
@@ -162,19 +175,39 @@ class ZonePlanner:
     def sidecar_inputs(
         self, resource: Resource, facts: ProxyFacts, *, shadow: bool = False
     ) -> tuple[InboundInputs, OutboundInputs] | None:
-        """Inputs of both halves of a Dataplane's plan, None without its mesh; shadow policies count when asked for."""
+        """Inputs of both halves of a sidecar's plan, None without its mesh; shadow policies count when asked for."""
         state = self._meshes.all.get(resource.mesh)
         if state is None:
             return None
-        dataplane = parse_dataplane(resource)
-        matched = self._match(state, resource, [plugin.kind for plugin in self._plugins], shadow=shadow)
+        dataplane, subject = parse_dataplane(resource), self._seen(resource)
+        matched = self._match(state, subject, self._kinds, shadow=shadow)
         own = inbound_inputs(state, dataplane, facts, self._settings, matched)
-        known = self._destinations(state, resource, shadow=shadow)
+        http, tcp = self._match(state, subject, ROUTE_KINDS, shadow=shadow)
+        known = self._destinations(state, resource, http.outbound, tcp.outbound)
         outbound = outbound_inputs(state, dataplane, facts, self._settings, matched, known)
         if own.metrics is not None and (table := dns_table(outbound)):
             # The launcher asks one listener for everything; what is the proxy's own must stay out of the shared half.
             return replace(own, dns_table=table), replace(outbound, dns=None)
         return own, outbound
+
+    def gateway_inputs(
+        self, resource: Resource, facts: ProxyFacts, *, shadow: bool = False
+    ) -> tuple[InboundInputs, GatewayInputs] | None:
+        """The same for a builtin gateway, whose other half are the listeners of the MeshGateway that selects it."""
+        state = self._meshes.all.get(resource.mesh)
+        if state is None:
+            return None
+        dataplane = parse_dataplane(resource)
+        tags = dataplane.tag_sets[0]
+        form = self._gateways.of(resource.mesh, tags)
+        subject = self._seen(resource)
+        matched = self._match(state, subject, self._kinds, shadow=shadow)
+        own = inbound_inputs(state, dataplane, facts, self._settings, matched)
+        http, tcp = map(edge_routes, self._match(state, subject, ROUTE_KINDS, shadow=shadow))
+        older = older_routes(state, form, tags)
+        known = self._destinations(state, resource, http.outbound, tcp.outbound, older_services(older))
+        routes = GatewayRoutes(form, http, tcp, older)
+        return own, gateway_inputs(state, dataplane, facts, self._settings, matched, known, routes)
 
     def patches(self, resource: Resource, *, shadow: bool = False) -> Patches | None:
         """What is changed by hand in a Dataplane's configuration, None when nothing is.
@@ -185,13 +218,19 @@ class ZonePlanner:
         state = self._meshes.all.get(resource.mesh)
         if state is None:
             return None
-        (matched,) = self._match(state, resource, (MESH_PROXY_PATCH,), shadow=shadow)
+        (matched,) = self._match(state, self._seen(resource), (MESH_PROXY_PATCH,), shadow=shadow)
         return self._patches.of(state, parse_dataplane(resource).tag_sets, matched.policies)
 
-    def _destinations(self, state: MeshState, resource: Resource, *, shadow: bool) -> Destinations:
-        """What is known of destinations for a Dataplane, with the routes that select it."""
+    def _destinations(
+        self,
+        state: MeshState,
+        resource: Resource,
+        http: tuple[Policy, ...],
+        tcp: tuple[Policy, ...],
+        also: Iterable[str] = (),
+    ) -> Destinations:
+        """What is known of destinations for a Dataplane that these routes select; `also` names tag services."""
         mesh, real = resource.mesh, self._real.services(resource.mesh)
-        http, tcp = (matched.outbound for matched in self._match(state, resource, ROUTE_KINDS, shadow=shadow))
         led_to, tags = self._leads_to(((*http, *tcp), real)) if http or tcp else (set(), set())
         routes = MeshRoutes(
             http,
@@ -199,7 +238,7 @@ class ZonePlanner:
             tuple(service for service in real if service in led_to),
             tuple(
                 TagService(name, self._services.of(mesh, name).protocol, self._readiness.ready(mesh, name))
-                for name in sorted(tags)
+                for name in sorted(tags.union(also))
             ),
         )
         return Destinations(
@@ -241,6 +280,15 @@ class ZonePlanner:
         plan_dns(plan, inputs)
         return plan
 
+    def plan_gateway(self, inputs: GatewayInputs) -> ProxyPlan:
+        """The listeners, routes and clusters of a builtin gateway; worth remembering."""
+        routes = inputs.reach.routes.http
+
+        def rules_of(policies: tuple[Policy, ...]) -> DestinationRules:
+            return self._rules((policies, routes if _attached(policies) else ()))
+
+        return plan_gateway(inputs, self._plugins, rules_of)
+
     def zone_proxy_inputs(self, resource: Resource, facts: ProxyFacts) -> ZoneProxyInputs:
         """Inputs of a ZoneIngress' or ZoneEgress' plan."""
         return self._zone_proxies.inputs(resource, facts, self._meshes.all)
@@ -269,8 +317,17 @@ class ZonePlanner:
         index = self._real if is_real(service) else self._services
         return index.of(mesh, service)
 
-    def _match(self, state: MeshState, resource: Resource, kinds: Iterable[str], *, shadow: bool) -> list[Matched]:
-        subject, routes = self._subject(resource), state.policies[MESH_HTTP_ROUTE]
+    def _seen(self, resource: Resource) -> Subject:
+        """A Dataplane as policies see it."""
+        dataplane = parse_dataplane(resource)
+        if not dataplane.builtin_gateway:
+            return self._subject(resource)
+        (tags,) = dataplane.tag_sets
+        form = self._gateways.of(resource.mesh, tags)
+        return dataplane_subject(resource, () if form is None else form.subjects(tags))
+
+    def _match(self, state: MeshState, subject: Subject, kinds: Iterable[str], *, shadow: bool) -> list[Matched]:
+        routes = state.policies[MESH_HTTP_ROUTE]
         return [match_policies(state.policies[kind], subject, routes, shadow=shadow) for kind in kinds]
 
 

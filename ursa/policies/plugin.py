@@ -148,6 +148,16 @@ class PolicyPlugin:
     def passed_on(self, cluster: Cluster, zone: str, rules: DestinationRules) -> None:
         """Adjusts the way from a zone's egress to a service of other zones; the rules are those for all clients."""
 
+    def gateway(self, target: OutboundTarget, rules: DestinationRules, policies: tuple[Policy, ...]) -> None:
+        """Adjusts a listener of a builtin gateway and what is behind it, without further ado as if it were an outbound.
+
+        Args:
+            target: the listener, whose destination is all of the mesh, and the clusters its routes lead to.
+            rules: those for destinations, which may be empty.
+            policies: that select the listener, in ascending strength.
+        """
+        self.outbound(target, rules)
+
     def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
         """Adjusts the way to an ExternalService; `policies` select it, in ascending strength, and may be none."""
 

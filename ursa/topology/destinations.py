@@ -26,15 +26,19 @@ def without_service(tags: Tags) -> dict[str, str]:
     return {key: tags[key] for key in sorted(tags) if key != SERVICE_TAG}
 
 
-def cluster_name(tags: Tags) -> str:
+def cluster_name(tags: Tags, asking: Tags = MappingProxyType({})) -> str:
     """Name of the cluster of a tag destination: the service, with a hash when further tags narrow it down.
 
     The hash is the first 8 bytes of SHA-256 over all keys and values in order of the keys (`spec/xds.md` §1.4).
+
+    Args:
+        tags: of the destination.
+        asking: of the listener whose clusters are its own, as those of gateways are.
     """
     service = tags[SERVICE_TAG]
-    if len(tags) == 1 or not without_service(tags):
+    if not without_service(tags) and not asking:
         return service
-    text = "".join(key + tags[key] for key in sorted(tags))
+    text = "".join(key + side[key] for side in (tags, asking) for key in sorted(side))
     return f"{service}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

@@ -10,6 +10,7 @@ from ursa.model.dataplane import parse_dataplane
 from ursa.model.labels import SERVICE_TAG
 from ursa.model.resource import Resource
 from ursa.planner.external_outbounds import EGRESS_SERVICE
+from ursa.planner.gateway_inputs import GatewayInputs
 from ursa.planner.inputs import (
     AdminInputs,
     InboundInputs,
@@ -45,7 +46,7 @@ class Planning:
         """How many own halves had to be made so far."""
         self._shares = Shares(planner.plan_way)
         self._patching = Patching()
-        self._classes: Memo[OutboundInputs, Rendered] = Memo(lambda i: render(planner.plan_outbound(i)), size=CLASSES)
+        self._classes: Memo[OutboundInputs | GatewayInputs, Rendered] = Memo(self._plan_class, size=CLASSES)
 
     @property
     def classes_planned(self) -> int:
@@ -74,7 +75,9 @@ class Planning:
         """
         before, halves = proxy.parts, proxy.halves
         if resource.kind == "Dataplane":
-            inputs = self._planner.sidecar_inputs(resource, proxy.facts, shadow=shadow)
+            gateway = parse_dataplane(resource).builtin_gateway
+            inputs_of = self._planner.gateway_inputs if gateway else self._planner.sidecar_inputs
+            inputs = inputs_of(resource, proxy.facts, shadow=shadow)
             if inputs is None:
                 return False
             own_inputs = (inputs[0], self._admin_inputs(proxy, inputs[0], view))
@@ -105,6 +108,11 @@ class Planning:
         proxy.identities = {}
         if proxy.own_inputs is not None:
             self._admin.forget(_addresses(proxy.own_inputs[0]))
+
+    def _plan_class(self, inputs: OutboundInputs | GatewayInputs) -> Rendered:
+        if isinstance(inputs, GatewayInputs):
+            return render(self._planner.plan_gateway(inputs))
+        return render(self._planner.plan_outbound(inputs))
 
     def _plan_own(self, proxy: Proxy, inputs: OwnInputs, shares: Sequence[Share] = ()) -> Rendered:
         """The own half for these inputs; the one the proxy has when they did not change."""

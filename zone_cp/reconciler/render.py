@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ursa.discovery.entry import Entry
 from ursa.discovery.snapshot import ResourceSet, entry
 from ursa.envoy import types
 from ursa.envoy.clusters import cluster_bytes
 from ursa.envoy.listeners import listener_bytes
+from ursa.envoy.routing import route_config_bytes
+from ursa.envoy.runtime import GATEWAY_LAYER, runtime_bytes
+from ursa.envoy.secrets import secret_bytes
+from ursa.ir import origins
 from ursa.ir.plan import EdsReference, ProxyPlan
 
 
@@ -41,13 +46,27 @@ def render(plan: ProxyPlan, chains: Sequence[bytes] = ()) -> Rendered:
         for name, part in plan.listeners.items()
     )
     return Rendered(
-        {types.CLUSTER: clusters, types.LISTENER: listeners},
+        {types.CLUSTER: clusters, types.LISTENER: listeners, **_others(plan)},
         {
             types.CLUSTER: {name: part.origin for name, part in plan.clusters.items()},
             types.LISTENER: {name: part.origin for name, part in plan.listeners.items()},
+            types.ROUTE: dict.fromkeys(plan.route_configs, origins.GATEWAY),
         },
         plan.endpoints,
         frozenset(plan.identities),
         frozenset(plan.authorities),
         plan.unified,
     )
+
+
+def _others(plan: ProxyPlan) -> Mapping[str, ResourceSet]:
+    """What only gateways have."""
+    found: dict[str, list[Entry]] = {}
+    if routes := plan.route_configs:
+        found[types.ROUTE] = [entry(types.ROUTE, name, route_config_bytes(of)) for name, of in routes.items()]
+    if plan.certificates:
+        secrets = plan.certificates.items()
+        found[types.SECRET] = [entry(types.SECRET, name, secret_bytes(of)) for name, of in secrets]
+    if plan.runtime is not None:
+        found[types.RUNTIME] = [entry(types.RUNTIME, GATEWAY_LAYER, runtime_bytes(plan.runtime))]
+    return {type_url: ResourceSet.of(entries) for type_url, entries in found.items()}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from ursa.model.labels import NAMESPACE, ZONE
 from ursa.model.resource import Resource
-from ursa.policies.core.subject import BUILTIN, Subject, SubjectListener, dataplane_subject, pairs
+from ursa.policies.core.subject import BUILTIN, Subject, dataplane_subject, gateway_listeners, pairs
 from ursa.view.view import View
 
 
@@ -20,7 +18,7 @@ def subject_of(dataplane: Resource, view: View) -> Subject:
         listener
         for mesh_gateway in view.list("MeshGateway", dataplane.mesh)
         if any(s.get("match", {}).items() <= tags.items() for s in mesh_gateway.spec.get("selectors", ()))
-        for listener in _listeners(mesh_gateway, tags)
+        for listener in gateway_listeners(mesh_gateway, tags)
     ]
     return dataplane_subject(dataplane, tuple(listeners))
 
@@ -37,13 +35,5 @@ def gateway_subject(mesh_gateway: Resource) -> Subject:
         namespace=mesh_gateway.labels.get(NAMESPACE, ""),
         gateway=BUILTIN,
         gateway_tags=pairs(tags),
-        listeners=tuple(_listeners(mesh_gateway, tags)),
+        listeners=tuple(gateway_listeners(mesh_gateway, tags)),
     )
-
-
-def _listeners(mesh_gateway: Resource, tags: Mapping[str, str]) -> Iterator[SubjectListener]:
-    own = mesh_gateway.spec.get("tags", {})
-    for listener in mesh_gateway.spec.get("conf", {}).get("listeners", ()):
-        every = pairs({**tags, **own, **listener.get("tags", {})})
-        port = int(listener.get("port", 0))
-        yield SubjectListener(mesh_gateway.display_name, port, listener.get("hostname", ""), every)

@@ -8,8 +8,8 @@ from ursa.errors import Violation
 from ursa.model.json import JsonObject
 from ursa.model.resource import Resource
 from ursa.model.validation.addresses import is_subdomain, is_wildcard_domain
-from ursa.model.validation.fields import port, tags
-from ursa.model.validation.selectors import selectors
+from ursa.model.validation.fields import port
+from ursa.model.validation.selectors import selectors, tag_selector
 from ursa.model.validation.values import EMPTY, data_source
 
 ANY_HOST = "*"
@@ -43,7 +43,8 @@ def _tags(field: str, values: Mapping[str, str]) -> Iterator[Violation]:
     for name in _RESERVED:
         if name in values:
             yield Violation(f'{field}["{name}"]', f'tag name must not be "{name}"')
-    yield from tags(field, values)
+    if values:
+        yield from tag_selector(field, values)
 
 
 def _listener(field: str, listener: JsonObject) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ Nothing that is not in here may influence matching.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -81,6 +81,15 @@ def dataplane_subject(resource: Resource, listeners: tuple[SubjectListener, ...]
         gateway_tags=frozenset() if gateway is None else pairs(gateway.tags),
         listeners=listeners,
     )
+
+
+def gateway_listeners(mesh_gateway: Resource, tags: Mapping[str, str]) -> Iterator[SubjectListener]:
+    """The listeners of a MeshGateway for a Dataplane with these tags, in their order."""
+    own = mesh_gateway.spec.get("tags", {})
+    for listener in mesh_gateway.spec.get("conf", {}).get("listeners", ()):
+        every = pairs({**tags, **own, **listener.get("tags", {})})
+        port = int(listener.get("port", 0))
+        yield SubjectListener(mesh_gateway.display_name, port, listener.get("hostname", ""), every)
 
 
 def external_service_subject(resource: Resource) -> Subject:

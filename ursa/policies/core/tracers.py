@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from ursa.ir import origins
 from ursa.ir.cluster import Cluster
 from ursa.ir.listener import INBOUND, Listener
 from ursa.ir.tls import ExternalTls, TlsMatch
@@ -45,6 +46,13 @@ class Tracer:
         for chain in listener.chains:
             if (manager := chain.http) is not None:
                 manager.tracing = self._for(listener.direction, destination)
+
+    def at_the_edge(self) -> Tracer:
+        """The same for a gateway, where traces begin: what it sends on has spans of its own."""
+        provider = self.tracing.provider
+        if isinstance(provider, Zipkin) and self.collector.origin == origins.MESH_TRACE:
+            provider = replace(provider, split_spans=True)
+        return replace(self, tracing=replace(self.tracing, provider=provider, upstream_spans=True))
 
     def _for(self, direction: str, destination: str) -> Tracing:
         provider = self.tracing.provider

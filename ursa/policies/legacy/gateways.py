@@ -77,18 +77,19 @@ def _hosts(route: Resource, listener: str) -> Iterator[tuple[str, tuple[Tags, ..
     destinations = tuple({tuple(sorted(tags.items())): tags for tags in backends}.values())
     named: Sequence[str] = http.get("hostnames") or (listener,)
     for host in named:
-        if served := _served(host, listener):
-            yield served, destinations
+        if name := served(host, listener):
+            yield name, destinations
 
 
-def _served(host: str, listener: str) -> str:
+def served(host: str, listener: str) -> str:
     """The more exact of two host names when one covers the other, otherwise nothing."""
-    if _covers(listener, host):
+    if covers(listener, host):
         return host
-    return listener if _covers(host, listener) else ""
+    return listener if covers(host, listener) else ""
 
 
-def _covers(pattern: str, host: str) -> bool:
+def covers(pattern: str, host: str) -> bool:
+    """Whether a host name, which may be a wildcard, stands for another one, too."""
     if pattern.startswith("*"):
         return host.endswith(pattern[1:])
     return pattern == host

@@ -23,12 +23,13 @@ def try_again(listener: Listener, protocol: str, policy: ConnectionPolicy) -> No
     for chain in listener.chains:
         if (manager := chain.http) is not None and protocol in conf:
             for host in manager.route_config.virtual_hosts:
-                host.retry = _policy(conf[protocol], protocol)
+                host.retry = retry_policy(conf[protocol], protocol)
         elif (proxy := chain.tcp) is not None and "tcp" in conf:
             proxy.max_connect_attempts = conf["tcp"].get("maxConnectAttempts")
 
 
-def _policy(conf: JsonObject, protocol: str) -> ir.RetryPolicy:
+def retry_policy(conf: JsonObject, protocol: str) -> ir.RetryPolicy:
+    """The retries that the section for a protocol asks for."""
     back_off: JsonObject = conf.get("backOff", {})
     codes = tuple(conf.get("retriableStatusCodes", ()))
     return ir.RetryPolicy(

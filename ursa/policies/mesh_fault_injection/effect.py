@@ -19,7 +19,7 @@ from ursa.policies.core.faults import fault
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.source_tags import from_source, not_from
 from ursa.policies.core.subsets import SubsetRule, SubsetRules, Tag, compile_subsets
-from ursa.policies.plugin import EgressTarget, InboundTarget, PolicyPlugin
+from ursa.policies.plugin import DestinationRules, EgressTarget, InboundTarget, OutboundTarget, PolicyPlugin
 
 
 class MeshFaultInjectionPlugin(PolicyPlugin):
@@ -32,6 +32,12 @@ class MeshFaultInjectionPlugin(PolicyPlugin):
 
     def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
         _inject((target.chain,), policies)
+
+    def gateway(self, target: OutboundTarget, rules: DestinationRules, policies: tuple[Policy, ...]) -> None:
+        made = tuple(map(HttpFault, _faults(rules.conf(target) or {})))
+        for chain in target.listener.chains:
+            if (manager := chain.http) is not None and not _faulty(manager):
+                manager.before_router(*made)
 
 
 def faults(policies: Sequence[Policy]) -> Iterator[HttpFault]:

@@ -60,19 +60,29 @@ def entries(rules: Iterable[JsonObject]) -> list[Entry]:
     return sorted(found, key=lambda entry: _order(entry.match))
 
 
-def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo) -> Iterator[ir.Route]:
+def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo, *, root_apart: bool = False) -> Iterator[ir.Route]:
     """The routes of an entry: two for a prefix, which has to end where a part of the path does.
 
     Args:
         entry: the match and its rule.
         action: where its requests go, unless a filter sends them elsewhere.
         mirror_to: finds the clusters of mirrors.
+        root_apart: whether the path `/` itself has a route of its own, too, where a filter replaces the prefix `/`.
     """
-    for match in _route_matches(entry.match):
+    matches = _route_matches(entry.match)
+    if root_apart and (matches[0].path, matches[0].path_kind) == ("/", ir.PREFIX) and _replaces_prefix(entry.rule):
+        matches = [replace(matches[0], path_kind=ir.EXACT), *matches]
+    for match in matches:
         route = ir.Route(match, replace(action), matches_hash=entry.digest)
         for filter_conf in (entry.rule.get("default") or {}).get("filters") or ():
             _apply(route, filter_conf, mirror_to)
         yield route
+
+
+def _replaces_prefix(rule: JsonObject) -> bool:
+    filters: Sequence[JsonObject] = (rule.get("default") or {}).get("filters") or ()
+    changes = (conf.get("urlRewrite") or conf.get("requestRedirect") or {} for conf in filters)
+    return any((change.get("path") or {}).get("type") == "ReplacePrefixMatch" for change in changes)
 
 
 def _order(match: JsonObject) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf
 from ursa.policies.core.policy import Policy
-from ursa.policies.plugin import EgressTarget, InboundTarget, PolicyPlugin
+from ursa.policies.plugin import DestinationRules, EgressTarget, InboundTarget, OutboundTarget, PolicyPlugin
 
 
 class MeshRateLimitPlugin(PolicyPlugin):
@@ -24,6 +24,16 @@ class MeshRateLimitPlugin(PolicyPlugin):
 
     def external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:
         _limit((target.chain,), policies)
+
+    def gateway(self, target: OutboundTarget, rules: DestinationRules, policies: tuple[Policy, ...]) -> None:
+        for chain in target.listener.chains:
+            if (manager := chain.http) is not None:
+                for route in (route for host in manager.route_config.virtual_hosts for route in host.routes):
+                    conf = rules.route_conf(target, route) or {}
+                    limit = rate_limit((conf.get("local") or {}).get("http") or {})
+                    route.rate_limit = limit or route.rate_limit
+            elif chain.tcp is not None:
+                _limit_connections((chain,), (rules.conf(target) or {}).get("local") or {})
 
 
 def rate_limit(http: JsonObject) -> RateLimit | None:
@@ -38,10 +48,7 @@ def rate_limit(http: JsonObject) -> RateLimit | None:
 def _limit(chains: Sequence[FilterChain], policies: Sequence[Policy]) -> None:
     found = inbound_conf(policies)
     local: JsonObject = {} if found is None else found.conf.get("local") or {}
-    connections = _bucket(local.get("tcp") or {}, "connectionRate")
-    if connections is not None:
-        for chain in chains:
-            chain.filters.insert(0, ConnectionRateLimit(connections))
+    _limit_connections(chains, local)
     limit = rate_limit(local.get("http") or {})
     for chain in chains if limit is not None else ():
         if (manager := chain.http) is not None and not _limited(manager):
@@ -49,6 +56,13 @@ def _limit(chains: Sequence[FilterChain], policies: Sequence[Policy]) -> None:
             for host in manager.route_config.virtual_hosts:
                 for route in host.routes:
                     route.rate_limit = limit
+
+
+def _limit_connections(chains: Sequence[FilterChain], local: JsonObject) -> None:
+    connections = _bucket(local.get("tcp") or {}, "connectionRate")
+    if connections is not None:
+        for chain in chains:
+            chain.filters.insert(0, ConnectionRateLimit(connections))
 
 
 def _bucket(section: JsonObject, name: str) -> TokenBucket | None:

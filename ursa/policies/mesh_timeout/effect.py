@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ursa.ir.cluster import Cluster
-from ursa.ir.listener import Listener
+from ursa.ir.listener import FilterChain, Listener
 from ursa.ir.routes import Forward, Route
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
@@ -19,6 +19,11 @@ IDLE = 3600 * SECOND
 REQUEST = 15 * SECOND
 STREAM_IDLE = 1800 * SECOND
 """What counts where a policy applies and leaves a value open."""
+
+EDGE_IDLE = 300 * SECOND
+EDGE_STREAM_IDLE = 5 * SECOND
+EDGE_HEADERS = SECOND // 2
+"""The same for clients of gateways."""
 
 _WITH_HTTP_OPTIONS = frozenset({"http", "http2"})
 
@@ -45,6 +50,31 @@ class MeshTimeoutPlugin(PolicyPlugin):
         )
         for cluster in target.clusters:
             _on_cluster(cluster, rules.conf(cluster) or {}, cluster.protocol)
+
+    def gateway(self, target: OutboundTarget, rules: DestinationRules, policies: tuple[Policy, ...]) -> None:
+        clients = inbound_conf(policies)
+        for chain in target.listener.chains:
+            if clients is not None:
+                _on_clients(chain, clients.conf)
+            for route, forward in () if chain.http is None else chain.http.route_config.forwarding:
+                if (own := rules.route_conf(target, route)) is not None:
+                    _on_route(forward, own.get("http") or {})
+        for cluster in target.clusters:
+            if (conf := rules.conf(cluster)) is not None:
+                _on_cluster(cluster, conf, cluster.protocol)
+
+
+def _on_clients(chain: FilterChain, conf: JsonObject) -> None:
+    """Timeouts of what comes from outside of the mesh."""
+    http: JsonObject = conf.get("http") or {}
+    if (manager := chain.http) is not None:
+        manager.idle_timeout = _ns(conf, "idleTimeout", EDGE_IDLE)
+        manager.request_headers_timeout = _ns(http, "requestHeadersTimeout", EDGE_HEADERS)
+        manager.stream_idle_timeout = _ns(http, "streamIdleTimeout", EDGE_STREAM_IDLE)
+        if "requestTimeout" in http:
+            manager.request_timeout = parse_go(http["requestTimeout"])
+    elif (proxy := chain.tcp) is not None:
+        proxy.idle_timeout = _ns(conf, "idleTimeout", EDGE_IDLE)
 
 
 def _on_listener(listener: Listener, conf: JsonObject | None, of: Callable[[Route], JsonObject | None]) -> None:
