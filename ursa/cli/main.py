@@ -25,7 +25,10 @@ COMMANDS = {
     "export": "Print everything, so that another control plane can take it over.",
     "generate": "Make tokens, keys and certificates.",
     "get": "Show resources.",
+    "help": "Show help about a command.",
     "inspect": "Show how proxies, zones, meshes and services are doing.",
+    "install": "Not in this version: says what there is instead.",
+    "uninstall": "Not in this version: says what there is instead.",
     "version": "Show the versions of this tool and of the control plane.",
     "wait": "Wait until a resource is as it should be.",
     "zone": "Take a zone's traffic from other zones away, and give it back.",
@@ -110,6 +113,9 @@ def run(arguments: list[str] | None = None) -> int:
         else:
             error.show()
         return 1
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         error.show()
         return 1

@@ -224,9 +224,12 @@ async def test_an_export_can_be_applied(ursactl: Ursactl, manifests: Path, tmp_p
     file.write_text(exported.out)
     tried = await ursactl("apply --dry-run=server -f", str(file))
     assert tried.status == 0, tried.err
-    if form == "universal":
-        assert "secret: secure.ca-builtin-cert-ca" in exported.out
-        assert "mesh.secure configured (dry run)" in tried.out
+    assert "secret: secure.ca-builtin-cert-ca" in exported.out
+    assert "mesh.secure configured (dry run)" in tried.out
+    if form == "kubernetes":
+        elsewhere = await ursactl("export --profile federation-with-policies -f kubernetes -n elsewhere")
+        assert "namespace: kuma-system" in exported.out and "namespace: " not in elsewhere.out
+    else:
         assert "type: Dataplane" not in exported.out
 
 

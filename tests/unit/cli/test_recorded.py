@@ -14,7 +14,7 @@ import yaml
 from tests.unit.api.conftest import ControlPlane, Start
 from tests.unit.api.recordings import FOLDER, SHARED, recording, registry, seeds, titles, token_claims
 from tests.unit.cli.conftest import Ursactl
-from ursa.cli.main import global_first
+from ursa.cli.main import COMMANDS, global_first
 from ursa.cli.matches import policies_of_proxy, proxies_of_policy
 from ursa.model.forms import from_rest
 from ursa.model.resource import Resource
@@ -147,6 +147,7 @@ REFUSALS = (
     "gen-user-token-offline-nokid",
     "gen-zone-token-badscope",
     "gen-dp-token-nofor",
+    "gen-dp-token-zero",
     "gen-user-token-noname",
     "gen-zone-token-nozone",
     "gen-tls-nohost",
@@ -259,3 +260,8 @@ async def test_inspections_of_nothing_end_alike(ursactl: Ursactl, name: str) -> 
     shown = await ursactl(*map(shlex.quote, run.arguments))
     errors = [line for line in shown.err.splitlines() if not line.startswith("Hint: ")]
     assert (shown.status, shown.out, errors) == (run.status, run.out, run.err.splitlines())
+
+
+def test_no_command_is_unknown() -> None:
+    listed = run_of("help-root").out.split("Available Commands:\n")[1].split("\n\n")[0]
+    assert {line.split()[0] for line in listed.splitlines()} <= COMMANDS.keys()

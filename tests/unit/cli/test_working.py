@@ -241,6 +241,27 @@ async def test_a_zone_knows_itself_and_no_other(ursactl: Ursactl) -> None:
     assert (await ursactl("inspect zones")).out.splitlines()[1].split()[:2] == ["default", "Online"]
 
 
+@pytest.mark.parametrize("arguments", ["config", "config control-planes", "generate", "inspect", "install"])
+async def test_a_group_alone_is_a_question(ursactl: Ursactl, arguments: str) -> None:
+    shown = await ursactl(arguments)
+    assert (shown.status, shown.err, "Commands:\n" in shown.out) == (0, "", True)
+    assert (await ursactl(f"help {arguments}")).out == shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("install control-plane --mode=zone --set a=b", "it is for Kubernetes"),
+        ("install transparent-proxy --redirect-dns", "this version does not redirect traffic"),
+        ("uninstall transparent-proxy --dry-run", "this version does not redirect traffic"),
+        ("inspect dataplanes --ingress", "see `inspect zoneingresses`"),
+    ],
+)
+async def test_what_is_not_there_says_so(ursactl: Ursactl, arguments: str, told: str) -> None:
+    shown = await ursactl(arguments)
+    assert (shown.status, shown.out) == (1, "") and told in shown.err
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 409, 412, 500, 503])
 def test_every_refusal_has_advice(status: int) -> None:
     problem = {"title": "No", "detail": "never"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ import click
 from ursa.cli.client import path_of
 from ursa.cli.output import yaml_of
 from ursa.cli.session import Session, pass_session
+from ursa.model.forms import META
 
 FEDERATION, WITH_POLICIES, ALL, NO_DATAPLANES = "federation", "federation-with-policies", "all", "no-dataplanes"
 ADMIN = ("Secret", "GlobalSecret")
@@ -18,15 +20,26 @@ LEFT_OUT = ("envoy-admin-ca", "inter-cp-ca")
 
 ORIGIN = "kuma.io/origin"
 USER_KEYS = "user-token-signing-key"
+SYSTEM_NAMESPACE = "kuma-system"
 
 
 @click.command()
 @click.option("-p", "--profile", type=click.Choice([FEDERATION, WITH_POLICIES, ALL, NO_DATAPLANES]), default=FEDERATION)
 @click.option("-f", "--format", "form", type=click.Choice(["universal", "kubernetes"]), default="universal")
 @click.option("-a", "--include-admin", is_flag=True, help="secrets too; federation profiles always have them")
+@click.option(
+    "-n",
+    "--namespace",
+    default=SYSTEM_NAMESPACE,
+    show_default=True,
+    help="with kubernetes: leave out what is in others; profile all has everything",
+)
 @pass_session
-def command(session: Session, profile: str, form: str, include_admin: bool) -> None:
+def command(session: Session, profile: str, form: str, include_admin: bool, namespace: str) -> None:
     """Print resources so that another control plane can take them over."""
+    show: Callable[[Mapping[str, Any]], None] = _universal
+    if form == "kubernetes":
+        show = partial(_kubernetes, session, namespace="" if profile == ALL else namespace)
     index = session.client.get("/").document
     told = ", ".join(f"{key}: {index.get(key[0].lower() + key[1:], '')}" for key in _TOLD)
     click.echo(f"# {told}")
@@ -39,9 +52,9 @@ def command(session: Session, profile: str, form: str, include_admin: bool) -> N
         if str(document["name"]).startswith(USER_KEYS):
             late.append(document)
         else:
-            _print(session, document, form)
+            show(document)
     for key in late:
-        _print(session, key, form)
+        show(key)
 
 
 _TOLD = ("Product", "Version", "Hostname", "ClusterId", "InstanceId")
@@ -97,10 +110,19 @@ def _items(session: Session, kinds: list[Mapping[str, Any]]) -> Iterator[Mapping
         yield from session.client.pages(path_of(kind["path"]))
 
 
-def _print(session: Session, document: Mapping[str, Any], form: str) -> None:
-    if form == "kubernetes":
-        kind = session.kind(str(document["type"]))
-        path = session.path(kind, str(document.get("mesh", "")), str(document["name"]))
-        document = session.client.get(path, {"format": "k8s"}).document
-        document["metadata"].pop("creationTimestamp", None)
+def _universal(document: Mapping[str, Any]) -> None:
     click.echo(f"---\n{yaml_of(document)}", nl=False)
+
+
+def _kubernetes(session: Session, document: Mapping[str, Any], *, namespace: str) -> None:
+    """Prints the object in Kubernetes form unless it is in another namespace than this; empty for any."""
+    kind = session.kind(str(document["type"]))
+    path = session.path(kind, str(document.get("mesh", "")), str(document["name"]))
+    found = session.client.get(path, {"format": "k8s"}).document
+    if namespace and found["metadata"].get("namespace", namespace) != namespace:
+        return
+    found["metadata"].pop("creationTimestamp", None)
+    if kind.name == "Mesh":
+        # The one kind of which more than the form is changed for the way.
+        found["spec"] = {key: value for key, value in document.items() if key not in META}
+    _universal(found)

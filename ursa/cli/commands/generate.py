@@ -62,7 +62,7 @@ def dataplane_token(
 ) -> None:
     """Print a token that lets a proxy join a mesh."""
     allowed = {key: values.split(",") for key, _, values in (tag.partition("=") for tag in tags)}
-    life = _life(valid_for)
+    life = _life(valid_for, "dataplane")
     if _offline(kid, signing_key_path):
         from ursa.identity.tokens import DataplaneClaims
 
@@ -93,7 +93,7 @@ def zone_token(
     if wrong := [one for one in scopes if one not in (*SCOPES, CONTROL_PLANE_SCOPE)]:
         # The list is the one that Kuma prints; tools match the whole line.
         raise CommandFailed(f"invalid --scope values: [{' '.join(wrong)}] (supported scopes: [{' '.join(SCOPES)}])")
-    life = _life(valid_for)
+    life = _life(valid_for, "zone")
     if _offline(kid, signing_key_path):
         from ursa.identity.tokens import ZoneClaims
 
@@ -112,7 +112,7 @@ def user_token(
     session: Session, name: str, groups: tuple[str, ...], valid_for: str, kid: str, signing_key_path: str
 ) -> None:
     """Print a token for a user of the API."""
-    life = _life(valid_for)
+    life = _life(valid_for, "user")
     if _offline(kid, signing_key_path):
         from ursa.identity.user_tokens import UserClaims
 
@@ -175,13 +175,13 @@ def _issue(session: Session, path: str, body: dict[str, Any], life: int) -> None
     click.echo(answer.text, nl=False)
 
 
-def _life(text: str) -> int:
+def _life(text: str, what: str) -> int:
     try:
         life = parse_go(text)
     except ValueError as error:
         raise CommandFailed(f"--valid-for: {error}") from None
     if life <= 0:
-        raise CommandFailed("failed to generate a token: You must set a token validFor value")
+        raise CommandFailed(f"failed to generate a {what} token: You must set a token validFor value")
     return life
 
 

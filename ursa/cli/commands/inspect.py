@@ -70,10 +70,13 @@ def _of_kind(kind: Kind) -> click.Command:
 @mesh_option
 @click.option("--tag", "tags", multiple=True, help="NAME=VALUE a proxy must have; may be repeated")
 @click.option("--gateway", is_flag=True, help="gateways only")
+@click.option("--ingress", is_flag=True, hidden=True)
 @output_option
 @pass_session
-def dataplanes(session: Session, mesh: str, tags: tuple[str, ...], gateway: bool, output: str) -> None:
+def dataplanes(session: Session, mesh: str, tags: tuple[str, ...], gateway: bool, ingress: bool, output: str) -> None:
     """Show proxies of a mesh and their connections."""
+    if ingress:
+        raise CommandFailed("zone ingresses are no dataplanes any more: see `inspect zoneingresses`")
     parameters = {"tag": [tag.replace("=", ":", 1) for tag in tags], "gateway": "true" if gateway else None}
     items = session.client.pages(path_of("meshes", mesh, "dataplanes", "_overview"), parameters)
     _show(items, states.DATAPLANE, states.dataplane, output)
@@ -190,3 +193,4 @@ command.add_command(_zone_proxy("zoneingress", "zoneingresses"))
 command.add_command(_zone_proxy("zoneegress", "zoneegresses"))
 command.add_command(zone_sync)
 command.add_command(zoneingresses, "zone-ingresses")
+command.add_command(zoneegresses, "zone-egresses")
