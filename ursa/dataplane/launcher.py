@@ -22,10 +22,12 @@ import yaml
 from ursa.dataplane import access_log, resource, sockets, token
 from ursa.dataplane.bootstrap import Bootstrap, BootstrapClient, keep, kept
 from ursa.dataplane.envoy import EnvoyProcess, EnvoyVersion, command_line, find, version_of
+from ursa.dataplane.metrics.service import Metrics
 from ursa.dataplane.readiness import ReadinessReporter
 from ursa.dataplane.request import bootstrap_request
 from ursa.dataplane.settings import DataplaneSettings
 from ursa.errors import ConfigError, Unavailable
+from ursa.model.labels import SERVICE_TAG
 from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import Backoff, Supervisor, cancel_and_wait, spawn
 
@@ -43,6 +45,7 @@ class Launcher:
 
     def __init__(self, settings: DataplaneSettings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
+        self._supervisor = Supervisor(clock, Backoff(5, 60))
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._drain = asyncio.Event()
@@ -62,7 +65,8 @@ class Launcher:
         bootstrap = await self._bootstrap(document, proxy_token, work_dir, envoy)
         config = work_dir / "bootstrap.yaml"
         _write_private(config, bootstrap.envoy)
-        return await self._serve(binary, config, work_dir, _identity(document, self._settings))
+        metrics = self._metrics(bootstrap, config, work_dir, document)
+        return await self._serve(binary, config, work_dir, _identity(document, self._settings), metrics)
 
     async def _bootstrap(
         self, document: dict[str, Any] | None, proxy_token: str, work_dir: Path, envoy: EnvoyVersion
@@ -99,14 +103,37 @@ class Launcher:
         keep(memory, answer)
         return answer
 
-    async def _serve(self, binary: str, config: Path, work_dir: Path, identity: tuple[str, str]) -> int:
+    def _metrics(
+        self, bootstrap: Bootstrap, config: Path, work_dir: Path, document: dict[str, Any] | None
+    ) -> Metrics | None:
+        """What shows the metrics of a Dataplane; proxies of the zone have none to show."""
+        if self._settings.proxy_type != "dataplane":
+            return None
+        name = _identity(document, self._settings)
+        networking = (document or {}).get("networking") or {}
+        return Metrics(
+            work_dir,
+            name,
+            bootstrap.sidecar,
+            admin=_admin_url(config),
+            transparent="transparentProxying" in networking,
+            service=self._settings.telemetry_service or _service(networking) or "ursa-dp",
+            every=self._settings.dynamic_refresh,
+            supervisor=self._supervisor,
+            clock=self._clock,
+        )
+
+    async def _serve(
+        self, binary: str, config: Path, work_dir: Path, identity: tuple[str, str], metrics: Metrics | None
+    ) -> int:
         settings = self._settings
         pipe = sockets.access_log(str(work_dir), *identity)
         access_log.make_pipe(pipe)
         socket = sockets.readiness(str(work_dir)) if settings.readiness_unix_socket else None
         readiness = ReadinessReporter(socket, settings.readiness_port)
-        supervisor = Supervisor(self._clock, Backoff(5, 60))
         await readiness.open()
+        if metrics is not None:
+            await metrics.open()
         arguments = command_line(
             binary,
             config,
@@ -116,14 +143,16 @@ class Launcher:
             concurrency=settings.concurrency,
         )
         envoy = await EnvoyProcess.start(arguments)
-        supervisor.start("access log streamer", access_log.AccessLogStreamer(pipe).run)
+        self._supervisor.start("access log streamer", access_log.AccessLogStreamer(pipe).run)
         log.info("envoy started", extra={"proxy": f"{identity[1]}.{identity[0]}", "work_dir": work_dir})
         try:
             return await self._until_end(envoy, readiness, _admin_url(config))
         finally:
             await envoy.stop()
-            await supervisor.close()
+            await self._supervisor.close()
             await readiness.close()
+            if metrics is not None:
+                await metrics.close()
 
     async def _until_end(self, envoy: EnvoyProcess, readiness: ReadinessReporter, admin: str) -> int:
         waiting = spawn(envoy.wait(), "envoy exit")
@@ -178,6 +207,12 @@ def _identity(document: dict[str, Any] | None, settings: DataplaneSettings) -> t
     if document is None:
         return settings.name, settings.mesh
     return str(document["name"]), str(document.get("mesh", "")) if settings.proxy_type == "dataplane" else ""
+
+
+def _service(networking: dict[str, Any]) -> str:
+    """The first service of a proxy."""
+    parts = [networking.get("gateway") or {}, *(networking.get("inbound") or ())]
+    return next((str(part["tags"][SERVICE_TAG]) for part in parts if SERVICE_TAG in (part.get("tags") or {})), "")
 
 
 def _admin_url(config: Path) -> str:

@@ -78,7 +78,7 @@ def bootstrap_request(
         "resources": {"maxHeapSizeBytes": settings.max_memory_bytes or memory_limit()},
         "workdir": work_dir,
         "systemCaPath": settings.system_ca_path or _system_ca(),
-        "metricsResources": {"certPath": "", "keyPath": ""},
+        "metricsResources": {"certPath": settings.metrics_cert_path, "keyPath": settings.metrics_key_path},
         "ipv6Enabled": settings.ipv6_enabled,
         "spireResources": {"socketPath": ""},
     }

@@ -44,6 +44,10 @@ class DataplaneSettings:
     system_ca_path: str = ""
     transport_variant: str = ""
     unified_naming: bool = False
+    metrics_cert_path: str = ""
+    metrics_key_path: str = ""
+    dynamic_refresh: float = 1.0
+    telemetry_service: str = ""
     log_level: str = "info"
 
 
@@ -71,13 +75,16 @@ VARIABLES: Mapping[str, str] = {
     "ipv6_enabled": "DATAPLANE_RUNTIME_IPV6_ENABLED",
     "strict_inbound_ports": "DATAPLANE_RUNTIME_STRICT_INBOUND_PORTS_ENABLED",
     "reuse_port": "DATAPLANE_RUNTIME_REUSE_PORT_ENABLED",
+    "metrics_cert_path": "DATAPLANE_RUNTIME_METRICS_CERT_PATH",
+    "metrics_key_path": "DATAPLANE_RUNTIME_METRICS_KEY_PATH",
+    "dynamic_refresh": "DATAPLANE_RUNTIME_DYNAMIC_CONFIGURATION_REFRESH_INTERVAL",
     "system_ca_path": "DATAPLANE_RUNTIME_DYNAMIC_SYSTEM_CA_PATH",
     "transport_variant": "DATAPLANE_RUNTIME_ENVOY_XDS_TRANSPORT_PROTOCOL_VARIANT",
     "unified_naming": "DATAPLANE_RUNTIME_UNIFIED_RESOURCE_NAMING_ENABLED",
 }
 """Variable of each setting without its `KUMA_` or `URSA_` prefix."""
 
-DURATIONS = frozenset({"retry_backoff", "retry_max_duration", "drain_time"})
+DURATIONS = frozenset({"retry_backoff", "retry_max_duration", "drain_time", "dynamic_refresh"})
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, object]:
@@ -96,6 +103,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, object]:
             "URSA_READINESS_UNIX_SOCKET_DISABLED", environ.get("KUMA_READINESS_UNIX_SOCKET_DISABLED")
         )
         found["readiness_unix_socket"] = disabled not in ("true", "1")
+    found["telemetry_service"] = environ.get("OTEL_SERVICE_NAME", "")
     if not found.get("name") and environ.get("POD_NAME"):
         found["name"] = f"{environ['POD_NAME']}.{environ.get('POD_NAMESPACE', '')}"
     return found

@@ -21,3 +21,13 @@ def readiness(work_dir: str) -> Path:
 def access_log(work_dir: str, name: str, mesh: str) -> Path:
     """The pipe into which Envoy writes access log lines for TCP backends."""
     return socket_path(work_dir, f"kuma-al-{name}-{mesh}")
+
+
+def metrics(work_dir: str, name: str, mesh: str) -> Path:
+    """Where the launcher answers readers of metrics."""
+    return socket_path(work_dir, f"kuma-mh-{name}-{mesh}")
+
+
+def dynamic_configuration(work_dir: str) -> Path:
+    """Where Envoy answers the launcher."""
+    return socket_path(work_dir, "kuma-mesh-metric-config")
