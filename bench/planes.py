@@ -114,6 +114,7 @@ async def start_zone(folder: Path, name: str, kds: int | None, *, settings: Mapp
     env = {
         "KUMA_MULTIZONE_ZONE_NAME": name,
         "KUMA_DP_SERVER_PORT": str(xds),
+        "KUMA_MONITORING_ASSIGNMENT_SERVER_PORT": str(free_port()),
         "KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "none",
         # Longer than a thousand proxies on a busy machine need to come back, so that nobody is registered anew.
         "KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY": "120s",

@@ -38,6 +38,7 @@ from zone_cp.dp_server.server import DpServer
 from zone_cp.envoy_admin import EnvoyAdmin
 from zone_cp.facts import dp_server_settings, health_settings, planner_settings
 from zone_cp.leadership import Leadership
+from zone_cp.mads.server import MonitoringServer
 from zone_cp.metrics import ZoneCollector
 from zone_cp.preview import Preview
 from zone_cp.proxies.authentication import Authenticator
@@ -186,6 +187,7 @@ async def serve(settings: Settings) -> None:
             supervisor.start(name, component)
         supervisor.start(DP_SERVER, dp_server.run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
+        supervisor.start("monitoring", MonitoringServer(settings, live, reconciler, clock, tls=tls, metrics=metrics).run)
         await supervisor.run_until_failure()
     finally:
         live.ready.clear()  # What follows may take a while, and nobody should be sent here any more.

@@ -44,6 +44,7 @@ class Replica:
             "KUMA_API_SERVER_HTTPS_ENABLED": "false",
             "KUMA_DIAGNOSTICS_SERVER_PORT": str(self.diagnostics),
             "KUMA_DP_SERVER_PORT": str(self.dp),
+            "KUMA_MONITORING_ASSIGNMENT_SERVER_PORT": str(free_port()),
             "KUMA_INTER_CP_SERVER_PORT": str(self.replicas),
             "KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS": host.address,
             "KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT": str(self.kds),

@@ -13,24 +13,24 @@ SERVICE = "api"
 
 
 class RequestMetrics:
-    """`api_server_http_*`."""
+    """`<server>_server_http_*`, of the API itself `api_server_http_*`."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, registry: CollectorRegistry, clock: Clock, server: str = SERVICE) -> None:
+        self._clock, self._server = clock, server
         labels = ("code", "handler", "method", "service")
         self._seconds = Histogram(
-            "api_server_http_request_duration_seconds",
-            "Latency of API requests",
+            f"{server}_server_http_request_duration_seconds",
+            "Latency of requests",
             labels,
             buckets=SECONDS,
             registry=registry,
         )
         self._bytes = Histogram(
-            "api_server_http_response_size_bytes", "Size of API answers", labels, buckets=SIZES, registry=registry
+            f"{server}_server_http_response_size_bytes", "Size of answers", labels, buckets=SIZES, registry=registry
         )
         self._inflight = Gauge(
-            "api_server_http_requests_inflight",
-            "API requests being answered",
+            f"{server}_server_http_requests_inflight",
+            "Requests being answered",
             ("handler", "service"),
             registry=registry,
         )
@@ -42,13 +42,13 @@ class RequestMetrics:
         async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             route = _template(request)
             started = self._clock.monotonic()
-            inflight = self._inflight.labels(route, SERVICE)
+            inflight = self._inflight.labels(route, self._server)
             inflight.inc()
             try:
                 response = await handler(request)
             finally:
                 inflight.dec()
-            labels = (str(response.status), route, request.method, SERVICE)
+            labels = (str(response.status), route, request.method, self._server)
             self._seconds.labels(*labels).observe(self._clock.monotonic() - started)
             self._bytes.labels(*labels).observe(response.content_length or 0)
             return response

@@ -135,6 +135,11 @@ def _labels(dataplane: Dataplane, mesh: str) -> dict[str, str]:
     """The proxy as dashboards know it: every tag with its first value, and in the plural with all of them."""
     labels = {"mesh": mesh, "dataplane": dataplane.name, "service": dataplane.identifying_service}
     for key, values in dataplane.all_tags.items():
-        name = _UNSAFE.sub("_", key)
+        name = sanitised(key)
         labels |= {name: values[0], f"{name}s": f",{','.join(values)},"}
     return labels
+
+
+def sanitised(tag: str) -> str:
+    """The label that a tag becomes."""
+    return _UNSAFE.sub("_", tag)

@@ -51,6 +51,7 @@ from ursa.planner.memo import Memo
 from ursa.planner.mesh_metrics import plan_mesh_metrics
 from ursa.planner.mesh_routes import RouteRules, leads_to
 from ursa.planner.meshes import MeshIndex, MeshState
+from ursa.planner.monitoring import Shown, shown
 from ursa.planner.outbounds import plan_outbounds
 from ursa.planner.parsed import Parsed
 from ursa.planner.patches import PatchIndex
@@ -69,6 +70,7 @@ from ursa.policies.core.policy import Policy
 from ursa.policies.core.real_rules import compile_real
 from ursa.policies.core.subject import Subject, dataplane_subject
 from ursa.policies.core.target_ref import MESH_HTTP_ROUTE
+from ursa.policies.mesh_metric.effect import KIND as MESH_METRIC
 from ursa.policies.mesh_proxy_patch.effect import KIND as MESH_PROXY_PATCH
 from ursa.policies.mesh_tls.effect import restrict_clients
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
@@ -220,6 +222,16 @@ class ZonePlanner:
             return None
         (matched,) = self._match(state, self._seen(resource), (MESH_PROXY_PATCH,), shadow=shadow)
         return self._patches.of(state, parse_dataplane(resource).tag_sets, matched.policies)
+
+    def shown_metrics(self, resource: Resource) -> tuple[Shown, ...]:
+        """Where the metrics of a Dataplane are read."""
+        state = self._meshes.all.get(resource.mesh)
+        if state is None:
+            return ()
+        subject = self._seen(resource)
+        (matched,) = self._match(state, subject, (MESH_METRIC,), shadow=False)
+        gateways = {listener.gateway for listener in subject.listeners}
+        return shown(state, parse_dataplane(resource), matched.policies, gateways)
 
     def _destinations(
         self,

@@ -58,7 +58,7 @@ class Reconciler:
     ) -> None:
         """Args: `on_step` is told from which revision to which a step led, which proxies it changed, and which it
         should have changed but could not, with the reasons."""
-        self._live, self._planner, self._clock, self._on_step = live, planner, clock, on_step
+        self._live, self.planner, self._clock, self._on_step = live, planner, clock, on_step
         self._changed: set[ResourceKey] = set()
         self._failed: dict[ResourceKey, str] = {}
         self._view = View()
@@ -153,7 +153,7 @@ class Reconciler:
 
     async def _take(self, step: Step) -> None:
         self._view = step.after
-        concerned = self._planner.observe(step.after, step.touched)
+        concerned = self.planner.observe(step.after, step.touched)
         secrets = {key.mesh for key in step.touched.keys if key.kind == "Secret"}
         self.planning.authorities.observe(step.after, secrets | concerned.meshes)
         self.planning.assignments.refresh(concerned.endpoints)

@@ -1,0 +1,1 @@
+"""Tells Prometheus where the metrics of this zone's proxies are read."""
