@@ -187,7 +187,7 @@ async def serve(settings: Settings) -> None:
             supervisor.start(name, component)
         supervisor.start(DP_SERVER, dp_server.run, restart=Restart.NEVER)
         supervisor.start("api", api.run, restart=Restart.NEVER)
-        supervisor.start("monitoring", MonitoringServer(settings, live, reconciler, clock, tls=tls, metrics=metrics).run)
+        supervisor.start("mads", MonitoringServer(settings, live, reconciler, clock, tls=tls, metrics=metrics).run)
         await supervisor.run_until_failure()
     finally:
         live.ready.clear()  # What follows may take a while, and nobody should be sent here any more.
