@@ -34,6 +34,7 @@ class Proxy:
         identities: its certificate per mesh.
         error: why it could not be planned the last time, empty when it could.
         revision: of the view from which the snapshot was made.
+        is_current: whether planning it again would give the same parts, but for endpoints and certificates to renew.
     """
 
     key: ResourceKey
@@ -50,6 +51,7 @@ class Proxy:
     snapshot: Snapshot | None = None
     error: str = ""
     revision: int = 0
+    is_current: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -73,6 +75,11 @@ class Proxy:
         own = None if self.own_inputs is None else self.own_inputs[0]
         transparent = own.dataplane.transparent if isinstance(own, InboundInputs) else None
         return transparent is not None and bool(transparent.direct_access_services)
+
+    @property
+    def serves_newest(self) -> bool:
+        """Whether the snapshot holds the newest endpoints."""
+        return self.assignments is None or self.served is self.assignments.resources
 
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from ursa.discovery.snapshot import Snapshot
@@ -19,6 +19,7 @@ from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
 from ursa.view.live import MovingView, Step
 from ursa.view.view import Touched, View
+from zone_cp.reconciler.away import Away
 from zone_cp.reconciler.planning import Planning
 from zone_cp.reconciler.proxy import Proxy
 
@@ -64,6 +65,7 @@ class Reconciler:
         self._view = View()
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
         self.planning = Planning(planner, clock)
+        self._away = Away(self.planning.release)
         self._renewals = asyncio.Event()
         self._due: int | None = None
         """When the first certificate has to be renewed, as far as `run_renewals` has looked."""
@@ -77,18 +79,28 @@ class Reconciler:
 
     def attach(self, key: ResourceKey, facts: ProxyFacts) -> Proxy:
         """Takes a proxy on; its snapshot is there at once when its resource is."""
-        proxy = Proxy(key, facts)
-        self._proxies.setdefault(key, set()).add(proxy)
-        self._plan(proxy)
+        group = self._proxies.setdefault(key, set())
+        proxy = self._away.take(key, facts)
+        if proxy is None:
+            proxy = Proxy(key, facts)
+            if (other := next((one for one in group if one.facts == facts), None)) is not None:
+                proxy.own_inputs, proxy.own = other.own_inputs, other.own
+        group.add(proxy)
+        self._bring_up_to_date(proxy)
         return proxy
 
     def detach(self, proxy: Proxy) -> None:
-        """Lets a proxy go."""
+        """Lets a proxy go, and remembers it while its resource is there."""
         group = self._proxies.get(proxy.key, set())
         group.discard(proxy)
-        if not group:
-            self._proxies.pop(proxy.key, None)
-        self.planning.release(proxy)
+        if group:
+            self.planning.release(proxy)
+            return
+        self._proxies.pop(proxy.key, None)
+        if self._view.get(*proxy.key) is not None:
+            self._away.keep(proxy)
+        else:
+            self.planning.release(proxy)
 
     async def preview(self, resource: Resource, facts: ProxyFacts, *, shadow: bool) -> Snapshot:
         """The snapshot that a proxy would have if it connected now.
@@ -165,27 +177,49 @@ class Reconciler:
         zone_proxies = concerned.zone_proxies or bool(secrets)
         dirty = self._dirty(step.touched, concerned.meshes | secrets, zone_proxies=zone_proxies)
         dirty |= self._reaching({mesh for mesh, _ in concerned.endpoints})
+        self._away.forget(key for key in step.touched.keys if step.after.get(*key) is None)
+        for proxy in self._everybody():
+            proxy.is_current = proxy.is_current and proxy.key not in dirty
         for index, proxy in enumerate(list(self.proxies)):
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
+            if proxy not in self._proxies.get(proxy.key, ()):
+                continue  # it left meanwhile
             if proxy.key in dirty:
                 self._plan(proxy)
-            elif proxy.assignments is not None and proxy.served is not proxy.assignments.resources:
+            elif not proxy.serves_newest:
                 self._publish(proxy)
         self._on_step(step.before.revision, step.after.revision, self._changed, self._failed)
+
+    def _everybody(self) -> Iterator[Proxy]:
+        """Who is connected, and who may come back."""
+        yield from self.proxies
+        yield from self._away
 
     def _dirty(self, touched: Touched, meshes: set[str], *, zone_proxies: bool) -> set[ResourceKey]:
         admin = any(key.kind == "GlobalSecret" for key in touched.keys)
         dirty = {key for key in touched.keys if key.kind in PROXY_KINDS}
-        for key in self._proxies:
+        for key in (proxy.key for proxy in self._everybody()):
             if admin or key.mesh in meshes or (zone_proxies and not key.mesh):
                 dirty.add(key)
         return dirty
 
     def _reaching(self, meshes: set[str]) -> set[ResourceKey]:
         """The proxies in these meshes for whose plans endpoints matter."""
-        groups = self._proxies.items() if meshes else ()
-        return {key for key, group in groups if key.mesh in meshes and any(p.reaches_instances for p in group)}
+        concerned = self._everybody() if meshes else ()
+        return {proxy.key for proxy in concerned if proxy.key.mesh in meshes and proxy.reaches_instances}
+
+    def _bring_up_to_date(self, proxy: Proxy) -> None:
+        """Of a proxy that comes back, whatever did not change meanwhile is taken as it was."""
+        at = proxy.renew_at
+        if not proxy.is_current or (at is not None and at <= self._clock.now_ns()):
+            self._plan(proxy)
+            return
+        if proxy.serves_newest:
+            proxy.revision = self._view.revision
+        else:
+            self._publish(proxy)
+        self._expect_renewal(proxy)
 
     def _publish(self, proxy: Proxy) -> None:
         if not proxy.error:
@@ -206,9 +240,13 @@ class Reconciler:
                 log.warning("proxy cannot be configured", extra={"proxy": str(proxy.key), "error": str(error)})
             proxy.error = self._failed[proxy.key] = str(error)
             return
-        proxy.error = ""
+        proxy.error, proxy.is_current = "", True
         if changed or proxy.snapshot is None:
             self._publish(proxy)
-            at = proxy.renew_at
-            if at is not None and (self._due is None or at < self._due):
-                self._renewals.set()
+            self._expect_renewal(proxy)
+
+    def _expect_renewal(self, proxy: Proxy) -> None:
+        """Sees to it that the certificates of a proxy are renewed in time."""
+        at = proxy.renew_at
+        if at is not None and (self._due is None or at < self._due):
+            self._renewals.set()

@@ -24,7 +24,7 @@ from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.tasks import cancel_and_wait, spawn
-from ursa.store.contract import Create, Update
+from ursa.store.contract import Create, Delete, Update
 from ursa.store.memory import MemoryStore
 from ursa.view.live import LiveView
 from zone_cp.dp_server.dialect import ENVOY
@@ -100,6 +100,12 @@ class Zone:
             envoy.got.clear()
         for envoy in self.envoys:
             await envoy.follow()
+
+    async def come_back(self, envoy: Envoy, facts: ProxyFacts | None = None) -> Envoy:
+        """A proxy connects again with what it has."""
+        again = Envoy(self.reconciler.attach(envoy.proxy.key, facts or envoy.proxy.facts), held=envoy.versions)
+        await again.follow()
+        return again
 
     async def quiet(self) -> None:
         """Returns when everything that was set off has happened."""
@@ -177,12 +183,65 @@ async def test_what_no_plan_depends_on_plans_nothing(zone: Zone) -> None:
     assert [envoy.proxy.snapshot for envoy in zone.envoys] == snapshots
 
 
-async def test_proxies_that_come_back_get_nothing_and_cost_their_own_half(zone: Zone) -> None:
+@pytest.mark.parametrize("overlapping", [False, True], ids=["after", "before"])
+async def test_proxies_that_come_back_plan_nothing_and_get_nothing(zone: Zone, overlapping: bool) -> None:
+    """The new stream may be there before the end of the old one was noticed."""
     before = zone.work
     for envoy in zone.envoys:
-        proxy = zone.reconciler.attach(envoy.proxy.key, envoy.proxy.facts)
-        zone.reconciler.detach(envoy.proxy)
-        again = Envoy(proxy, held=envoy.versions)
-        await again.follow()
+        if not overlapping:
+            zone.reconciler.detach(envoy.proxy)
+        again = await zone.come_back(envoy)
         assert again.got == []
-    assert zone.work - before == Counter(own=PROXIES)
+        if overlapping:
+            zone.reconciler.detach(envoy.proxy)
+    assert zone.work == before
+
+
+async def test_proxies_that_come_back_get_what_changed_while_they_were_away(zone: Zone) -> None:
+    for envoy in zone.envoys:
+        zone.reconciler.detach(envoy.proxy)
+    await zone.put(instance("extra", "10.0.1.0", 0))
+    await zone.put(timeout(20))
+    await zone.quiet()
+    before = zone.work
+    for envoy in zone.envoys:
+        again = await zone.come_back(envoy)
+        assert Counter(response.type_url for response in again.got) == {types.ENDPOINT: 1, types.LISTENER: 1}
+    assert zone.work - before == Counter(classes=1)
+
+
+async def test_endpoints_that_changed_while_all_were_away_plan_nothing(zone: Zone) -> None:
+    for envoy in zone.envoys:
+        zone.reconciler.detach(envoy.proxy)
+    before = zone.work
+    await zone.put(instance("extra", "10.0.1.0", 0))
+    await zone.quiet()
+    for envoy in zone.envoys:
+        again = await zone.come_back(envoy)
+        assert [[resource.name for resource in response.resources] for response in again.got] == [["svc-0"]]
+        assert again.proxy.revision == zone.live.current.revision
+    assert zone.work - before == Counter(assignments=1)
+
+
+async def test_a_proxy_that_comes_back_as_another_is_planned_anew(zone: Zone) -> None:
+    first, second = zone.envoys[:2]
+    for envoy in (first, second):
+        zone.reconciler.detach(envoy.proxy)
+    before = zone.work
+    await zone.come_back(first, ProxyFacts(first.proxy.facts.name, workdir="/elsewhere"))
+    await zone.put(instance(second.proxy.key.name, "10.0.2.0", 1))
+    await zone.quiet()
+    again = await zone.come_back(second)
+    assert types.LISTENER in {response.type_url for response in again.got}
+    assert (zone.work - before)["own"] == 2
+
+
+async def test_a_proxy_whose_resource_went_is_forgotten(zone: Zone) -> None:
+    envoy = zone.envoys[0]
+    zone.reconciler.detach(envoy.proxy)
+    assert envoy.proxy.assignments is not None
+    revision, _ = await zone.store.write([Delete(envoy.proxy.key)])
+    await zone.live.wait_for(revision)
+    await zone.quiet()
+    assert envoy.proxy.assignments is None, "what it held was given back"
+    assert zone.reconciler.attach(envoy.proxy.key, envoy.proxy.facts).snapshot is None
