@@ -58,6 +58,12 @@ class TlsRules:
         """Whether versions and suites are what every TLS library takes by itself today."""
         return version_of(self.min_version) is VERSIONS[""] and not self.max_version and not self.ciphers
 
+    @property
+    def needs_rsa(self) -> bool:
+        """Whether the suites it names are for certificates with RSA keys only."""
+        older = [name for name in self.ciphers if not _is_tls_1_3(name)]
+        return bool(older) and not any("ECDSA" in name for name in older)
+
     def limit(self, context: ssl.SSLContext) -> None:
         """Makes a context keep to the versions and suites.
 

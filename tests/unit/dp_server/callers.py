@@ -88,7 +88,8 @@ class Server:
     """A dataplane server with that service."""
 
     def __init__(self, folder: Path, settings: DpServerSettings | None = None) -> None:
-        self.files = ensure_self_signed(folder, SystemClock())
+        rules = (settings or DpServerSettings()).tls
+        self.files = ensure_self_signed(folder, SystemClock(), only_rsa=rules.needs_rsa)
         self.echo = Echo()
         http = web.Application(client_max_size=100_000)
         http.router.add_route("*", "/{tail:.*}", self._answer)

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ursa.cli.keys import self_signed
 from ursa.errors import ConfigError
+from ursa.runtime.clock import SystemClock
+from ursa.runtime.config import load
 from ursa.runtime.files import FollowedFile
-from ursa.runtime.tls import ReloadedPair, TlsFiles, grpc_credentials, server_context
-from ursa.runtime.tls_rules import TlsRules
+from ursa.runtime.tls import ReloadedPair, TlsFiles, general_files, grpc_credentials, server_context
+from ursa.runtime.tls_rules import TlsRules, server_rules
 
 
 def make_pair(folder: Path) -> TlsFiles:
@@ -102,3 +106,30 @@ def test_a_followed_file_is_read_when_it_changes_and_kept_when_it_goes(tmp_path:
     assert followed.content() == b"three"
     path.unlink()
     assert followed.content() == b"three"
+
+
+@pytest.mark.parametrize(
+    ("suites", "kind"),
+    [
+        ("", ec.EllipticCurvePrivateKey),
+        ("TLS_AES_128_GCM_SHA256", ec.EllipticCurvePrivateKey),
+        ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", ec.EllipticCurvePrivateKey),
+        ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", rsa.RSAPrivateKey),
+    ],
+)
+async def test_the_pair_a_control_plane_makes_itself_fits_the_suites_of_its_servers(
+    tmp_path: Path, suites: str, kind: type
+) -> None:
+    variables = {"URSA_GENERAL_WORK_DIR": str(tmp_path), "URSA_DP_SERVER_TLS_CIPHER_SUITES": suites}
+    settings = load(None, variables).settings
+    files = general_files(settings, SystemClock())
+    assert isinstance(serialization.load_pem_private_key(files.key.read_bytes(), None), kind)
+    rules = server_rules(settings.dp_server, settings.general)
+    server = await asyncio.start_server(
+        lambda _reader, writer: writer.close(), "127.0.0.1", ssl=server_context(ReloadedPair(files), rules)
+    )
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        old = {} if suites == "TLS_AES_128_GCM_SHA256" else {"maximum": ssl.TLSVersion.TLSv1_2}
+        assert await asyncio.to_thread(shown, port, **old) == der(files)
+    assert general_files(settings, SystemClock()) == files

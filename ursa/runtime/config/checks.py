@@ -100,14 +100,7 @@ def _pairs(settings: Settings) -> Iterator[str]:
 def _tls(settings: Settings) -> Iterator[str]:
     """What no server could keep to; each text once, since what is wrong in `general` is wrong for all."""
     found: dict[str, None] = {}
-    for server in (
-        settings.api_server.https,
-        settings.dp_server,
-        settings.diagnostics,
-        settings.multizone.global_.kds,
-        settings.inter_cp.server,
-        settings.monitoring_assignment_server,
-    ):
+    for server in settings.tls_servers:
         try:
             server_rules(server, settings.general).limit(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         except ConfigError as error:

@@ -14,6 +14,7 @@ from ursa.runtime.config.servers import Access, ApiServer, Diagnostics
 from ursa.runtime.config.services import CoreResources, Defaults, DnsServer, Ipam, MeshService, Policies
 from ursa.runtime.config.setting import Group, group, setting
 from ursa.runtime.config.store import Store
+from ursa.runtime.tls_rules import TlsLimits
 
 
 class Settings(Group):
@@ -57,6 +58,13 @@ class Settings(Group):
     def is_federated(self) -> bool:
         """Whether this is a zone that syncs with a global."""
         return not self.is_global and bool(self.multizone.zone.global_address)
+
+    @property
+    def tls_servers(self) -> tuple[TlsLimits, ...]:
+        """What is said about TLS of each server."""
+        kds, inter_cp = self.multizone.global_.kds, self.inter_cp.server
+        monitoring = self.monitoring_assignment_server
+        return (self.api_server.https, self.dp_server, self.diagnostics, kds, inter_cp, monitoring)
 
 
 def work_dir(settings: Settings) -> Path:
