@@ -45,7 +45,7 @@ class Upward:
 def _without_generations(spec: JsonObject) -> JsonObject:
     """Generations only prove to the zone itself that a stream lives; they would make the global write for nothing."""
     subscriptions = spec.get("subscriptions")
-    if not subscriptions:
+    if not subscriptions or not any("generation" in one for one in subscriptions):
         return spec
     kept = [{k: v for k, v in one.items() if k != "generation"} for one in subscriptions]
     return {**spec, "subscriptions": kept}

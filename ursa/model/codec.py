@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ursa.model.proto_json import ProtoJson
 
 DURATION = "google.protobuf.Duration"
+ENCODED = 256
+"""Specs of a message whose bytes are remembered: what comes from the store is checked, and soon after offered to peers,
+in the same form."""
+
 TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
@@ -35,6 +39,8 @@ class ProtoSpec:
     def __init__(self, module: str, message: str) -> None:
         """Args: the generated module below `ursa.wire` and the message in it; both are loaded on first use."""
         self._module, self._message = module, message
+        self._encoded: dict[int, tuple[JsonObject, bytes]] = {}
+        """By identity of the spec, which never changes in place; held with it, so that the identity stays its own."""
 
     @cached_property
     def _type(self) -> type[Message]:
@@ -67,6 +73,15 @@ class ProtoSpec:
         return self._json.write(message)
 
     def encode(self, spec: JsonObject) -> bytes:
+        known = self._encoded.get(id(spec))
+        if known is None or known[0] is not spec:
+            known = (spec, self._encode(spec))
+            self._encoded[id(spec)] = known
+            if len(self._encoded) > ENCODED:
+                del self._encoded[next(iter(self._encoded))]
+        return known[1]
+
+    def _encode(self, spec: JsonObject) -> bytes:
         message = self._json.read(spec)
         if message is None:
             from google.protobuf import json_format

@@ -7,6 +7,7 @@ two proxies different.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from ursa.ir.cluster import Endpoint
 from ursa.ir.plan import Reach
@@ -290,6 +291,14 @@ class OutboundInputs:
     direct: tuple[tuple[str, int], ...] = ()
     external: tuple[ExternalOutbound, ...] = ()
     place: Place = NOWHERE
+
+    def __hash__(self) -> int:
+        # Enough to tell classes apart nearly always, and little, because it is asked for every proxy.
+        outbounds = tuple(map(_PLACE, self.outbounds))
+        return hash((self.mesh.name, outbounds, self.policies, self.source_tags, self.real[:1], len(self.real), self.speaker))
+
+
+_PLACE = attrgetter("address", "port", "tags", "protocol", "tls")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ursa.model.dataplane import Dataplane
 from ursa.model.real_service import RealService
@@ -18,6 +19,7 @@ from ursa.planner.inputs import (
     MeshRoutes,
     OutboundInputs,
     OutboundSpec,
+    Pairs,
     ProxyFacts,
     RealOutbound,
     Redirection,
@@ -32,7 +34,7 @@ from ursa.policies.core.place import Place
 from ursa.policies.core.policy import Policy
 from ursa.policies.core.tracers import Tracer
 from ursa.policies.legacy.inbounds import inbound_policies
-from ursa.policies.legacy.outbounds import OutboundPolicies, outbound_policies
+from ursa.policies.legacy.outbounds import outbound_policies
 from ursa.policies.legacy.traffic_route import KIND as TRAFFIC_ROUTE
 from ursa.policies.legacy.traffic_trace import traffic_tracer
 from ursa.policies.mesh_access_log.effect import KIND as MESH_ACCESS_LOG
@@ -53,6 +55,11 @@ from ursa.topology.protocols import HTTP_LIKE
 Services = Callable[[str], ServiceEndpoints]
 TlsReady = Callable[[str], bool]
 
+WantedOutbound: TypeAlias = tuple[str, int, str, Pairs, tuple[str, ...]]
+"""Address, port, service, tags and host names of an outbound."""
+
+Wanted: TypeAlias = tuple[WantedOutbound, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
@@ -67,6 +74,8 @@ class Destinations:
         vips: finds the outbounds at their virtual addresses.
         egress: whether the zone has an egress.
         routes: those that select the proxy.
+        explicit: the outbounds to tag services that its Dataplane names; equal ones are the same object.
+        plain: outbounds as they are without policies between sources and destinations; equal ones are the same object.
     """
 
     zone: str
@@ -77,6 +86,8 @@ class Destinations:
     vips: VipOutbounds
     egress: bool
     routes: MeshRoutes
+    explicit: Wanted
+    plain: Callable[[Wanted], tuple[OutboundSpec, ...]]
 
 
 def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | None:
@@ -157,10 +168,12 @@ def outbound_inputs(
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
     # One MeshHTTPRoute or MeshTCPRoute for a proxy, and TrafficRoutes do not count for it any more.
     routes = () if known.routes else state.legacy.get(TRAFFIC_ROUTE, ())
-    specs = tuple(_vip_specs(state, dataplane) if by_vip else _explicit_specs(dataplane))
-    named = {service for _, _, service, _, _ in specs}
-    pick = outbound_policies(state.legacy if routes else {}, dataplane.tag_sets, named)
-    outbounds = tuple(_outbound(spec, known, pick) for spec in specs)
+    wanted = tuple(_vip_specs(state, dataplane)) if by_vip else known.explicit
+    named = {service for _, _, service, _, _ in wanted}
+    outbounds = known.plain(wanted)
+    if routes:
+        pick = outbound_policies(state.legacy, dataplane.tag_sets, named)
+        outbounds = tuple(replace(outbound, legacy=pick(outbound.service)) for outbound in outbounds)
     scheme = scheme_of(state, facts)
     vips = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified) if by_vip else ()
     to_real = vips if by_vip else tuple(explicit_outbounds(dataplane, known.real))
@@ -217,22 +230,24 @@ def _logged(
     )
 
 
-_Spec = tuple[str, int, str, tuple[tuple[str, str], ...], tuple[str, ...]]
+def plain_outbounds(wanted: Wanted, services: Services, tls_ready: TlsReady) -> tuple[OutboundSpec, ...]:
+    """Outbounds with what is known of the services they lead to."""
+    return tuple(
+        OutboundSpec(address, port, tags, services(service).protocol, tls_ready(service), hostnames)
+        for address, port, service, tags, hostnames in wanted
+    )
 
 
-def _outbound(spec: _Spec, known: Destinations, legacy: Callable[[str], OutboundPolicies]) -> OutboundSpec:
-    address, port, service, tags, hostnames = spec
-    protocol, tls = known.services(service).protocol, known.tls_ready(service)
-    return OutboundSpec(address, port, tags, protocol, tls, hostnames, legacy(service))
+def explicit_wanted(dataplane: Dataplane) -> Wanted:
+    """The outbounds to tag services that a Dataplane names."""
+    return tuple(
+        (outbound.address, outbound.port, outbound.service, tuple(sorted(outbound.tags.items())), ())
+        for outbound in dataplane.outbounds
+        if outbound.service
+    )
 
 
-def _explicit_specs(dataplane: Dataplane) -> Iterator[_Spec]:
-    for outbound in dataplane.outbounds:
-        if outbound.service:
-            yield outbound.address, outbound.port, outbound.service, tuple(sorted(outbound.tags.items())), ()
-
-
-def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[_Spec]:
+def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[WantedOutbound]:
     """Every service of the mesh at its virtual address, or those that the Dataplane says it needs."""
     if state.mesh.exclusive:
         return

@@ -40,6 +40,7 @@ from ursa.planner.inputs import (
     InboundInputs,
     MeshRoutes,
     OutboundInputs,
+    OutboundSpec,
     ProxyFacts,
     Settings,
     ShareContext,
@@ -61,7 +62,14 @@ from ursa.planner.real_outbounds import VipOutbounds
 from ursa.planner.real_services import RealServiceIndex
 from ursa.planner.resolved import ReadFile, no_file
 from ursa.planner.services import ServiceIndex
-from ursa.planner.sidecars import Destinations, inbound_inputs, outbound_inputs
+from ursa.planner.sidecars import (
+    Destinations,
+    Wanted,
+    explicit_wanted,
+    inbound_inputs,
+    outbound_inputs,
+    plain_outbounds,
+)
 from ursa.planner.transparent import plan_passthrough
 from ursa.planner.zone_proxies import Way, plan_way, plan_zone_proxy
 from ursa.planner.zone_proxy_inputs import ZoneProxyIndex
@@ -85,6 +93,12 @@ RuleKey: TypeAlias = tuple[tuple[Policy, ...], tuple[Policy, ...]]
 
 RouteKey: TypeAlias = tuple[tuple[Policy, ...], tuple[RealService, ...]]
 """Routes, and what they may lead to."""
+
+PlainKey: TypeAlias = tuple[int, str, Wanted]
+"""How many steps of the view were taken, which stands for what is known of services; mesh and outbounds."""
+
+SORTS = 256
+"""Lists of outbounds remembered, which most proxies of a workload have in common."""
 
 RULE_SETS = 1024
 """Compiled rule sets remembered; one that was dropped is compiled again, nothing worse."""
@@ -149,13 +163,19 @@ class ZonePlanner:
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
         self._rules: Memo[RuleKey, DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
+        self._same: Memo[Wanted, Wanted] = Memo(lambda wanted: wanted, size=SORTS)
+        self._explicit = Parsed(lambda resource: self._same(explicit_wanted(parse_dataplane(resource))))
+        self._steps = 0
+        self._plain: Memo[PlainKey, tuple[OutboundSpec, ...]] = Memo(self._plain_outbounds, size=SORTS, check=check)
         self._leads_to: Memo[RouteKey, tuple[set[RealService], set[str]]] = Memo(
             lambda key: leads_to(*key), size=RULE_SETS, check=check
         )
 
     def observe(self, view: View, touched: Touched) -> Concerned:
         """Takes over the newest view and says what changed for whom."""
+        self._steps += 1
         self._subject.forget(touched)
+        self._explicit.forget(touched)
         meshes = self._meshes.update(view, touched)
         all_meshes = [state.mesh for state in self._meshes.all.values()]
         external = self._external.update(view, touched)
@@ -262,6 +282,14 @@ class ZonePlanner:
             vips=self._vips,
             egress=self._real.has_egress,
             routes=routes,
+            explicit=self._explicit(resource),
+            plain=lambda wanted: self._plain((self._steps, mesh, wanted)),
+        )
+
+    def _plain_outbounds(self, key: PlainKey) -> tuple[OutboundSpec, ...]:
+        _, mesh, wanted = key
+        return plain_outbounds(
+            wanted, lambda service: self._endpoints(mesh, service), lambda service: self._readiness.ready(mesh, service)
         )
 
     def plan_own(self, inputs: InboundInputs, admin: AdminInputs) -> ProxyPlan:

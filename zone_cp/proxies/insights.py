@@ -31,6 +31,13 @@ GATHER = 0.25
 """Seconds in which urgent changes are gathered, so that what happens to a proxy that connects, and to others at the
 same time, becomes one write each in few transactions. No setting: people see it as at once."""
 
+PER_CHANGE = 0.002
+"""Seconds for which more is gathered for every proxy that something happened to: when all connections break, most are
+back before it was written that they are gone, and one write tells both."""
+
+LONGEST_GATHER = 2.0
+"""Seconds after which what is urgent is written in any case."""
+
 COUNTERS_WAIT = 6
 """Counters alone wait that many flush intervals, which are a setting."""
 
@@ -205,7 +212,13 @@ class Insights:
             if delay <= 0:
                 return
             await _wait_at_most(self._news, delay)
-        await self._clock.sleep(GATHER)
+        began = self._clock.monotonic()
+        while (left := began + self._gathering() - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left)
+
+    def _gathering(self) -> float:
+        """For how long, altogether, urgent changes are gathered."""
+        return min(GATHER + PER_CHANGE * len(self._urgent), LONGEST_GATHER)
 
     async def _write(self, keys: Iterable[ResourceKey]) -> None:
         writes: list[Write] = []

@@ -6,6 +6,7 @@ The resource of a proxy that was created beforehand, by a person or by Kubernete
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -37,6 +38,9 @@ ATTEMPTS = 5
 """How often a write is tried against concurrent writers of the same resource. No setting: there are none but
 control planes to which the same proxy connected at the same time."""
 
+REMEMBERED = 16_384
+"""Proxies of which is remembered with what they were admitted; others are read anew when they come back."""
+
 OVERRIDE = "you are trying to override existing proxy to which you don't have an access."
 
 
@@ -59,6 +63,9 @@ class Registration:
         self._store, self._live, self._registry = store, live, registry
         self._locality, self._authenticator, self._clock, self._delay = locality, authenticator, clock, delay
         self._leaving: dict[ResourceKey, asyncio.Task[None]] = {}
+        self._admitted: dict[ResourceKey, tuple[bytes, int, int]] = {}
+        """Under which circumstances each proxy was admitted: what it brought, the version of its mesh, and as which
+        version its resource was stored. Then all of it is right, except that tokens expire and are revoked."""
 
     async def admit(self, node: NodeInfo, token: str) -> Resource:
         """Authenticates a proxy and returns its resource as stored.
@@ -70,8 +77,12 @@ class Registration:
         """
         key = ResourceKey(KINDS[node.kind], node.mesh, node.name)
         await self._stay(key)
-        brought = self._read(node, key)
         existing = self._live.current.get(*key)
+        circumstances = _fingerprint(node, token), self._version("Mesh", "", node.mesh)
+        if existing is not None and self._admitted.get(key) == (*circumstances, existing.version):
+            self._authenticator.check(node, token, existing)
+            return existing
+        brought = self._read(node, key)
         if brought is None:
             if existing is None:
                 text = f'resource "{node.id}" not found; create a Dataplane in Kuma CP first or pass it as an argument'
@@ -82,7 +93,12 @@ class Registration:
         if existing is not None:
             self._may_replace(node, token, existing)
         self._validate(brought)
-        return await self._upsert(brought)
+        stored = await self._upsert(brought)
+        self._admitted.pop(key, None)
+        self._admitted[key] = (*circumstances, stored.version)
+        if len(self._admitted) > REMEMBERED:
+            del self._admitted[next(iter(self._admitted))]
+        return stored
 
     def leave(self, key: ResourceKey, may_delete: Callable[[], bool]) -> None:
         """Deletes the resource in a while, unless the proxy is back, here or elsewhere, or `may_delete` says no."""
@@ -113,6 +129,11 @@ class Registration:
             "disconnectTime" not in one and one.get("controlPlaneInstanceId") != self._instance_id
             for one in insight.spec.get("subscriptions", ())
         )
+
+    def _version(self, *key: str) -> int:
+        """Of a resource in the view, 0 when there is none."""
+        found = self._live.current.get(*key)
+        return found.version if found is not None else 0
 
     def _read(self, node: NodeInfo, key: ResourceKey) -> Resource | None:
         if not node.resource_text:
@@ -186,3 +207,8 @@ class Registration:
             log.info("resource of a gone proxy was deleted by somebody else", extra={"resource": str(key)})
         else:
             log.info("proxy is gone, its resource was deleted", extra={"resource": str(key)})
+
+
+def _fingerprint(node: NodeInfo, token: str) -> bytes:
+    """Stands for what a proxy brings along and the token that allows it to."""
+    return hashlib.sha256(f"{len(token)} {token}{node.resource_text}".encode()).digest()

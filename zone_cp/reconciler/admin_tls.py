@@ -22,9 +22,12 @@ class AdminTls:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._loaded: tuple[Resource, LeafIssuer] | None = None
+        self._shown: dict[tuple[str, ...], tuple[int, DownstreamTls]] = {}
+        """What proxies serve, by their addresses, with the time at which it is another certificate."""
 
     def forget(self, addresses: tuple[str, ...]) -> None:
         """Drops what is remembered for a proxy that is gone."""
+        self._shown.pop(addresses, None)
         if self._loaded is not None:
             self._loaded[1].forget(server_request(addresses))
 
@@ -36,12 +39,19 @@ class AdminTls:
         if self._loaded is None or self._loaded[0] is not resource:
             try:
                 self._loaded = (resource, LeafIssuer(load_kept(resource)))
+                self._shown.clear()
             except UrsaError as error:
                 log.error("envoy admin CA cannot be used", extra={"error": str(error)})
                 return None
-        issuer = self._loaded[1]
-        leaf = server_leaf(issuer, addresses, self._clock.now_ns())
-        return DownstreamTls(
-            InlineCertificate(leaf.certificate_pem, leaf.key_pem),
-            InlineValidation(issuer.authority.bundle_pem, (SanMatcher(CLIENT_NAME, type="DNS"),)),
-        )
+        issuer, now = self._loaded[1], self._clock.now_ns()
+        known = self._shown.get(addresses)
+        if known is None or now >= known[0]:
+            leaf = server_leaf(issuer, addresses, now)
+            known = self._shown[addresses] = (
+                leaf.renew_at,
+                DownstreamTls(
+                    InlineCertificate(leaf.certificate_pem, leaf.key_pem),
+                    InlineValidation(issuer.authority.bundle_pem, (SanMatcher(CLIENT_NAME, type="DNS"),)),
+                ),
+            )
+        return known[1]
