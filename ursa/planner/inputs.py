@@ -295,7 +295,9 @@ class OutboundInputs:
     def __hash__(self) -> int:
         # Enough to tell classes apart nearly always, and little, because it is asked for every proxy.
         outbounds = tuple(map(_PLACE, self.outbounds))
-        return hash((self.mesh.name, outbounds, self.policies, self.source_tags, self.real[:1], len(self.real), self.speaker))
+        return hash(
+            (self.mesh.name, outbounds, self.policies, self.source_tags, self.real[:1], len(self.real), self.speaker)
+        )
 
 
 _PLACE = attrgetter("address", "port", "tags", "protocol", "tls")
