@@ -18,7 +18,7 @@ from typing import Any
 from kds import features
 from kds.admin_calls import CALLS, CLUSTERS, CONFIG, STATS
 from kds.insight import History, Session
-from kds.replicas.holdings import Crowded, Held, Holdings
+from kds.replicas.holdings import Crowded, Held, Holdings, Leaving
 from kds.rollout_report import Report, decode_report
 from kds.sender import Sender
 from kds.status import ZoneStatus
@@ -287,7 +287,7 @@ class Zones:
     async def close(self) -> None:
         """Ends all connections; returns when all of that is recorded."""
         for connection in list(self._connections.values()):
-            connection.end(Unavailable("the global control plane is shutting down"))
+            connection.end(Leaving())
             await self.disconnect(connection)
         await asyncio.gather(*self._endings)
         await cancel_and_wait(*self._late)

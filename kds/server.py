@@ -26,7 +26,7 @@ from kds.metrics import SyncObserver
 from kds.offer import Audience, OneZone
 from kds.ownership import FromZone
 from kds.publisher import Publisher
-from kds.replicas.holdings import Crowded
+from kds.replicas.holdings import Crowded, Leaving
 from kds.requester import Node, Requester
 from kds.rollout_report import REPORT
 from kds.sender import Sender, Speaker
@@ -187,8 +187,11 @@ class KdsServer:
                 log.debug("zone stream broke", extra={"error": str(error), "peer": context.peer()})
             except UrsaError as error:
                 moves = isinstance(error, Crowded)
-                level = logging.INFO if moves else logging.WARNING
-                log.log(level, "zone stream ended", extra={"zone": zone, "error": str(error), "peer": context.peer()})
+                log.log(
+                    _level_of(error),
+                    "zone stream ended",
+                    extra={"zone": zone, "error": str(error), "peer": context.peer()},
+                )
                 await self._let_finish(context)
                 code = next((c for kind, c in CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
                 elsewhere = ((ELSEWHERE, ""),) if moves else ()
@@ -293,3 +296,10 @@ class KdsServer:
         answer = mesh_pb2.ZoneHealthCheckResponse()
         answer.interval.FromNanoseconds(round(self._parts.directory.checked(caller.zone) * 1e9))
         return answer.SerializeToString()
+
+
+def _level_of(end: UrsaError) -> int:
+    """How much the end of a stream matters: one ordered here is no trouble, and a stop is told once for all."""
+    if isinstance(end, Leaving):
+        return logging.DEBUG
+    return logging.INFO if isinstance(end, Crowded) else logging.WARNING

@@ -18,6 +18,13 @@ class Crowded(Unavailable):
         )
 
 
+class Leaving(Unavailable):
+    """This replica stops; the zone finds another one, or this one again."""
+
+    def __init__(self) -> None:
+        super().__init__("the global control plane is shutting down")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
     """One peer with a stream here."""

@@ -20,6 +20,8 @@ from ursa.runtime.peer_logs import PeerFilter
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SPECIAL = frozenset(' "=')
 _SECRETS = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", re.DOTALL)
+_NOISY = ("asyncio", "grpc", "aiohttp.access", "hpack")
+"""Libraries whose finer levels tell nothing of ours: every header, tokens among them, several times over."""
 
 
 def redact(text: str) -> str:
@@ -79,5 +81,5 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel({"off": logging.CRITICAL + 1, "error": logging.ERROR, "info": logging.INFO}.get(level, logging.DEBUG))
-    for noisy in ("asyncio", "grpc", "aiohttp.access"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -63,7 +63,9 @@ class ProxyLifecycle:
             return
         del self._streams[key]
         self.rollouts.left(key)
-        log.info("proxy disconnected", extra={"proxy": stream.subscription.node.id})
+        # At a stop all do, and that was said once.
+        level = logging.DEBUG if self._closing else logging.INFO
+        log.log(level, "proxy disconnected", extra={"proxy": stream.subscription.node.id})
         if stream.subscription.node.resource_text and not self._closing:
             self._registration.leave(key, lambda: key not in self._streams)
 

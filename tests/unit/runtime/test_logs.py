@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ursa.runtime.logs import FieldFormatter
+from ursa.runtime.logs import FieldFormatter, configure
 
 
 def line(message: str, *, as_json: bool = False, **fields: object) -> str:
@@ -47,6 +47,15 @@ def test_secrets_are_blanked(as_json: bool) -> None:
     token = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoieCJ9.c2lnbmF0dXJl"
     shown = line("odd", as_json=as_json, body=f"{pem} {token}")
     assert "c2VjcmV0" not in shown and "c2lnbmF0dXJl" not in shown and "[redacted]" in shown
+
+
+def test_libraries_do_not_print_headers_even_at_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, library = logging.getLogger(), logging.getLogger("hpack.hpack")
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    monkeypatch.setattr(root, "level", root.level)
+    configure("debug")
+    assert root.getEffectiveLevel() == logging.DEBUG
+    assert library.getEffectiveLevel() == logging.WARNING
 
 
 def test_machines_get_the_traceback_as_a_field() -> None:
