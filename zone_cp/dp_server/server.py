@@ -104,7 +104,7 @@ class DpServer:
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
             raise ConfigError(f"cannot listen on {where} for proxies: {system_reason(error)}") from None
-        log.info("listening", extra={"server": "data plane server", "address": f"{self._settings.host}:{port}"})
+        log.info("listening", extra={"server": "data plane server", "address": f"{self._settings.host or '*'}:{port}"})
         return port
 
     async def close(self, grace: float = 10.0) -> None:
