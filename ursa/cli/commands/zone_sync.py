@@ -38,6 +38,8 @@ def zone_sync(session: Session, name: str | None, output: str) -> None:
     elif name is None:
         print_table(ZONES, (_zone(item, now) for item in document["items"]))
     else:
+        if "attempts" in document:
+            click.echo(f"{_connection(document, now)}\n")
         print_table(TYPES, _types(document, now))
         for line in _held_back(document):
             click.echo(line)
@@ -60,6 +62,15 @@ def _zone(item: Mapping[str, Any], now: int) -> tuple[str, ...]:
         item["ingresses"],
         "; ".join(item["reasons"]) or "-",
     )
+
+
+def _connection(document: Mapping[str, Any], now: int) -> str:
+    """How the zone that was asked is connected to its global."""
+    since = age(document["since"], now)
+    if document["connected"]:
+        return f"connected to the global for {since}"
+    error = f": {_line(document['lastError'])}" if document["lastError"] else ""
+    return f"not connected to the global for {since}, attempts so far: {document['attempts']}{error}"
 
 
 def _types(document: Mapping[str, Any], now: int) -> Iterator[tuple[str, ...]]:

@@ -1,0 +1,95 @@
+"""What a user sees while zones and their global do not see each other."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from kds.client import ClientStatus
+from kds.sync_views import client_view
+from tests.unit.cli.conftest import Result
+from ursa.cli.main import run
+
+UNSEEN = {"affected": None, "acknowledged": None, "rejected": None}
+SEEN = {"affected": 2, "acknowledged": 2, "rejected": 0}
+STORED = "2026-01-01T00:00:01Z"
+
+
+def zone(name: str, state: str, *reasons: str) -> dict[str, Any]:
+    """A zone as a rollout shows it."""
+    arrived = state == "complete"
+    proxies = SEEN if arrived else UNSEEN
+    return {
+        "name": name,
+        "state": state,
+        "proxies": proxies,
+        "storedAt": STORED if arrived else None,
+        "reasons": list(reasons),
+    }
+
+
+@asynccontextmanager
+async def answering(path: str, document: object) -> AsyncIterator[str]:
+    """Address of a control plane that takes every write as revision 7, and answers this below one path."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    async def write(_: web.Request) -> web.Response:
+        return web.json_response({}, status=201, headers={"X-Ursa-Revision": "7"})
+
+    server = TestServer(web.Application())
+    server.app.router.add_get(path, answer)
+    server.app.router.add_put("/{path:.*}", write)
+    async with server:
+        yield str(server.make_url(""))
+
+
+async def ursactl(folder: Path, capfd: pytest.CaptureFixture[str], address: str, arguments: str) -> Result:
+    options = ["--config-file", str(folder / "config")]
+    assert run([*options, *shlex.split("config control-planes add --skip-check --name z --address"), address]) == 0
+    capfd.readouterr()
+    status = await asyncio.to_thread(run, [*options, *shlex.split(arguments)])
+    return Result(status, *capfd.readouterr())
+
+
+async def test_what_was_written_is_told_even_if_it_has_not_arrived(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mesh.yaml").write_text("type: Mesh\nname: m\n")
+    zones = [zone("east", "complete"), zone("north", "storing", "quarantined"), zone("west", "unknown")]
+    document = {"committedAt": "2026-01-01T00:00:00Z", "zones": zones}
+    async with answering("/rollouts/7", document) as address:
+        shown = await ursactl(tmp_path, capfd, address, f"apply --wait --timeout 2s -f {tmp_path}/mesh.yaml")
+    assert (shown.status, shown.out) == (1, "mesh.m created (revision 7)\n")
+    assert shown.err.splitlines() == [
+        "Error: revision 7 has arrived in 1 of 3 zones after 2s; it is stored",
+        "zone north: storing: quarantined",
+        "zone west: unknown: it is not connected, or has not reported yet; `ursactl inspect zone-sync` says which",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (ClientStatus(connected=True, since=1), "connected to the global for "),
+        (ClientStatus(since=1, attempts=3, last_error="refused"), ", attempts so far: 3: refused"),
+        (ClientStatus(since=1, attempts=1), ", attempts so far: 1"),
+    ],
+)
+async def test_a_zone_tells_how_it_is_connected(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], status: ClientStatus, told: str
+) -> None:
+    async with answering("/zones/east/_sync", {"zone": "east", **client_view(status, 5)}) as address:
+        shown = await ursactl(tmp_path, capfd, address, "inspect zone-sync east")
+    first, empty, header = shown.out.splitlines()
+    assert told in first and first.startswith("connected" if status.connected else "not connected to the global for ")
+    assert (empty, header.split()[0]) == ("", "DIRECTION")
