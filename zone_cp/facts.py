@@ -40,6 +40,7 @@ def planner_settings(configuration: Configuration) -> Settings:
         vip_domain=dns.domain,
         vip_port=dns.service_vip_port,
         system_namespace=configuration.store.kubernetes.system_namespace if kubernetes else "",
+        auto_reachable=configuration.experimental.auto_reachable_services,
     )
 
 

@@ -47,12 +47,14 @@ class Settings:
         vip_domain: domain of the names of tag services.
         vip_port: port at which outbounds of tag services listen on virtual addresses.
         system_namespace: where this control plane lives, empty outside of Kubernetes.
+        auto_reachable: whether proxies that do not say what they need get what permissions let them in to.
     """
 
     internal_cidrs: tuple[tuple[str, int], ...] = ()
     vip_domain: str = "mesh"
     vip_port: int = 80
     system_namespace: str = ""
+    auto_reachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

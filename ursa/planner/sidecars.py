@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ursa.model.dataplane import Dataplane
 from ursa.model.real_service import RealService
+from ursa.planner.auto_reach import Reach
 from ursa.planner.inputs import (
     FEATURE_BIND_OUTBOUNDS,
     FEATURE_EMBEDDED_DNS,
@@ -76,6 +77,7 @@ class Destinations:
         routes: those that select the proxy.
         explicit: the outbounds to tag services that its Dataplane names; equal ones are the same object.
         plain: outbounds as they are without policies between sources and destinations; equal ones are the same object.
+        reach: what permissions may let it in to, None where that does not count.
     """
 
     zone: str
@@ -88,6 +90,7 @@ class Destinations:
     routes: MeshRoutes
     explicit: Wanted
     plain: Callable[[Wanted], tuple[OutboundSpec, ...]]
+    reach: Reach | None = None
 
 
 def redirection_of(dataplane: Dataplane, facts: ProxyFacts) -> Redirection | None:
@@ -168,7 +171,7 @@ def outbound_inputs(
     by_vip = redirection is not None or facts.has(FEATURE_BIND_OUTBOUNDS)
     # One MeshHTTPRoute or MeshTCPRoute for a proxy, and TrafficRoutes do not count for it any more.
     routes = () if known.routes else state.legacy.get(TRAFFIC_ROUTE, ())
-    wanted = tuple(_vip_specs(state, dataplane)) if by_vip else known.explicit
+    wanted = tuple(_vip_specs(state, dataplane, known)) if by_vip else known.explicit
     named = {service for _, _, service, _, _ in wanted}
     outbounds = known.plain(wanted)
     if routes:
@@ -176,6 +179,8 @@ def outbound_inputs(
         outbounds = tuple(replace(outbound, legacy=pick(outbound.service)) for outbound in outbounds)
     scheme = scheme_of(state, facts)
     vips = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified) if by_vip else ()
+    if (reach := known.reach) is not None:
+        vips = tuple(vip for vip in vips if reach.service(vip.service))
     to_real = vips if by_vip else tuple(explicit_outbounds(dataplane, known.real))
     protocols = {spec.protocol for spec in outbounds} | {real.of.protocol for real in to_real}
     tell_source = bool(routes or state.tags_header) and not protocols.isdisjoint(HTTP_LIKE)
@@ -247,14 +252,17 @@ def explicit_wanted(dataplane: Dataplane) -> Wanted:
     )
 
 
-def _vip_specs(state: MeshState, dataplane: Dataplane) -> Iterator[WantedOutbound]:
-    """Every service of the mesh at its virtual address, or those that the Dataplane says it needs."""
+def _vip_specs(state: MeshState, dataplane: Dataplane, known: Destinations) -> Iterator[WantedOutbound]:
+    """Every service of the mesh at its virtual address, or those that the proxy says or is held to need."""
     if state.mesh.exclusive:
         return
     reachable = dataplane.transparent.reachable_services if dataplane.transparent is not None else ()
     own = {(inbound.address, inbound.port) for inbound in dataplane.inbounds}
+    outside = {one.service for one in known.external if one.instances}
     for vip in state.vips:
-        if (not reachable or vip.service in reachable) and (vip.address, vip.port) not in own:
+        may_enter = known.reach is None or vip.service in outside or known.reach.tags(vip.tags)
+        needed = (not reachable or vip.service in reachable) and may_enter
+        if needed and (vip.address, vip.port) not in own:
             yield vip.address, vip.port, vip.service, vip.tags, vip.hostnames
 
 

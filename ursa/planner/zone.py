@@ -19,6 +19,7 @@ from ursa.model.kind import Registry
 from ursa.model.real_service import RealService, is_real
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
+from ursa.planner.auto_reach import AutoReach
 from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import dns_table, plan_dns
 from ursa.planner.external import ExternalIndex
@@ -159,7 +160,7 @@ class ZonePlanner:
         )
         self._kinds = [plugin.kind for plugin in plugins]
         self._gateways = GatewayIndex(read_file)
-        self._vips = VipOutbounds()
+        self._vips, self._reach = VipOutbounds(), AutoReach()
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
         self._rules: Memo[RuleKey, DestinationRules] = Memo(_destination_rules, size=RULE_SETS, check=check)
@@ -262,7 +263,7 @@ class ZonePlanner:
         also: Iterable[str] = (),
     ) -> Destinations:
         """What is known of destinations for a Dataplane that these routes select; `also` names tag services."""
-        mesh, real = resource.mesh, self._real.services(resource.mesh)
+        mesh, real, dataplane = resource.mesh, self._real.services(resource.mesh), parse_dataplane(resource)
         led_to, tags = self._leads_to(((*http, *tcp), real)) if http or tcp else (set(), set())
         routes = MeshRoutes(
             http,
@@ -277,13 +278,14 @@ class ZonePlanner:
             zone=self._zone,
             services=lambda service: self._endpoints(mesh, service),
             tls_ready=lambda service: self._readiness.ready(mesh, service),
-            external=self._outside.of(state, parse_dataplane(resource)),
+            external=self._outside.of(state, dataplane),
             real=real,
             vips=self._vips,
             egress=self._real.has_egress,
             routes=routes,
             explicit=self._explicit(resource),
             plain=lambda wanted: self._plain((self._steps, mesh, wanted)),
+            reach=self._reach.of(state, dataplane) if self._settings.auto_reachable else None,
         )
 
     def _plain_outbounds(self, key: PlainKey) -> tuple[OutboundSpec, ...]:

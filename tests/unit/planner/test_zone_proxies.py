@@ -59,10 +59,11 @@ class Zone:
 
     view: View = field(default_factory=View)
     files: dict[str, bytes] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         self.planner = ZonePlanner(
-            "east", default_registry(), policy_plugins(), Settings(), read_file=self._file, check=True
+            "east", default_registry(), policy_plugins(), self.settings, read_file=self._file, check=True
         )
         self.planning = Planning(self.planner, SystemClock())
         self.proxies = {key: Proxy(key, FACTS) for key in (INGRESS, EGRESS)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from ursa.ir.listener import FilterChain, Listener, NetworkRbac
 from ursa.ir.naming import stat_safe
 from ursa.ir.rbac import AllPrincipals, AnyPrincipal, NamedPrincipal, Principal, PrincipalRules, Rbac
 from ursa.model.labels import SERVICE_TAG
-from ursa.policies.legacy.matching import ConnectionPolicy, Tags
+from ursa.policies.legacy.matching import ConnectionPolicy, Tags, best_rank
 
 KIND = "TrafficPermission"
 
@@ -24,6 +26,19 @@ def guard(chain: FilterChain, name: str, permission: ConnectionPolicy | None, me
     if permission is not None:
         rules.policies[permission.name] = tuple(_principal(source, mesh) for source in permission.sources)
     chain.filters.insert(0, NetworkRbac(f"{stat_safe(name)}.", Rbac(rules)))
+
+
+def may_permit(permissions: Iterable[ConnectionPolicy], client: Sequence[Tags], destination: Mapping[str, str]) -> bool:
+    """Whether one of the permissions may let a client in; of the destination only these tags are known."""
+    return any(
+        best_rank(permission.sources, client) is not None
+        for permission in permissions
+        if any(_may_be(selector, destination) for selector in permission.destinations)
+    )
+
+
+def _may_be(selector: Tags, tags: Mapping[str, str]) -> bool:
+    return all(value in ("*", tags.get(key, value)) for key, value in selector.items())
 
 
 def _principal(source: Tags, mesh: str) -> Principal:
