@@ -5,6 +5,8 @@ from __future__ import annotations
 from ursa.model.labels import NAMESPACE, ZONE
 from ursa.model.resource import Resource
 from ursa.policies.core.subject import BUILTIN, Subject, dataplane_subject, gateway_listeners, pairs
+from ursa.policies.legacy.gateways import gateway_of
+from ursa.policies.legacy.matching import parse_connection_policy
 from ursa.view.view import View
 
 
@@ -14,13 +16,9 @@ def subject_of(dataplane: Resource, view: View) -> Subject:
     if gateway.get("type") != BUILTIN:
         return dataplane_subject(dataplane)
     tags = gateway.get("tags", {})
-    listeners = [
-        listener
-        for mesh_gateway in view.list("MeshGateway", dataplane.mesh)
-        if any(s.get("match", {}).items() <= tags.items() for s in mesh_gateway.spec.get("selectors", ()))
-        for listener in gateway_listeners(mesh_gateway, tags)
-    ]
-    return dataplane_subject(dataplane, tuple(listeners))
+    known = map(parse_connection_policy, view.list("MeshGateway", dataplane.mesh))
+    chosen = gateway_of(known, tags)
+    return dataplane_subject(dataplane, () if chosen is None else tuple(gateway_listeners(chosen.resource, tags)))
 
 
 def gateway_subject(mesh_gateway: Resource) -> Subject:
