@@ -75,6 +75,29 @@ def test_balancers(balancer: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ring", "sizes"),
+    [
+        ({"maxRingSize": 100}, (100, 100)),
+        ({"minRingSize": 200, "maxRingSize": 100}, (100, 100)),
+        ({"maxRingSize": 5000}, (None, 5000)),
+        ({"minRingSize": 5000}, (5000, None)),
+        ({"minRingSize": 10, "maxRingSize": 20}, (10, 20)),
+    ],
+)
+def test_rings_are_no_larger_than_they_may_be(ring: Any, sizes: Any) -> None:
+    (cluster,) = balanced(loadBalancer={"type": "RingHash", "ringHash": ring}).clusters
+    assert (cluster.balancer.min_size, cluster.balancer.max_size) == sizes
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [(1, 2), (2, 2), (9, 11), (17, 17), (65537, 65537), (5_000_011, 5_000_011)]
+)
+def test_tables_have_a_prime_size_because_envoy_refuses_others(asked: int, given: int) -> None:
+    (cluster,) = balanced(loadBalancer={"type": "Maglev", "maglev": {"tableSize": asked}}).clusters
+    assert cluster.balancer.table_size == given
+
+
+@pytest.mark.parametrize(
     ("conf", "expected"),
     [
         (
@@ -170,6 +193,9 @@ def test_affinity_takes_the_clients_own_tags_and_nine_tenths_each() -> None:
     assert found.weighted
     weighted = {"localityAwareness": {"localZone": {"affinityTags": [{"key": "az", "weight": 5}]}}}
     assert [one.weight for one in localities(weighted, Place("east", (("az", "a1"),))).affinity] == [5]
+    many = {"localityAwareness": {"localZone": {"affinityTags": [{"key": f"t{n}"} for n in range(40)]}}}
+    own = Place("east", tuple((f"t{n}", "x") for n in range(40)))
+    assert sum(one.weight for one in localities(many, own).affinity) < 2**32
     assert asked_tags([strategy(**conf)]) == {"node", "rack", "az"}
     assert asked_tags([strategy(loadBalancer={"type": "Random"})]) == frozenset()
 

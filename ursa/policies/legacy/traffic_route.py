@@ -10,6 +10,7 @@ from ursa.ir import routes as ir
 from ursa.ir.cluster import LoadBalancer
 from ursa.model.json import JsonObject
 from ursa.model.labels import SERVICE_TAG
+from ursa.policies.core.rings import ring
 from ursa.policies.legacy.matching import ConnectionPolicy, Tags
 
 KIND = "TrafficRoute"
@@ -59,8 +60,8 @@ def load_balancer(conf: JsonObject) -> LoadBalancer | None:
         choices = conf["leastRequest"].get("choiceCount")
         return ir_cluster.LeastRequest(int(choices) if choices else None)
     if "ringHash" in conf:
-        ring = conf["ringHash"]
-        return ir_cluster.RingHash(ring.get("hashFunction", ""), _size(ring, "minRingSize"), _size(ring, "maxRingSize"))
+        sizes = conf["ringHash"]
+        return ring(sizes.get("hashFunction", ""), _size(sizes, "minRingSize"), _size(sizes, "maxRingSize"))
     if "random" in conf:
         return ir_cluster.RandomChoice()
     return ir_cluster.Maglev() if "maglev" in conf else None

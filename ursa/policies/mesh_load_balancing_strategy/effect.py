@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from ursa.ir import cluster as ir
 from ursa.ir import routes
 from ursa.ir.cluster import Cluster
 from ursa.ir.listener import FilterChain
@@ -14,12 +13,12 @@ from ursa.model.json import JsonObject
 from ursa.policies.core.matching import mesh_conf
 from ursa.policies.core.place import Place
 from ursa.policies.core.policy import Policy
+from ursa.policies.mesh_load_balancing_strategy.balancers import balancer
 from ursa.policies.mesh_load_balancing_strategy.localities import affinity_keys, localities
 from ursa.policies.plugin import DestinationRules, EgressTarget, OutboundTarget, PolicyPlugin
 
 KIND = "MeshLoadBalancingStrategy"
 
-_HASH_FUNCTIONS: Mapping[str, str] = MappingProxyType({"XXHash": "XX_HASH", "MurmurHash2": "MURMUR_HASH_2"})
 _HASHING: Mapping[str, str] = MappingProxyType({"RingHash": "ringHash", "Maglev": "maglev"})
 """Balancers whose own section may tell what hashes are made of, which is the older place for it."""
 
@@ -69,8 +68,8 @@ def hash_policies(conf: JsonObject) -> tuple[routes.HashPolicy, ...]:
     """What hashes are made of, by a conf."""
     found: Sequence[JsonObject] | None = conf.get("hashPolicies")
     if found is None:
-        balancer: JsonObject = conf.get("loadBalancer") or {}
-        section: JsonObject = balancer.get(_HASHING.get(balancer.get("type", ""), "")) or {}
+        chosen: JsonObject = conf.get("loadBalancer") or {}
+        section: JsonObject = chosen.get(_HASHING.get(chosen.get("type", ""), "")) or {}
         found = section.get("hashPolicies") or ()
     made = (_hash_policy(policy) for policy in found)
     return tuple(policy for policy in made if policy is not None)
@@ -102,21 +101,5 @@ def _hash_policy(conf: JsonObject) -> routes.HashPolicy | None:
 
 
 def _balance(cluster: Cluster, conf: JsonObject) -> None:
-    balancer: JsonObject | None = conf.get("loadBalancer")
-    if balancer is None:
-        return
-    match balancer["type"]:
-        case "RoundRobin":
-            cluster.balancer = None
-        case "Random":
-            cluster.balancer = ir.RandomChoice()
-        case "LeastRequest":
-            least: JsonObject = balancer.get("leastRequest") or {}
-            bias = least.get("activeRequestBias")
-            cluster.balancer = ir.LeastRequest(least.get("choiceCount"), None if bias is None else float(bias))
-        case "RingHash":
-            ring: JsonObject = balancer.get("ringHash") or {}
-            function = _HASH_FUNCTIONS.get(ring.get("hashFunction", ""), "")
-            cluster.balancer = ir.RingHash(function, ring.get("minRingSize"), ring.get("maxRingSize"))
-        case "Maglev":
-            cluster.balancer = ir.Maglev((balancer.get("maglev") or {}).get("tableSize"))
+    if (chosen := conf.get("loadBalancer")) is not None:
+        cluster.balancer = balancer(chosen)

@@ -14,6 +14,9 @@ DEFAULT_OVERPROVISIONING = 200
 LOWEST_PRIORITY = 127
 """Envoy knows none beyond 128, and what comes last is one step further."""
 
+_MOST_ZEROS = 7
+"""Of weights that are made: Envoy counts those of all localities together in 32 bits."""
+
 _LEFT_OUT = {"Only": False, "AnyExcept": True, "Any": True}
 """Types of rules that lead somewhere, and whether they name the zones that are left out."""
 
@@ -49,7 +52,7 @@ def _affinity(tags: Sequence[JsonObject], own: dict[str, str]) -> Iterator[Affin
     for position, tag in enumerate(tags):
         if tag["key"] in own:
             # Nine of ten requests go to the first, nine of ten of the others to the next, and so on.
-            weight = int(tag.get("weight") or 9 * 10 ** (len(tags) - position - 1))
+            weight = int(tag.get("weight") or 9 * 10 ** min(len(tags) - position - 1, _MOST_ZEROS))
             yield Affinity(tag["key"], own[tag["key"]], weight)
 
 
