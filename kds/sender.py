@@ -47,6 +47,7 @@ class Speaker:
         pace: when refused resources are sent again.
         chunk: bytes at which a difference is split: small enough that other types are not held up.
         remembered: responses per type whose revisions are remembered.
+        interval: seconds between two responses of a type that tell of changes, at least.
     """
 
     identifier: str
@@ -55,6 +56,7 @@ class Speaker:
     pace: Pace = field(default_factory=Pace)
     chunk: int = 1 << 20
     remembered: int = 200
+    interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Sender:
         self._observer = observer or SyncObserver()
         self._offered, self._make_audience, self._speaker, self._clock = offered, audience, speaker, clock
         self._largest = speaker.max_message - MARGIN
+        self._interval = round(speaker.interval * 1e9)
         self._chunk = min(speaker.chunk, self._largest)
         self._types: dict[str, _TypeState] = {}
         self._marks: dict[str, Sent] = {}
@@ -166,6 +169,8 @@ class Sender:
     def due(self) -> int | None:
         """When `take` has something although nothing happened, monotonic nanoseconds; None when that will not be."""
         times = [s.refusals.due for s in self._types.values() if s.in_flight is None]
+        if self._interval:
+            times += [s.left_at + self._interval for s in self._types.values() if s.dirty and s.in_flight is None]
         return min((time for time in times if time is not None), default=None)
 
     def receive(self, request: Request) -> None:
@@ -221,10 +226,16 @@ class Sender:
             # With dozens of types most requests and changes concern one of them.
             if state.kind not in self._stirred and (state.refusals.due is None or state.refusals.due > now):
                 continue
+            if self._is_early(state, now):
+                continue
             if state.in_flight is None and (message := self._compose(state)) is not None:
                 yield message
             elif not state.dirty:
                 self._stirred.discard(state.kind)
+
+    def _is_early(self, state: _TypeState, now: int) -> bool:
+        """Whether a change has to wait for others, lest the peer be told more often than it is to be."""
+        return bool(self._interval) and not state.owed and bool(state.left_at) and now < state.left_at + self._interval
 
     def _compose(self, state: _TypeState) -> bytes | None:
         chosen, removed = self._differences(state)

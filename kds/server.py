@@ -214,7 +214,15 @@ class KdsServer:
 
         parts = self._parts
         tuning = self._tuning
-        speaker = Speaker("global", tuning.max_message, self._epoch, tuning.pace, tuning.chunk, tuning.remembered)
+        speaker = Speaker(
+            "global",
+            tuning.max_message,
+            self._epoch,
+            tuning.pace,
+            tuning.chunk,
+            tuning.remembered,
+            tuning.interval,
+        )
         sender = Sender(parts.publisher, audience, speaker, clock=parts.clock, observer=parts.observer)
         sender.beaten = features.HEARTBEAT in caller.features
         first: asyncio.Future[Request] = asyncio.get_running_loop().create_future()

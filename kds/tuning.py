@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kds.liveness import Limits
 from kds.refusals import Pace
@@ -23,6 +23,7 @@ class Tuning:
         attempts: how often a write is tried against concurrent writers.
         remembered: responses per type whose revisions are remembered.
         keepalive: of its connections.
+        interval: seconds between two responses of a type, at least.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -32,11 +33,13 @@ class Tuning:
     attempts: int = 10
     remembered: int = 200
     keepalive: Keepalive = field(default_factory=Keepalive)
+    interval: float = 0.0
 
 
 def global_tuning(settings: Settings) -> Tuning:
     """The tuning of a global."""
-    return _tuning(settings.multizone.global_.kds, settings, remembered=settings.multizone.global_.rollouts.kept)
+    kds, kept = settings.multizone.global_.kds, settings.multizone.global_.rollouts.kept
+    return replace(_tuning(kds, settings, remembered=kept), interval=kds.send_interval)
 
 
 def zone_tuning(settings: Settings) -> Tuning:

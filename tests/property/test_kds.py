@@ -1,7 +1,7 @@
 """Whatever happens on the way, in whatever order: both ends hold what one store would, and nothing is sent twice.
 
-A global and a zone write, refuse, restart and lose their streams under the test's control; what both users wrote is the
-single store that they are compared with.
+A global and two zones write, refuse, crash, restart and lose their streams under the test's control; what their users
+wrote is the single store that they are compared with.
 """
 
 from __future__ import annotations
@@ -28,17 +28,20 @@ from kds.upward import Upward
 from kds.wire import decode_request, decode_response
 from tests.unit.kds.lab import Stopped
 from ursa.catalog import default_registry
-from ursa.model.kind import Sync as Way
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store.contract import Batch, Change, Create, Delete, Update
 from ursa.view.view import View
 
 REGISTRY = default_registry()
-ZONE = "zone-1"
+ZONES = ("zone-1", "zone-2")
 NAMES = ("a", "b", "c")
-DOWN_KINDS = ("MeshTimeout", "Mesh", "Secret")
-UP_KINDS = ("MeshTimeout", "Dataplane")
+DOWN_KINDS = ("MeshTimeout", "Mesh", "Secret", "MeshService")
+UP_KINDS = ("MeshTimeout", "Dataplane", "MeshService")
+TAKEN_KINDS = ("Secret",)
+"""Kinds whose names stay as they are on the way down, so that a zone may have taken one."""
+SMALL = 700
+"""Bytes at which differences are split: two or three resources."""
 OWN = {"kuma.io/origin": "zone"}
 
 
@@ -49,6 +52,8 @@ def build(kind: str, name: str, value: int) -> Resource:
             return Resource(kind, "", name, {"routing": {"zoneEgress": True}} if value % 2 else {})
         case "Secret":
             return Resource(kind, "default", name, {"data": "YQ==" if value % 2 else "Yg=="})
+        case "MeshService":
+            return Resource(kind, "default", name, {"ports": [{"port": 80 + value, "appProtocol": "tcp"}]})
         case "Dataplane":
             return Resource(kind, "default", name, {"networking": {"address": f"10.0.0.{value}"}})
         case _:
@@ -80,11 +85,11 @@ class Side:
 class Link:
     """One direction: a sender at `source`, a requester at `target`, and what is on its way between them."""
 
-    def __init__(self, source: Side, target: Side, *, down: bool, clock: Clock) -> None:
-        self.source, self.target, self.clock = source, target, clock
-        self.rules: OfferMaker = Downward(REGISTRY) if down else Upward(REGISTRY, ZONE)
-        self.ownership: Ownership = FromGlobal() if down else FromZone(ZONE)
-        self.audience: Audience = OneZone(ZONE, frozenset()) if down else Everyone()
+    def __init__(self, source: Side, target: Side, zone: str, *, down: bool, clock: Clock) -> None:
+        self.source, self.target, self.zone, self.clock = source, target, zone, clock
+        self.rules: OfferMaker = Downward(REGISTRY) if down else Upward(REGISTRY, zone)
+        self.ownership: Ownership = FromGlobal() if down else FromZone(zone)
+        self.audience: Audience = OneZone(zone, frozenset()) if down else Everyone()
         self.kinds = [REGISTRY[name] for name in (DOWN_KINDS if down else UP_KINDS)]
         self.blocked: set[str] = set()
         self.index = OfferIndex()
@@ -101,17 +106,16 @@ class Link:
         metadata = node_metadata("{}", "instance")
         if not resumes:
             metadata = {**metadata, "features": ["hash-suffix"]}
-        self.requester = Requester(self.kinds, Node(ZONE, metadata), held, quiet=quiet)
-        self.sender = Sender(self, lambda _: self.audience, Speaker("sender"), clock=self.clock)
+        self.requester = Requester(self.kinds, Node(self.zone, metadata), held, quiet=quiet)
+        self.sender = Sender(self, lambda _: self.audience, Speaker("sender", chunk=SMALL), clock=self.clock)
         self.requests = list(self.requester.opening())
         self.responses: list[bytes] = []
         self.received: dict[tuple[str, str], str] = {}
 
-    def restart(self) -> None:
+    def start(self) -> None:
         """The sending process starts with nothing but its store."""
         self.index = OfferIndex()
         self.offer(frozenset(resource.key for resource in self.source.view.all()))
-        self.connect(resumes=True)
 
     def offer(self, keys: frozenset[ResourceKey]) -> None:
         for key in sorted(keys):
@@ -155,27 +159,58 @@ class Link:
             self.send()
             self.deliver_response()
 
-    def _apply(self, data: bytes) -> bool:
+    def _apply(self, data: bytes, *, most: int | None = None) -> bool:
+        """Takes a response, or no more than so many of its writes, after which the receiver is gone."""
         delivery = self.requester.receive(data)
         assert delivery is not None
         barred = {r.key: "not now" for r in delivery.resources if r.display_name in self.blocked}
         kept = tuple(r for r in delivery.resources if r.key not in barred)
         delivery = replace(delivery, resources=kept, quarantined={**delivery.quarantined, **barred})
         plan = reconcile(delivery, REGISTRY[delivery.kind], self.target.view, self.ownership)
-        self.target.change(*_changes(plan.writes))
+        self.target.change(*list(_changes(plan.writes))[:most])
         problems = {**delivery.quarantined, **plan.conflicts}
         self.requests.append(self.requester.answer(delivery, problems))
         return bool(problems)
 
-    def expected(self) -> dict[ResourceKey, Resource]:
-        """What this direction brings to the target, from what the user of the source wrote there."""
-        found = {}
-        for resource in self.source.written.values():
-            kind = REGISTRY[resource.kind]
-            way = Way.UP if isinstance(self.rules, Upward) else Way.DOWN
-            if way in kind.sync and not kind.validate(resource) and (offer := self.rules.offer(resource)) is not None:
-                found[key_of(resource.kind, offer.name)] = resource
-        return found
+    def fail(self, most: int, *, resumes: bool) -> None:
+        """The receiver's store takes only a part of the next response; the stream ends with that."""
+        if self.responses:
+            self._apply(self.responses.pop(0), most=most)
+        self.connect(resumes=resumes)
+
+    def expected(self) -> tuple[dict[ResourceKey, Resource], set[ResourceKey]]:
+        """What there is at the source for the target, and names of which the target keeps what it had, if anything."""
+        found, broken = {}, set()
+        for resource in self.source.view.all():
+            offer = self.rules.offer(resource)
+            if offer is None or not self.audience.admits(offer, self.catalogue) or resource.kind not in self.names:
+                continue
+            key = key_of(resource.kind, offer.name)
+            if REGISTRY[resource.kind].validate(resource):
+                broken.add(key)
+            elif key not in self.target.written:
+                # What the target's own user has under a name stays, and the peer's has to wait.
+                found[key] = resource
+        return found, broken
+
+    @property
+    def names(self) -> set[str]:
+        return {kind.name for kind in self.kinds}
+
+    def check(self) -> None:
+        """The target has what the source has for it, and what its own user wrote, and nothing else."""
+        expected, broken = self.expected()
+        stored = {
+            r.key: r
+            for kind in self.kinds
+            for r in self.target.view.list(kind.name)
+            if self.ownership.owns(r, kind) and r.key not in self.target.written
+        }
+        assert stored.keys() - broken == expected.keys() - broken
+        for key, resource in expected.items():
+            assert stored[key].spec == resource.spec
+        for kind in self.kinds:
+            assert self.sender.delivered(kind.name) == self.source.revision
 
 
 def _changes(writes: object) -> Iterator[Change]:
@@ -187,66 +222,114 @@ def _changes(writes: object) -> Iterator[Change]:
                 yield Change(key, None)
 
 
+LINKS = st.integers(0, 2 * len(ZONES) - 1)
+VALUES = st.integers(0, 3)
+
+
 class Sync(RuleBasedStateMachine):
-    """A global and a zone, with the network, the clock and the users under the test's control."""
+    """A global and two zones, with the network, the clock and the users under the test's control."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Stopped()
-        self.centre, self.zone = Side(), Side()
-        self.down = Link(self.centre, self.zone, down=True, clock=self.clock)
-        self.up = Link(self.zone, self.centre, down=False, clock=self.clock)
+        self.centre, self.zones = Side(), [Side() for _ in ZONES]
+        self.links: list[Link] = []
+        for name, zone in zip(ZONES, self.zones, strict=True):
+            self.links.append(Link(zone, self.centre, name, down=False, clock=self.clock))
+            self.links.append(Link(self.centre, zone, name, down=True, clock=self.clock))
 
-    def link(self, down: bool) -> Link:
-        return self.down if down else self.up
+    @property
+    def sides(self) -> list[Side]:
+        return [self.centre, *self.zones]
 
-    @rule(kind=st.sampled_from(DOWN_KINDS), name=st.sampled_from(NAMES), value=st.integers(0, 3))
-    def put_at_global(self, kind: str, name: str, value: int) -> None:
+    def put(self, side: Side, kind: str, name: str, value: int) -> None:
         resource = build(kind, name, value)
-        self.centre.written[resource.key] = resource
-        self.centre.change(Change(resource.key, resource))
+        if side is not self.centre:
+            resource = resource.with_labels(OWN)
+            if side.view.get(*resource.key) is not None and resource.key not in side.written:
+                return  # The global's: no user of a zone can write it.
+        side.written[resource.key] = resource
+        side.change(Change(resource.key, resource))
 
-    @rule(kind=st.sampled_from(UP_KINDS), name=st.sampled_from(NAMES), value=st.integers(0, 3))
-    def put_in_zone(self, kind: str, name: str, value: int) -> None:
-        resource = build(kind, name, value).with_labels(OWN)
-        self.zone.written[resource.key] = resource
-        self.zone.change(Change(resource.key, resource))
-
-    @rule(down=st.booleans(), name=st.sampled_from(NAMES), kind=st.sampled_from((*DOWN_KINDS, *UP_KINDS)))
-    def delete(self, down: bool, name: str, kind: str) -> None:
-        side, key = self.link(down).source, build(kind, name, 1).key
-        if side.written.pop(key, None) is not None:
+    def remove(self, side: Side, place: int) -> None:
+        """Deletes one of what the side's user wrote, if there is any."""
+        if side.written:
+            key = sorted(side.written)[place % len(side.written)]
+            del side.written[key]
             side.change(Change(key, None))
 
-    @rule(down=st.booleans())
-    def deliver_request(self, down: bool) -> None:
-        self.link(down).deliver_request()
+    @rule(kind=st.sampled_from(DOWN_KINDS[:3]), name=st.sampled_from(NAMES), value=VALUES)
+    def put_at_global(self, kind: str, name: str, value: int) -> None:
+        self.put(self.centre, kind, name, value)
 
-    @rule(down=st.booleans())
-    def send(self, down: bool) -> None:
-        self.link(down).send()
+    @rule(
+        zone=st.integers(0, 1),
+        kind=st.sampled_from((*UP_KINDS, *TAKEN_KINDS)),
+        name=st.sampled_from(NAMES),
+        value=VALUES,
+    )
+    def put_in_zone(self, zone: int, kind: str, name: str, value: int) -> None:
+        self.put(self.zones[zone], kind, name, value)
 
-    @rule(down=st.booleans())
-    def deliver_response(self, down: bool) -> None:
-        self.link(down).deliver_response()
+    @rule(side=st.integers(0, 2), place=st.integers(0, 20))
+    def delete(self, side: int, place: int) -> None:
+        self.remove(self.sides[side], place)
 
-    @rule(down=st.booleans())
-    def exchange(self, down: bool) -> None:
+    @rule(link=LINKS)
+    def deliver_request(self, link: int) -> None:
+        self.links[link].deliver_request()
+
+    @rule(link=LINKS)
+    def send(self, link: int) -> None:
+        self.links[link].send()
+
+    @rule(link=LINKS)
+    def deliver_response(self, link: int) -> None:
+        self.links[link].deliver_response()
+
+    @rule(link=LINKS)
+    def exchange(self, link: int) -> None:
         """For a moment nothing is held up."""
-        self.link(down).settle()
+        self.links[link].settle()
 
-    @rule(down=st.booleans(), resumes=st.booleans(), quiet=st.booleans())
-    def reconnect(self, down: bool, resumes: bool, quiet: bool) -> None:
-        self.link(down).connect(resumes=resumes, quiet=quiet)
+    @rule(link=LINKS, resumes=st.booleans(), quiet=st.booleans())
+    def reconnect(self, link: int, resumes: bool, quiet: bool) -> None:
+        self.links[link].connect(resumes=resumes, quiet=quiet)
 
-    @rule(down=st.booleans())
-    def restart(self, down: bool) -> None:
-        self.link(down).restart()
+    @rule(link=LINKS, most=st.integers(0, 2), resumes=st.booleans())
+    def store_fails(self, link: int, most: int, resumes: bool) -> None:
+        self.links[link].fail(most, resumes=resumes)
 
-    @rule(down=st.booleans(), name=st.sampled_from(NAMES))
-    def refuse(self, down: bool, name: str) -> None:
+    @rule(
+        link=LINKS,
+        puts=st.lists(st.tuples(st.sampled_from(UP_KINDS[:2]), st.sampled_from(NAMES), VALUES), max_size=3),
+        places=st.lists(st.integers(0, 20), max_size=3),
+        resumes=st.booleans(),
+    )
+    def away(self, link: int, puts: list[tuple[str, str, int]], places: list[int], resumes: bool) -> None:
+        """The stream is down while much happens at its source."""
+        one = self.links[link]
+        one.settle()
+        for place in places:
+            self.remove(one.source, place)
+        for kind, name, value in puts:
+            if one.source is not self.centre or kind in DOWN_KINDS:
+                self.put(one.source, kind, name, value)
+        one.connect(resumes=resumes)
+
+    @rule(side=st.integers(0, 2), resumes=st.booleans())
+    def restart(self, side: int, resumes: bool) -> None:
+        """A process starts anew: all it offers, and every stream at its end."""
+        for link in self.links:
+            if link.source is self.sides[side]:
+                link.start()
+            if self.sides[side] in (link.source, link.target):
+                link.connect(resumes=resumes)
+
+    @rule(link=LINKS, name=st.sampled_from(NAMES))
+    def refuse(self, link: int, name: str) -> None:
         """From now on, or no longer, the receiver cannot store a name."""
-        self.link(down).blocked ^= {name}
+        self.links[link].blocked ^= {name}
 
     @rule(seconds=st.integers(1, 20))
     def wait(self, seconds: int) -> None:
@@ -254,40 +337,28 @@ class Sync(RuleBasedStateMachine):
 
     @invariant()
     def what_users_wrote_is_left_alone(self) -> None:
-        for side in (self.centre, self.zone):
+        for side in self.sides:
             for key, resource in side.written.items():
                 stored = side.view.get(*key)
                 assert stored is not None and stored.same_content(resource)
 
-    def teardown(self) -> None:
-        """Once both are left alone, nothing is refused for longer than its back-off, and both sides agree."""
-        for link in (self.down, self.up):
+    @rule()
+    def agree(self) -> None:
+        """Once all are left alone, nothing is refused for longer than its back-off, and all agree."""
+        for link in self.links:
             link.blocked.clear()
         for _ in range(3):
-            for link in (self.down, self.up, self.down):
+            # What one zone sends goes on to the other one.
+            for link in (*self.links, *self.links):
                 link.settle()
             # Longer than any back-off that can have been reached.
             self.clock.ns += 10_000 * 1_000_000_000
-        for link in (self.down, self.up):
-            expected = link.expected()
-            stored = {
-                r.key: r
-                for kind in link.kinds
-                for r in link.target.view.list(kind.name)
-                if r.key not in link.target.written and not kind.validate(r)
-            }
-            # What breaks the rules is put aside: the receiver keeps what it had under that name, if anything.
-            broken = {
-                key_of(r.kind, o.name)
-                for r in link.source.written.values()
-                if REGISTRY[r.kind].validate(r) and (o := link.rules.offer(r)) is not None
-            }
-            assert stored.keys() - broken == expected.keys()
-            for key, resource in expected.items():
-                assert stored[key].spec == resource.spec
-            for kind in link.kinds:
-                assert link.sender.delivered(kind.name) == link.source.revision
+        for link in self.links:
+            link.check()
+
+    def teardown(self) -> None:
+        self.agree()
 
 
-Sync.TestCase.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
+Sync.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestSync = Sync.TestCase

@@ -57,6 +57,16 @@ async def test_overviews_join_objects_with_insights(busy: ControlPlane) -> None:
     assert (await busy.get("/zoneegressoverviews"))[1]["total"] == 0
 
 
+async def test_connection_and_health_are_two_things(busy: ControlPlane) -> None:
+    _, page = await busy.get("/meshes/default/dataplanes/_overview")
+    assert {item["name"]: (item["connection"], item["health"]) for item in page["items"]} == {
+        "a-1": ("online", "healthy"),
+        "a-2": ("offline", "healthy"),
+        "b-1": ("online", "unhealthy"),
+        "b-2": ("offline", "healthy"),
+    }
+
+
 async def test_mesh_insights_count_proxies(busy: ControlPlane) -> None:
     _, found = await busy.get("/mesh-insights/default")
     assert found["dataplanes"] == {"total": 4, "online": 1, "offline": 3}

@@ -256,6 +256,28 @@ def test_what_is_refused_is_sent_at_once_when_it_changes_and_never_when_it_is_go
     assert desk.sender.due is None and not desk.sender.marks[KIND].refused
 
 
+def test_changes_wait_for_each_other_as_long_as_they_are_told_to() -> None:
+    desk = Desk()
+    desk.sender = Sender(desk, lambda _: Everyone(), Speaker("global", interval=5), clock=desk.clock)
+    desk.offer("a")
+    desk.ask()
+    assert desk.names() == [["a.m"]], "the first state does not wait"
+    desk.ack()
+    desk.offer("b")
+    assert desk.names() == []
+    assert desk.sender.due == 1 + 5 * 10**9
+    desk.clock.ns += 4 * 10**9
+    desk.offer("c")
+    assert desk.names() == []
+    desk.clock.ns += 10**9
+    assert desk.names() == [["b.m", "c.m"]]
+    assert desk.sender.due is None, "nothing is due before there is an answer"
+    desk.ack()
+    assert (desk.names(), desk.sender.due) == ([], None)
+    desk.ask(kind="Mesh")
+    assert [response.kind for response in desk.sent()] == ["Mesh"], "who asks is answered at once"
+
+
 def test_a_proof_of_life_is_given_whatever_else_waits() -> None:
     desk = Desk()
     desk.offer("a")

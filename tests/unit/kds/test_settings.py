@@ -172,6 +172,27 @@ def test_keepalives(tuned: Callable[..., Tuning]) -> None:
     assert zone_tuning(settings_of()).keepalive.interval >= 15, "Kuma's globals end a connection for less"
 
 
+async def test_the_global_sets_the_pace_of_its_zones() -> None:
+    """Down by how often it sends, up by how soon it answers; no setting of a zone is needed."""
+    pace = {"KUMA_MULTIZONE_GLOBAL_KDS_SEND_INTERVAL": "700ms", "KUMA_MULTIZONE_GLOBAL_KDS_RESPONSE_BACKOFF": "700ms"}
+    centre = Global(**pace)
+    async with running(centre):
+        zone = Zone("east", centre.port)
+        async with running(zone):
+            await zone.until(lambda: zone.client.status.connected)
+            sent, received = zone.client.status.up, centre.zones.connections["east"].sender.marks
+            await zone.until(lambda: "Dataplane" in sent and sent["Dataplane"].acknowledged)
+            before = (received[KIND].sent, sent["Dataplane"].sent)
+            proxy = {"networking": {"address": "10.0.0.1", "inbound": [{"port": 80, "tags": {"kuma.io/service": "a"}}]}}
+            for n in range(40):
+                await centre.put(timeout(f"t{n}"))
+                await zone.put(Resource("Dataplane", "default", f"d{n}", proxy))
+            await zone.until(lambda: zone.named(KIND, "t39"))
+            await centre.until(lambda: centre.named("Dataplane", "d39"))
+            assert received[KIND].sent - before[0] <= 5
+            assert sent["Dataplane"].sent - before[1] <= 5
+
+
 async def test_a_process_that_stood_still_does_not_blame_the_peer(side: Side, tuned: Callable[..., Tuning]) -> None:
     receiver = Receiver(side, tuned(SILENCE_TIMEOUT="9s"))
     await receiver.hear()

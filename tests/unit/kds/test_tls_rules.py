@@ -16,6 +16,7 @@ from kds.connection import Connection
 from kds.dialing import dial
 from kds.replicas.catalogue import Replica
 from kds.replicas.credentials import Credentials, issue_credentials
+from kds.replicas.holdings import Crowded
 from kds.replicas.peers import Peers
 from kds.replicas.replicas import Replicas
 from kds.transport import GLOBAL_SERVICE, HEALTH, call_metadata
@@ -147,6 +148,29 @@ async def test_a_pair_of_its_own_is_what_zones_are_shown(tmp_path: Path) -> None
             # It may be replaced at any time.
             own = pair(tmp_path, "own")
             assert await asyncio.to_thread(greet, port) == ssl.PEM_cert_to_DER_cert(own.cert.read_text())
+
+
+async def test_zones_follow_an_exchanged_certificate_and_ca_without_a_restart(tmp_path: Path) -> None:
+    async with kds_port(tmp_path) as (port, centre):
+        trusted = tmp_path / "ca.crt"
+        trusted.write_bytes((tmp_path / "general.crt").read_bytes())
+        zone = Zone(
+            "east",
+            0,
+            KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS=f"grpcs://localhost:{port}",
+            KUMA_MULTIZONE_ZONE_KDS_ROOT_CA_FILE=str(trusted),
+        )
+        async with running(zone):
+            await centre.until(lambda: "east" in centre.zones.connections)
+            pair(tmp_path, "general")
+            await centre.put(timeout("a"))
+            await zone.until(lambda: zone.named("MeshTimeout", "a"))
+            # A new connection is shown the new certificate, which the zone does not trust yet.
+            centre.zones.connections["east"].end(Crowded())
+            await zone.until(lambda: "certificate" in zone.client.status.last_error)
+            await centre.put(timeout("b"))
+            trusted.write_bytes((tmp_path / "general.crt").read_bytes())
+            await zone.until(lambda: zone.named("MeshTimeout", "b"))
 
 
 async def test_without_tls_there_is_none(tmp_path: Path) -> None:

@@ -22,6 +22,23 @@ class ProxyStatus(enum.Enum):
     """Its zone is not seen."""
 
 
+class Connection(enum.Enum):
+    """Whether a proxy is there, whatever it says of itself."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+    """Its zone is not seen."""
+
+
+class Health(enum.Enum):
+    """What a proxy says, or said last, of what it stands in front of."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
 class ProxySort(enum.Enum):
     """What a proxy is; values are the counters' names."""
 
@@ -30,24 +47,40 @@ class ProxySort(enum.Enum):
     DELEGATED = "gatewayDelegated"
 
 
+def connection_of(proxy: Resource, insight: Resource | None, unseen: frozenset[str]) -> Connection:
+    """Whether a proxy is connected; of one in a zone that is not seen nobody knows."""
+    if unseen_zone_of(proxy, unseen):
+        return Connection.UNKNOWN
+    return Connection.ONLINE if is_online(insight) else Connection.OFFLINE
+
+
+def health_of(dataplane: Resource) -> Health:
+    """How many of a proxy's inbounds are ready: all, some or none; gateways have none that could be asked."""
+    networking = dataplane.spec.get("networking", {})
+    inbounds = [i for i in networking.get("inbound", ()) if i.get("state") != "Ignored"]
+    ready = sum(1 for inbound in inbounds if _ready(inbound))
+    if "gateway" in networking or ready == len(inbounds):
+        return Health.HEALTHY
+    return Health.DEGRADED if ready else Health.UNHEALTHY
+
+
 def status_of(dataplane: Resource, insight: Resource | None, unseen: frozenset[str]) -> ProxyStatus:
-    """How a proxy is.
+    """How a proxy is, as clients show it: both in one word.
 
     Offline when not connected or nothing is ready, degraded when some inbounds are not ready; of one in a zone that is
     not seen nobody knows whether it still is what it was.
     """
-    if unseen_zone_of(dataplane, unseen):
-        return ProxyStatus.UNKNOWN
-    if not is_online(insight):
-        return ProxyStatus.OFFLINE
-    networking = dataplane.spec.get("networking", {})
-    inbounds = [i for i in networking.get("inbound", ()) if i.get("state") != "Ignored"]
-    if "gateway" in networking or not inbounds:
-        return ProxyStatus.ONLINE
-    ready = sum(1 for inbound in inbounds if _ready(inbound))
-    if ready == len(inbounds):
-        return ProxyStatus.ONLINE
-    return ProxyStatus.DEGRADED if ready else ProxyStatus.OFFLINE
+    connection = connection_of(dataplane, insight, unseen)
+    if connection is not Connection.ONLINE:
+        return ProxyStatus(connection.value)
+    return _WHILE_CONNECTED[health_of(dataplane)]
+
+
+_WHILE_CONNECTED = {
+    Health.HEALTHY: ProxyStatus.ONLINE,
+    Health.DEGRADED: ProxyStatus.DEGRADED,
+    Health.UNHEALTHY: ProxyStatus.OFFLINE,
+}
 
 
 def sort_of(dataplane: Resource) -> ProxySort:

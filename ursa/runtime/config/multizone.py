@@ -84,6 +84,11 @@ class MultizoneGlobalKds(Group):
         env="MULTIZONE_GLOBAL_KDS_CHUNK_SIZE",
         doc="ours: bytes at which a change is split, lest it hold up other types",
     )
+    send_interval: Duration = setting(
+        0.0,
+        env="MULTIZONE_GLOBAL_KDS_SEND_INTERVAL",
+        doc="ours: between two responses of a type to a zone, at least; what changes meanwhile goes in one",
+    )
     admin_timeout: Duration = setting(
         10.0, env="MULTIZONE_GLOBAL_KDS_ADMIN_TIMEOUT", doc="ours: for a zone to answer about a proxy, part by part"
     )
