@@ -133,10 +133,12 @@ async def test_nobody_calls_proxies_of_a_zone_online_that_is_not_seen(tmp_path: 
             mesh: dict = await centre.call("GET", "/mesh-insights/default")
             service: dict = await centre.call("GET", "/meshes/default/service-insights/web")
             whole: dict = await centre.call("GET", "/global-insight")
+            states: dict = await centre.call("GET", "/dataplanes/_status")
             return {
                 "overviews": [(one.get("status"), bool(one.get("lastSeen"))) for one in found],
                 "mesh": mesh["dataplanes"],
                 "service": (service.get("status"), service["dataplanes"]),
+                "apart": [(one["connection"], one["health"]) for one in states["items"]],
                 "proxies": {k: n for k, n in whole["dataplanes"]["standard"].items() if n},
                 "ingresses": whole["zones"]["zoneIngresses"],
             }
@@ -145,6 +147,7 @@ async def test_nobody_calls_proxies_of_a_zone_online_that_is_not_seen(tmp_path: 
             "overviews": [(None, False), (None, False)],
             "mesh": {"total": 1, "online": 1},
             "service": ("online", {"total": 1, "online": 1}),
+            "apart": [("online", "healthy")],
             "proxies": {"total": 1, "online": 1},
             "ingresses": {"total": 1, "online": 1},
         }
@@ -156,6 +159,7 @@ async def test_nobody_calls_proxies_of_a_zone_online_that_is_not_seen(tmp_path: 
                 "overviews": [("unknown", True), ("unknown", True)],
                 "mesh": {"total": 1, "unknown": 1},
                 "service": ("offline", {"total": 1, "unknown": 1}),
+                "apart": [("unknown", "healthy")],
                 "proxies": {"total": 1, "unknown": 1},
                 "ingresses": {"total": 1, "online": 0},
             },

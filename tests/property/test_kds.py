@@ -7,9 +7,11 @@ wrote is the single store that they are compared with.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -167,7 +169,10 @@ class Link:
         kept = tuple(r for r in delivery.resources if r.key not in barred)
         delivery = replace(delivery, resources=kept, quarantined={**delivery.quarantined, **barred})
         plan = reconcile(delivery, REGISTRY[delivery.kind], self.target.view, self.ownership)
+        spared = {key: self.target.view.get(*self.ownership.rename(key)) for key in delivery.quarantined}
         self.target.change(*list(_changes(plan.writes))[:most])
+        for key, before in spared.items():
+            assert self.target.view.get(*self.ownership.rename(key)) == before, "what is put aside changes nothing"
         problems = {**delivery.quarantined, **plan.conflicts}
         self.requests.append(self.requester.answer(delivery, problems))
         return bool(problems)
@@ -360,5 +365,45 @@ class Sync(RuleBasedStateMachine):
         self.agree()
 
 
-Sync.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Sync.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestSync = Sync.TestCase
+
+
+def walk(seed: int, steps: int = 120) -> None:
+    """The same by pure chance, which gets further than a search for the shortest way: all steps, all of them often."""
+    chance, machine = random.Random(seed), Sync()
+    kinds, links = (*UP_KINDS, *TAKEN_KINDS), range(2 * len(ZONES))
+    some = chance.choice
+
+    def away() -> None:
+        puts = [(some(UP_KINDS[:2]), some(NAMES), some(range(4))) for _ in range(some(range(4)))]
+        places = [some(range(20)) for _ in range(some(range(4)))]
+        machine.away(some(links), puts, places, some((True, False)))
+
+    steps_there_are: list[tuple[int, Callable[[], None]]] = [
+        (6, lambda: machine.put_at_global(some(DOWN_KINDS[:3]), some(NAMES), some(range(4)))),
+        (6, lambda: machine.put_in_zone(some((0, 1)), some(kinds), some(NAMES), some(range(4)))),
+        (4, lambda: machine.delete(some(range(3)), some(range(20)))),
+        (6, lambda: machine.deliver_request(some(links))),
+        (6, lambda: machine.send(some(links))),
+        (6, lambda: machine.deliver_response(some(links))),
+        (4, lambda: machine.exchange(some(links))),
+        (2, lambda: machine.reconnect(some(links), some((True, False)), some((True, False)))),
+        (2, lambda: machine.store_fails(some(links), some(range(3)), some((True, False)))),
+        (2, away),
+        (1, lambda: machine.restart(some(range(3)), some((True, False)))),
+        (1, lambda: machine.refuse(some(links), some(NAMES))),
+        (2, lambda: machine.wait(some(range(1, 20)))),
+        (1, machine.agree),
+    ]
+    weights = [weight for weight, _ in steps_there_are]
+    for _, step in chance.choices(steps_there_are, weights, k=steps):
+        step()
+        machine.what_users_wrote_is_left_alone()
+    machine.agree()
+
+
+@pytest.mark.parametrize("first", range(0, 100, 25))
+def test_by_chance(first: int) -> None:
+    for seed in range(first, first + 25):
+        walk(seed)

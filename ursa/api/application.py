@@ -27,6 +27,7 @@ from ursa.api.proxies.config import ProxyConfig
 from ursa.api.proxies.endpoints import ProxyPolicies
 from ursa.api.proxies.older_rules import OlderRules
 from ursa.api.proxies.rules import ProxyRules
+from ursa.api.proxy_status import ProxyStatuses
 from ursa.api.reader import Reader
 from ursa.api.resources import Resources
 from ursa.api.selected import Selected
@@ -67,6 +68,7 @@ def _endpoints(context: ApiContext, access: Access, audit: Audit) -> Iterator[En
     yield from Tokens(context, access, audit).endpoints()
     yield from Kris(context, access).endpoints()
     yield from Overviews(context, reader, access).endpoints()
+    yield from ProxyStatuses(context, reader, access).endpoints()
     yield from Selected(context, reader).endpoints()
     yield from Hostnames(context, reader).endpoints()
     yield from ProxyPolicies(context, reader).endpoints()

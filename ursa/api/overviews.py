@@ -11,7 +11,6 @@ from ursa.api.access import Access
 from ursa.api.answers import answer
 from ursa.api.context import ApiContext, Endpoint
 from ursa.api.filters import Query, matching
-from ursa.api.insights.proxies import connection_of, health_of
 from ursa.api.insights.sight import last_seen, unseen_zone_of, unseen_zones
 from ursa.api.paging import page, span_of
 from ursa.api.reader import Reader
@@ -97,10 +96,6 @@ class Overviews:
             joined["status"] = "online"
         if zone := unseen_zone_of(resource, unseen):
             joined |= {"status": "unknown", "lastSeen": last_seen(self._context.view, zone)}
-        if kind.name == "Dataplane":
-            # Two things that clients mix into one word: whether it is there, and whether it is well.
-            joined["connection"] = connection_of(resource, insight, unseen).value
-            joined["health"] = health_of(resource).value
         joined[_member(kind.name)] = resource.spec
         if insight is not None:
             joined[_member(kind.insight)] = insight.spec

@@ -58,13 +58,18 @@ async def test_overviews_join_objects_with_insights(busy: ControlPlane) -> None:
 
 
 async def test_connection_and_health_are_two_things(busy: ControlPlane) -> None:
-    _, page = await busy.get("/meshes/default/dataplanes/_overview")
-    assert {item["name"]: (item["connection"], item["health"]) for item in page["items"]} == {
-        "a-1": ("online", "healthy"),
-        "a-2": ("offline", "healthy"),
-        "b-1": ("online", "unhealthy"),
-        "b-2": ("offline", "healthy"),
-    }
+    for path in ("/dataplanes/_status", "/meshes/default/dataplanes/_status"):
+        _, page = await busy.get(path)
+        assert {item["name"]: (item["connection"], item["health"]) for item in page["items"]} == {
+            "a-1": ("online", "healthy"),
+            "a-2": ("offline", "healthy"),
+            "b-1": ("online", "unhealthy"),
+            "b-2": ("offline", "healthy"),
+        }
+    _, one = await busy.get("/meshes/default/dataplanes/b-1/_status")
+    assert one["notReady"] == [{"port": 80, "service": "b"}]
+    assert (await busy.get("/meshes/default/dataplanes/nobody/_status"))[0] == 404
+    assert (await busy.get("/meshes/default/dataplanes/_status?name=b&size=1"))[1]["total"] == 2
 
 
 async def test_mesh_insights_count_proxies(busy: ControlPlane) -> None:

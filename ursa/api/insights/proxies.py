@@ -55,13 +55,23 @@ def connection_of(proxy: Resource, insight: Resource | None, unseen: frozenset[s
 
 
 def health_of(dataplane: Resource) -> Health:
-    """How many of a proxy's inbounds are ready: all, some or none; gateways have none that could be asked."""
-    networking = dataplane.spec.get("networking", {})
-    inbounds = [i for i in networking.get("inbound", ()) if i.get("state") != "Ignored"]
-    ready = sum(1 for inbound in inbounds if _ready(inbound))
-    if "gateway" in networking or ready == len(inbounds):
+    """How many of a proxy's inbounds are ready: all, some or none."""
+    sick = unready_of(dataplane)
+    if not sick:
         return Health.HEALTHY
-    return Health.DEGRADED if ready else Health.UNHEALTHY
+    return Health.DEGRADED if len(sick) < len(_inbounds(dataplane)) else Health.UNHEALTHY
+
+
+def unready_of(dataplane: Resource) -> list[JsonObject]:
+    """The inbounds of a proxy that are not ready."""
+    return [inbound for inbound in _inbounds(dataplane) if not _ready(inbound)]
+
+
+def _inbounds(dataplane: Resource) -> list[JsonObject]:
+    """Inbounds that count; gateways have none that could be asked."""
+    networking = dataplane.spec.get("networking", {})
+    inbounds = networking.get("inbound", ()) if "gateway" not in networking else ()
+    return [inbound for inbound in inbounds if inbound.get("state") != "Ignored"]
 
 
 def status_of(dataplane: Resource, insight: Resource | None, unseen: frozenset[str]) -> ProxyStatus:
