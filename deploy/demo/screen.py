@@ -81,14 +81,10 @@ class Screen:
         elif watch.newest:
             table.add_row("global", Text("down", style="bold red"), "", Text(str(watch.newest), style="dim"))
         else:
-            table.add_row("global", Text("not yet started", style="dim"), "", "")
+            table.add_row("global", _COMING, "", "")
         for zone, colour in self._colours.items():
-            name, found = Text(f"zone {zone}", style=colour), watch.zones.get(zone, ZoneState())
-            if found.proxies is None:
-                table.add_row(name, Text("not yet started", style="dim"), "", "")
-                continue
-            delivered = Text(str(found.delivered or ""), style="dim" if found.connected is None else "")
-            table.add_row(name, _CONNECTION[found.connected], f"{found.proxies} of {len(PROXIES)}", delivered)
+            found = watch.zones.get(zone, ZoneState())
+            table.add_row(Text(f"zone {zone}", style=colour), *zone_cells(found))
         return table
 
     def _chapters(self) -> RenderableType:
@@ -111,12 +107,22 @@ class Screen:
         return Text(f"{state} Meanwhile, look around:\n{self._look_around}", style="dim")
 
 
+def zone_cells(found: ZoneState) -> tuple[Text, str, Text]:
+    """What is shown of a zone: one that was busy when it was asked is not one that has not begun."""
+    if found.proxies is None and not found.connected and found.delivered is None:
+        return _COMING, "", Text()
+    proxies = "" if found.proxies is None else f"{found.proxies} of {len(PROXIES)}"
+    delivered = Text(str(found.delivered or ""), style="dim" if found.connected is None else "")
+    return _CONNECTION[found.connected], proxies, delivered
+
+
 def lines(chapter: Chapter) -> None:
     """Prints a chapter's news as a line, for logs and pipes."""
     line = f"ok  {chapter.title}" if chapter.over else f"..  {chapter.title}: {chapter.note}"
     print(line, file=sys.stderr, flush=True)
 
 
+_COMING = Text("not there yet", style="dim")
 _CONNECTION = {
     True: Text("connected to the global", style="green"),
     False: Text("not connected to the global", style="yellow"),
