@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.demo.deployment import Deployment
@@ -68,15 +67,17 @@ class Demo:
             loop.add_signal_handler(number, self._interrupt, telling)
         watching = spawn(self._watch.run(), "watch")
         failing = spawn(self._processes.first_end(), "processes")
+        drawing = [spawn(self._screen.draw(), "screen")] if self._live else []
         try:
-            with ExitStack() as stack:
-                if self._live:
-                    stack.enter_context(self._screen.shown())
-                await asyncio.wait({telling, failing}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({telling, failing, *drawing}, return_when=asyncio.FIRST_COMPLETED)
+            for screen in done.intersection(drawing):
+                screen.result()
             if not telling.done():
                 raise Unavailable(f"{failing.result()} has ended by itself\n{self._processes.tail(failing.result())}")
             telling.result()
         finally:
+            # The last picture stands before anything else is printed.
+            await cancel_and_wait(*drawing)
             print("ending all processes ...", file=sys.stderr, flush=True)
             await cancel_and_wait(telling, watching, failing)
             await self._processes.stop_all()

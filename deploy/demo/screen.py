@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
@@ -17,6 +16,9 @@ from deploy.demo.layout import PROXIES, Layout
 from deploy.demo.story import Chapter, Story
 from deploy.demo.traffic import ERROR, RATE, Traffic
 from deploy.demo.watch import Watch, ZoneState
+
+FRAME = 0.25
+"""Seconds between two pictures."""
 
 WIDEST = 110
 NAMES, NUMBERS = 26, (12, 17)
@@ -37,11 +39,12 @@ class Screen:
         """Whether the story has been told."""
         self._colours = {zone.name: colour for zone, colour in zip(layout.zones, COLOURS, strict=True)}
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Shows the picture while the context is open."""
-        with Live(console=self._console, get_renderable=self.picture, refresh_per_second=4):
-            yield
+    async def draw(self) -> None:
+        """Draws the picture until cancelled. Here and in no other thread, because what it shows changes here."""
+        with Live(console=self._console, get_renderable=self.picture, auto_refresh=False) as live:
+            while True:
+                live.refresh()
+                await asyncio.sleep(FRAME)
 
     def picture(self) -> RenderableType:
         """The whole picture, at most 24 lines."""

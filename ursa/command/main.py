@@ -56,6 +56,7 @@ def run(config_file: str, log_level: str, mode: str, zone: str, global_address: 
     settings = _load(
         config_file,
         {"mode": mode, "multizone.zone.name": zone, "multizone.zone.globalAddress": global_address},
+        warn=_log_warning,
     )
     name = "global" if settings.is_global else "zone"
     # Before what takes time: whoever waits sees that something happens, and what.
@@ -155,12 +156,22 @@ def _identity(settings: Settings) -> dict[str, str]:
     return who | {"store": place_of(settings)}
 
 
-def _load(config_file: str, overrides: dict[str, str] | None = None) -> Settings:
+def _print_warning(warning: str) -> None:
+    click.echo(f"warning: {warning}", err=True)
+
+
+def _log_warning(warning: str) -> None:
+    _log.warning("the configuration is doubtful", extra={"reason": warning})
+
+
+def _load(
+    config_file: str, overrides: dict[str, str] | None = None, *, warn: Callable[[str], None] = _print_warning
+) -> Settings:
     from ursa.runtime.config import load
 
     loaded = load(config_file or None, os.environ, {k: v for k, v in (overrides or {}).items() if v})
     for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
     return loaded.settings
 
 

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
 import pytest
 
 from tests.unit.api.recordings import SHARED, recording, seeds, titles
 from ursa.command.main import main
 from ursa.model.resource import Resource
 from ursa.runtime.clock import SystemClock
+from ursa.runtime.config import Settings
 from ursa.store.contract import Contents, Create
 from ursa.store.sqlite import SqliteStore
 
@@ -124,6 +127,20 @@ def test_the_configuration_is_explained(ursa_cp: Ursa, tmp_path: Path, monkeypat
     everything = ursa_cp("config", "explain").out
     assert "hunter2" not in everything
     assert len(everything.splitlines()) > 300
+
+
+def test_a_start_is_told_line_by_line_for_machines(
+    ursa_cp: Ursa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Settings] = []
+    monkeypatch.setattr(EntryPoint, "load", lambda _: runs.append)
+    monkeypatch.setenv("URSA_DNS_SERVER_DOMIAN", "x")
+    started = ursa_cp("run", "--mode=zone", "--zone=east", "--log-format=json")
+    doubt, start = map(orjson.loads, started.err.splitlines())
+    assert doubt["message"] == "the configuration is doubtful" and "URSA_DNS_SERVER_DOMAIN" in doubt["reason"]
+    assert (start["message"], start["mode"], start["zone"]) == ("starting", "zone", "east")
+    assert start["store"] == f"sqlite at {tmp_path}/store.db"
+    assert [settings.multizone.zone.name for settings in runs] == ["east"]
 
 
 def test_the_configuration_is_validated(ursa_cp: Ursa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
