@@ -35,7 +35,7 @@ contracts: $(STAMP)
 REAL := tests/e2e tests/failure tests/docs
 
 unit: $(STAMP)
-	$(BIN)/pytest -q -n 2 --dist loadfile tests $(addprefix --ignore=,$(REAL))
+	$(BIN)/pytest -q -n 3 --dist loadfile tests $(addprefix --ignore=,$(REAL))
 
 e2e: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadgroup --timeout 300 $(REAL)
