@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -63,6 +66,27 @@ async def topology(tmp_path: Path) -> AsyncIterator[Topology]:
         yield Topology(etcd, replicas, balancer)
 
 
+async def healthy(replica: Replica, name: str) -> bool:
+    """What the file asks to know whether a service is in order."""
+    check = yaml.safe_load(COMPOSE.read_text())["services"][name]["healthcheck"]["test"]
+    assert check[:2] == ["CMD", "python"]
+    command = [sys.executable, *(part.replace(":5680/", f":{replica.diagnostics}/") for part in check[2:])]
+    return (await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)).returncode == 0
+
+
+async def test_a_member_of_etcd_is_asked_for_its_health(tmp_path: Path) -> None:
+    etcd = Etcd(tmp_path)
+    await etcd.start()
+    check = yaml.safe_load(COMPOSE.read_text())["services"]["etcd-1"]["healthcheck"]["test"]
+    command = [sys.executable, *check[2:], f"--endpoints={etcd.endpoints[0]}"]
+    try:
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: ASYNC221
+        await etcd.kill()
+        assert subprocess.run(command, capture_output=True, check=False).returncode != 0  # noqa: ASYNC221
+    finally:
+        await etcd.kill()
+
+
 def test_every_setting_of_the_file_exists() -> None:
     found = services()
     assert sorted(found) == ["east-1", "east-2", "global-1", "global-2", "west-1", "west-2"]
@@ -119,7 +143,9 @@ async def test_any_one_instance_may_die(topology: Topology) -> None:
     await until_everywhere([leader], "second")
 
     # A global dies; zones find the other one.
+    assert await healthy(one, "global-1")
     await one.stop(signal.SIGKILL)
+    assert not await healthy(one, "global-1")
     await write(two, "third")
     await until_everywhere(zones, "third")
 
