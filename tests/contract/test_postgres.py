@@ -18,7 +18,7 @@ from tests.servers.postgres import Postgres
 from ursa.errors import ConfigError, Unavailable
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config.store import StorePostgres, StorePostgresReadReplica, StorePostgresTls
-from ursa.store.contract import create, update
+from ursa.store.contract import Compacted, create, update
 from ursa.store.postgres import PostgresStore
 
 
@@ -100,6 +100,74 @@ async def test_listings_go_to_a_replica_and_come_back_when_it_dies(
         await replica.kill()
 
 
+async def opens(where: StorePostgres) -> bool:
+    store = PostgresStore(where, SystemClock())
+    try:
+        await store.open()
+    except Unavailable:
+        return False
+    finally:
+        await store.close()
+    return True
+
+
+async def test_another_server_is_found_when_the_primary_dies_and_lost_history_is_noticed(folder: Path) -> None:
+    (folder / "one").mkdir()
+    (folder / "two").mkdir()
+    primary = Postgres(folder / "one")
+    await primary.start()
+    replica = primary.copy(folder / "two")
+    await replica.start()
+    # The one that takes no writes comes first, and is passed over.
+    hosts = f"127.0.0.1:{primary.replica_port},127.0.0.1:{primary.port}"
+    where = primary.access(host=hosts, connection_timeout=4)
+    store, other = PostgresStore(where, SystemClock()), PostgresStore(where, SystemClock())
+    try:
+        await store.open()
+        await other.open()
+        kept = await create(store, timeout("kept"))
+        there = "SELECT count(*) FROM ursa_resources"
+        await reached(lambda: int(primary.ask(there, port=primary.replica_port)) == 1)
+        replica.freeze()
+        primary.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+        lost = await create(store, timeout("lost"))
+        assert names(await take(store, kept.version, 1)) == ["lost"]
+        await primary.kill()
+        replica.thaw()
+        primary.ask("SELECT pg_promote()", port=primary.replica_port)
+        instead = await create(other, timeout("instead"))
+        assert instead.version == lost.version, "the same number for something else"
+        with pytest.raises(Compacted, match="another one"):
+            await take(store, lost.version, 1)
+        contents = await store.contents()
+        assert sorted(r.name for r in contents.resources) == ["instead", "kept"]
+        after = await create(store, timeout("after"))
+        assert (await take(store, contents.revision, 1))[0].changes[0].after == after
+    finally:
+        await store.close()
+        await other.close()
+        await replica.kill()
+        await primary.kill()
+
+
+async def test_a_server_that_was_demoted_is_let_go_of(postgres_server: Postgres) -> None:
+    where = access(postgres_server, "demoted", connection_timeout=1)
+    store = PostgresStore(where, SystemClock())
+    try:
+        await store.open()
+        await create(store, timeout("before"))
+        # Connections that were made before stay as they are, like those to a primary that became a replica.
+        postgres_server.psql('ALTER DATABASE "demoted" SET default_transaction_read_only = on')
+        postgres_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'demoted'")
+        await asyncio.sleep(0.2)
+        with pytest.raises(Unavailable, match="read-only transaction"):
+            await create(store, timeout("never"))
+        postgres_server.psql('ALTER DATABASE "demoted" SET default_transaction_read_only = off')
+        await create(store, timeout("after"))
+    finally:
+        await store.close()
+
+
 async def test_tls_modes(folder: Path) -> None:
     authority, stranger = Authority(folder), Authority(folder, "other-ca")
     pair = authority.issue("server")
@@ -126,6 +194,16 @@ async def test_tls_modes(folder: Path) -> None:
         with pytest.raises(Unavailable, match="certificate verify failed"):
             await refused.open()
         await refused.close()
+        # Another name in a certificate of the right authority: all that verifyFull minds and verifyCa does not.
+        other = authority.issue("server", host="elsewhere", address="10.9.9.9")
+        if folder.stat().st_uid == 0:
+            shutil.chown(other.key, "postgres")
+        server.psql("SELECT pg_reload_conf()")
+        full, ca = (StorePostgresTls(mode=mode, ca_path=str(authority.cert)) for mode in ("verifyFull", "verifyCa"))
+        async with asyncio.timeout(20):
+            while await opens(plain.model_copy(update={"tls": full})):  # noqa: ASYNC110 - the server reloads
+                await asyncio.sleep(0.05)
+        assert await opens(plain.model_copy(update={"tls": ca}))
         with pytest.raises(ConfigError):
             mute = StorePostgresTls(mode="verifyFull", disable_sslsni=True)
             await PostgresStore(plain.model_copy(update={"tls": mute}), SystemClock()).open()

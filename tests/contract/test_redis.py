@@ -90,6 +90,11 @@ async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: R
     assert again.version == lost.version
     with pytest.raises(Compacted, match="another one"):
         await take(store, lost.version, 1)
+    # Whoever has read everything anew goes on, although the revision has the number of the lost one.
+    contents = await store.contents()
+    assert contents.revision == again.version and "c" in {r.name for r in contents.resources}
+    after = await create(other, timeout("d"))
+    assert (await take(store, contents.revision, 1))[0].changes[0].after == after
     await other.close()
     await store.close()
 

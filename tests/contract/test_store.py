@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -147,6 +148,37 @@ async def test_the_feed_is_resumed_at_any_revision_without_gap_or_repetition(sto
         assert {r.version for r in stored} == {revision}
         at_once = {key for at, key, _ in history if at == revision}
         assert {resource.key for resource in stored} <= at_once, f"{write} is not at the revision it was given"
+
+
+async def test_a_full_read_shows_one_moment_while_writes_go_on(store: Store) -> None:
+    # So many that a full read takes several steps; what one transaction writes lies at both ends.
+    await store.write([Create(timeout(f"n{i:04}")) for i in range(1200)])
+    ends = [Resource("Aaa", "default", "first"), Resource("Zzz", "default", "last")]
+    await store.write([Create(resource) for resource in ends])
+    stop = asyncio.Event()
+
+    async def write_on() -> int:
+        for number in itertools.count(1):
+            revision, _ = await store.write([Update(resource.with_spec({"n": number})) for resource in ends])
+            if stop.is_set():
+                return revision
+            await asyncio.sleep(0)
+        raise AssertionError
+
+    writing = asyncio.create_task(write_on())
+    seen = []
+    for _ in range(12):
+        contents = await store.contents()
+        values = {r.kind: r.spec.get("n", 0) for r in contents.resources if r.kind in ("Aaa", "Zzz")}
+        seen.append((contents.revision, values["Aaa"], values["Zzz"], len(contents.resources)))
+        await asyncio.sleep(0)
+    stop.set()
+    last = await writing
+    for revision, first, second, count in seen:
+        assert first == second and count == 1202
+        if revision < last:
+            (batch, *_) = await take(store, revision, 1)
+            assert [change.after and change.after.spec["n"] for change in batch.changes] == [first + 1] * 2
 
 
 async def test_concurrent_writers_lose_nothing(store: Store) -> None:

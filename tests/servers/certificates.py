@@ -23,7 +23,7 @@ class Pair:
 
 
 class Authority:
-    """Issues certificates for 127.0.0.1 and localhost."""
+    """Issues certificates, for 127.0.0.1 and localhost unless told otherwise."""
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
         self._folder = folder
@@ -37,10 +37,10 @@ class Authority:
         self.cert = folder / f"{name}.crt"
         self.cert.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str) -> Pair:
+    def issue(self, name: str, *, host: str = "localhost", address: str = "127.0.0.1") -> Pair:
         """A certificate for a server or a client; its common name is `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+        names = x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ip_address(address))])
         certificate = (
             _builder(_name(name), self._name, key).add_extension(names, critical=False).sign(self._key, hashes.SHA256())
         )

@@ -93,11 +93,11 @@ class Postgres:
     def psql(self, statement: str, database: str = "postgres") -> None:
         self.ask(statement, database)
 
-    def ask(self, statement: str, database: str = "postgres") -> str:
-        """What a statement answers, unadorned."""
+    def ask(self, statement: str, database: str = "postgres", *, port: int = 0) -> str:
+        """What a statement answers, unadorned; `port` is that of the replica, if it is asked."""
         return self._run(
             program("psql"),
-            *("-h", "127.0.0.1", "-p", str(self.port), "-U", "ursa", "-qAt", "-d", database, "-c", statement),
+            *("-h", "127.0.0.1", "-p", str(port or self.port), "-U", "ursa", "-qAt", "-d", database, "-c", statement),
         )
 
     def _answers(self, port: int = 0) -> bool:

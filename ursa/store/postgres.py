@@ -48,6 +48,7 @@ _Attempt = tuple[int, Sequence[Outcome | UrsaError]]
 class _Head:
     revision: int
     compacted: int
+    writer: str | None
 
 
 class PostgresStore:
@@ -62,6 +63,8 @@ class PostgresStore:
         self._leases = BeatLeases(PostgresRegister(self._pool, self._news), clock)
         self._writer = GroupWriter(self._commit, "postgres writer", tuning)
         self._name = clock.new_id()
+        self._groups = 0
+        self._seen: tuple[int, str] | None = None
         self._identity = ""
         self._untrimmed = 0
 
@@ -134,19 +137,23 @@ class PostgresStore:
         resources, _ = split(map(sql.stored, rows[:limit]))
         return Page(resources, after, head.revision)
 
-    async def _head(self, connection: Any, query: str = sql.HEAD) -> _Head:
-        row = await connection.fetchrow(query)
+    async def _head(self, connection: Any, query: str = sql.HEAD, *values: object) -> _Head:
+        row = await connection.fetchrow(query, *values)
         if row is None or row["identity"] != self._identity:
             raise Unavailable(GONE)
-        return _Head(row["revision"], row["compacted"])
+        return _Head(row["revision"], row["compacted"], row.get("writer"))
 
     async def _changes(self, revision: int) -> Sequence[Batch]:
         async with self._pool.transaction(snapshot=True) as connection:
-            head = await self._head(connection)
+            head = await self._head(connection, sql.HEAD_AND_WRITER, revision)
             if revision < head.compacted:
                 raise Compacted(f"changes after revision {revision} are no longer held, the oldest is {head.compacted}")
             if revision > head.revision:
                 raise Compacted(f"the database is at revision {head.revision}, before {revision}: it was restored")
+            if self._seen is not None and self._seen[0] == revision and head.writer not in (self._seen[1], None):
+                # Said once: whoever has read everything anew goes on from the revision that is there now.
+                self._seen = None
+                raise Compacted(f"the database lost revision {revision} and has another one in its place")
             if revision == head.revision:
                 return ()
             rows: list[Any] = []
@@ -156,11 +163,13 @@ class PostgresStore:
                     break
                 size += len(row["body"] or b"")
                 rows.append(row)
+        self._seen = rows[-1]["revision"], rows[-1]["writer"]
         return list(sql.batches(rows))
 
     async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome | UrsaError]:
         deadline = self._clock.monotonic() + self._access.connection_timeout
         attempted: MutableSequence[_Attempt] = []
+        self._groups += 1
         while True:
             try:
                 return await self._try(group, attempted)
@@ -179,7 +188,7 @@ class PostgresStore:
         async with self._pool.transaction() as connection:
             head = await self._head(connection, sql.LOCKED_HEAD)
             for revision, outcomes in attempted:
-                if await connection.fetchval(sql.WRITTEN, revision, self._name):
+                if await connection.fetchval(sql.WRITTEN, revision, self._group):
                     return outcomes
             lost = await self._lost_fences(connection, group)
             outcomes = await self._settle(connection, [r for r in group if r.fence not in lost], head.revision)
@@ -190,10 +199,14 @@ class PostgresStore:
                 return outcomes
             newest = batches[-1].revision
             attempted.append((newest, outcomes))
-            await connection.execute(sql.STORE, *sql.columns(batches), self._name, newest)
+            await connection.execute(sql.STORE, *sql.columns(batches), self._group, newest)
             await self._trim(connection, sum(len(batch.changes) for batch in batches))
         self._news.tell()
         return outcomes
+
+    @property
+    def _group(self) -> str:
+        return f"{self._name}:{self._groups}"
 
     async def _settle(
         self, connection: Any, requests: Sequence[Request], revision: int

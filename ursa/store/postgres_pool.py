@@ -7,7 +7,7 @@ Everything happens inside explicit transactions and nothing is prepared across t
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,7 +55,8 @@ class Pool:
 
     def __init__(self, access: StorePostgres, clock: Clock, *, host: str, port: int) -> None:
         self._access, self._clock = access, clock
-        self._where = {"host": host, "port": port}
+        self._places = _places(host, port)
+        self._place = self._places[0]
         self._pool: Any = None
         self._staying = 0
 
@@ -94,7 +95,11 @@ class Pool:
             raise Unavailable("the store is not open")
         stays = False
         try:
-            async with unavailable(), self._pool.acquire(timeout=self._access.connection_timeout) as connection:
+            async with (
+                self._led(),
+                unavailable(),
+                self._pool.acquire(timeout=self._access.connection_timeout) as connection,
+            ):
                 isolation = "repeatable_read" if snapshot else None
                 async with connection.transaction(isolation=isolation, readonly=snapshot):
                     yield connection
@@ -105,19 +110,44 @@ class Pool:
         finally:
             self._staying -= stays
 
+    @asynccontextmanager
+    async def _led(self) -> AsyncIterator[None]:
+        """Lets go of all connections when their server has become one that takes no writes."""
+        try:
+            yield
+        except Unavailable as error:
+            if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
+                await self._pool.expire_connections()
+            raise
+
     def _has_room(self) -> bool:
         """Whether one more connection may be unused, beside those that are or are about to be."""
         most = max(self._access.max_idle_connections or 2, self._access.min_open_connections)
         return bool(self._pool.get_idle_size() + self._staying < most)
 
     async def _connect(self, *_: Any, **options: Any) -> Any:
-        """A connection for the pool, with the certificates that are there now."""
+        """A connection for the pool, with the certificates that are there now, to the server that takes writes."""
         try:
             tls = _tls(self._access)
         except ConfigError as error:
             # They were good at the start; whoever exchanges them may be about to put the rest in place.
             raise asyncpg.InterfaceError(str(error)) from None
-        return await asyncpg.connect(**{**options, "ssl": tls})
+        if len(self._places) == 1:
+            return await asyncpg.connect(**{**options, "ssl": tls})
+        first = self._places.index(self._place)
+        failed: Exception | None = None
+        for host, port in (*self._places[first:], *self._places[:first]):
+            try:
+                connection = await asyncpg.connect(
+                    **{**options, "host": host, "port": port, "ssl": tls},
+                    target_session_attrs="primary",
+                )
+            except _ERRORS as error:
+                failed = failed or error
+            else:
+                self._place = host, port
+                return connection
+        raise failed or asyncpg.InterfaceError("no server is named")
 
     async def _note(self, connection: Any) -> None:
         jitter = self._clock.uniform(0, self._access.max_connection_lifetime_jitter)
@@ -125,13 +155,16 @@ class Pool:
 
     def _options(self) -> dict[str, Any]:
         access = self._access
+        host, port = self._place
         return {
-            **self._where,
+            "host": host,
+            "port": port,
             "user": access.user,
             "password": access.password,
             "database": access.db_name,
             "ssl": _tls(access),
-            "timeout": access.connection_timeout,
+            # So that one server that hangs leaves time for the others.
+            "timeout": access.connection_timeout / len(self._places),
             # Kuma's setting is about connections; a statement may take longer, but not for ever.
             "command_timeout": access.connection_timeout * 2,
             "statement_cache_size": 0,
@@ -149,6 +182,16 @@ async def unavailable() -> AsyncIterator[None]:
         raise Full(f"PostgreSQL: {error}; make room on its disk") from error
     except _ERRORS as error:
         raise Unavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+
+
+def _places(hosts: str, port: int) -> Sequence[tuple[str, int]]:
+    """The servers that a setting names, each with its port."""
+    named = [host.strip() for host in hosts.split(",") if host.strip()] or [hosts]
+    split = [host.partition(":") if host.count(":") == 1 else (host, "", "") for host in named]
+    try:
+        return [(host, int(own) if own else port) for host, _, own in split]
+    except ValueError:
+        raise ConfigError(f"store.postgres.host: {hosts!r} contains something that is no port") from None
 
 
 def _tls(access: StorePostgres) -> ssl.SSLContext | bool:

@@ -1,9 +1,10 @@
 """The tables of the PostgreSQL engine and the statements on them.
 
 `ursa_head` has one row; whoever writes locks it first, so revisions become visible in the order in which they were
-handed out and the change table has no gaps. `ursa_changes` is the feed; `writer` says which process wrote a change,
-which tells a process that lost its connection during a commit whether the commit happened. Names are compared by their
-bytes (`COLLATE "C"`), which is the order of the contract. Bodies are `ursa.store.blob`.
+handed out and the change table has no gaps. `ursa_changes` is the feed; `writer` names the process and its group of
+writes: that tells a process that lost its connection during a commit whether the commit happened, and a reader whether
+a revision is the one it knows or, after a replica was promoted that lacked some, another one. Names are compared by
+their bytes (`COLLATE "C"`), which is the order of the contract. Bodies are `ursa.store.blob`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ MIGRATIONS = (
 
 HEAD = "SELECT schema, identity, revision, compacted FROM ursa_head"
 
+HEAD_AND_WRITER = (
+    "SELECT schema, identity, revision, compacted, "
+    "(SELECT writer FROM ursa_changes WHERE revision = $1 LIMIT 1) AS writer FROM ursa_head"
+)
+"""The same, and by whom a revision was written."""
+
 LOCKED_HEAD = HEAD + " FOR UPDATE"
 
 PRESENT = """
@@ -85,7 +92,8 @@ STORE = f"""
 WRITTEN = "SELECT 1 FROM ursa_changes WHERE revision = $1 AND writer = $2 LIMIT 1"
 
 CHANGES = """
-    SELECT kind, mesh, name, revision, body FROM ursa_changes WHERE revision > $1 AND revision <= $2 ORDER BY seq
+    SELECT kind, mesh, name, revision, body, writer FROM ursa_changes
+    WHERE revision > $1 AND revision <= $2 ORDER BY seq
 """
 
 TRIM = """
@@ -146,7 +154,9 @@ def stored(row: Sequence[Any]) -> Stored:
 def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Batch]:
     """Changes, ordered and with whole revisions, as batches."""
     for revision, group in groupby(rows, lambda row: int(row[3])):
-        yield batch_of(revision, ((ResourceKey(*row[:3]), None if row[4] is None else stored(row)) for row in group))
+        yield batch_of(
+            revision, ((ResourceKey(*row[:3]), None if row[4] is None else stored(row[:5])) for row in group)
+        )
 
 
 def by_key(rows: Sequence[Sequence[Any]]) -> Mapping[ResourceKey, Stored]:

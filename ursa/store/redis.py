@@ -156,6 +156,8 @@ class RedisStore:
             async with within(self._access.request_timeout):
                 found = await answered(lambda: self._client.xrange(self._changes, f"{revision}-0", f"{revision}-0"))
             if found and found[0][1].get(b"", b"") != self._last[1]:
+                # Said once: whoever has read everything anew goes on from the revision that is there now.
+                self._last = None
                 raise Compacted(f"Redis lost revision {revision} and has another one in its place")
 
     async def _after(self, revision: int, *, block: bool) -> Sequence[Batch]:

@@ -43,7 +43,11 @@ class StorePostgresReadReplica(Group):
 class StorePostgres(Group):
     """Settings below `store.postgres`."""
 
-    host: str = setting("127.0.0.1", env="STORE_POSTGRES_HOST")
+    host: str = setting(
+        "127.0.0.1",
+        env="STORE_POSTGRES_HOST",
+        doc="several, comma-separated, each with a port of its own if need be: whichever is the primary is used",
+    )
     port: int = setting(15432, env="STORE_POSTGRES_PORT")
     user: str = setting("kuma", env="STORE_POSTGRES_USER")
     password: Secret = setting("kuma", env="STORE_POSTGRES_PASSWORD", doc="shown as ***** by /config")
