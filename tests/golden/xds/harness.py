@@ -48,6 +48,7 @@ SHORT = {
     types.LISTENER: "lds",
     types.ROUTE: "rds",
     types.SECRET: "sds",
+    types.RUNTIME: "rtds",
 }
 FEATURES = frozenset(
     {

@@ -83,11 +83,16 @@ async def test_sidecars_get_what_is_expected(kind: str) -> None:
                 await found.delete(policy)
 
 
-async def configuration(of: Zone, name: str) -> dict[str, Any]:
-    """What a sidecar gets, policies with the shadow effect included."""
-    resource = of.live.current.get("Dataplane", MESH, name)
+TRANSPARENT = Redirection(15006, 15001, False, True)
+
+
+async def configuration(
+    of: Zone, name: str, mesh: str = MESH, *, redirection: Redirection | None = TRANSPARENT
+) -> dict[str, Any]:
+    """What a proxy gets, policies with the shadow effect included."""
+    resource = of.live.current.get("Dataplane", mesh, name)
     assert resource is not None
-    facts = ProxyFacts(name, FEATURES, workdir="/tmp", redirection=Redirection(15006, 15001, False, True), ipv6=False)
+    facts = ProxyFacts(name, FEATURES, workdir="/tmp", redirection=redirection, ipv6=False)
     got = decoded(await of.reconciler.preview(resource, facts, shadow=True))
     # Kuma's tests leave out by which the launcher asks what to do; recordings of single policies have it.
     got["lds"].pop(OLD.dynamic_config, None)

@@ -28,11 +28,12 @@ class MeshAccessLogPlugin(PolicyPlugin):
     kind = KIND
 
     def inbound(self, target: InboundTarget, policies: tuple[Policy, ...]) -> None:
-        found = inbound_conf(policies)
-        if found is not None:
-            speaker = target.logbook.speaker
-            talk = Conversation(speaker, UNKNOWN, speaker.service, INBOUND)
-            _log(target.listener, found.conf, talk, target.logbook.collectors)
+        _log_clients(target.listener, target.logbook, policies)
+
+    def gateway(self, target: OutboundTarget, rules: DestinationRules, policies: tuple[Policy, ...]) -> None:
+        self.outbound(target, rules)
+        if target.logbook is not None:
+            _log_clients(target.listener, target.logbook, policies)
 
     def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         if target.logbook is None:
@@ -47,6 +48,14 @@ class MeshAccessLogPlugin(PolicyPlugin):
             _log(target.listener, own, talk, collectors, route=route)
         if by_route:
             _tell_routes(target.listener)
+
+
+def _log_clients(listener: Listener, book: Logbook, policies: tuple[Policy, ...]) -> None:
+    """Logs what comes in, whoever sends it."""
+    found = inbound_conf(policies)
+    if found is not None:
+        talk = Conversation(book.speaker, UNKNOWN, book.speaker.service, INBOUND)
+        _log(listener, found.conf, talk, book.collectors)
 
 
 def log_pass_through(listener: Listener, conf: JsonObject, book: Logbook) -> None:

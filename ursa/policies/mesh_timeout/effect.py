@@ -60,8 +60,10 @@ class MeshTimeoutPlugin(PolicyPlugin):
                 if (own := rules.route_conf(target, route)) is not None:
                     _on_route(forward, own.get("http") or {})
         for cluster in target.clusters:
-            if (conf := rules.conf(cluster)) is not None:
-                _on_cluster(cluster, conf, cluster.protocol)
+            conf = rules.conf(cluster)
+            # As on sidecars, real services have timeouts whether a policy says so or not.
+            if conf is not None or cluster.resource_origin:
+                _on_cluster(cluster, conf or {}, cluster.protocol)
 
 
 def _on_clients(chain: FilterChain, conf: JsonObject) -> None:
