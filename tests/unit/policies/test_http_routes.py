@@ -124,6 +124,19 @@ def test_a_prefix_is_replaced_up_to_a_part_of_the_path(new: str) -> None:
     assert exact.host_rewrite == below.host_rewrite == "other"
 
 
+@pytest.mark.parametrize(
+    ("new", "kinds"), [("/new", [ir.EXACT, ir.PREFIX]), ("/new/", [ir.PREFIX]), ("/", [ir.PREFIX])]
+)
+def test_the_root_gets_no_slash_that_was_not_asked_for(new: str, kinds: list[str]) -> None:
+    body = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": new}}
+    found = only({"type": "URLRewrite", "urlRewrite": body}, value="/")
+    assert [route.match.path_kind for route in found] == kinds
+    below = found[-1].action
+    assert isinstance(below, ir.Forward) and below.prefix_rewrite == new.rstrip("/") + "/"
+    if len(found) > 1:
+        assert isinstance(found[0].action, ir.Forward) and found[0].action.regex_rewrite == ir.RegexRewrite(".*", new)
+
+
 def test_a_whole_path_is_replaced() -> None:
     body = {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}}
     for route in only({"type": "URLRewrite", "urlRewrite": body}):

@@ -67,10 +67,12 @@ def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo, *, root_apart:
         entry: the match and its rule.
         action: where its requests go, unless a filter sends them elsewhere.
         mirror_to: finds the clusters of mirrors.
-        root_apart: whether the path `/` itself has a route of its own, too, where a filter replaces the prefix `/`.
+        root_apart: whether the path `/` itself always has a route of its own where a filter replaces the prefix `/`;
+            otherwise only if what it becomes is not what the prefix becomes.
     """
     matches = _route_matches(entry.match)
-    if root_apart and (matches[0].path, matches[0].path_kind) == ("/", ir.PREFIX) and _replaces_prefix(entry.rule):
+    new = _new_prefix(entry.rule) if (matches[0].path, matches[0].path_kind) == ("/", ir.PREFIX) else None
+    if new is not None and (root_apart or not new.endswith("/")):
         matches = [replace(matches[0], path_kind=ir.EXACT), *matches]
     for match in matches:
         route = ir.Route(match, replace(action), matches_hash=entry.digest)
@@ -79,10 +81,12 @@ def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo, *, root_apart:
         yield route
 
 
-def _replaces_prefix(rule: JsonObject) -> bool:
+def _new_prefix(rule: JsonObject) -> str | None:
+    """By what a filter replaces the prefix of paths, None if none does."""
     filters: Sequence[JsonObject] = (rule.get("default") or {}).get("filters") or ()
     changes = (conf.get("urlRewrite") or conf.get("requestRedirect") or {} for conf in filters)
-    return any((change.get("path") or {}).get("type") == "ReplacePrefixMatch" for change in changes)
+    paths = (change["path"] for change in changes if change.get("path"))
+    return next((p.get("replacePrefixMatch") or "/" for p in paths if p["type"] == "ReplacePrefixMatch"), None)
 
 
 def _order(match: JsonObject) -> tuple[int, ...]:
