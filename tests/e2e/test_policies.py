@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from deploy.demo.layout import BACKEND, WEB
-from deploy.demo.waiting import until
+from deploy.demo.waiting import fetch, until
 from tests.e2e.lab import PORTS, TIMEOUT, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -216,6 +216,32 @@ async def _applied(lab: Lab, document: dict[str, Any]) -> AsyncIterator[None]:
         return await lab.say(b"hello") == b"east:hello"
 
     await until("bytes are echoed", echoed, PATIENCE)
+
+
+async def test_configuration_is_changed_by_hand_and_stays_when_a_change_is_refused(lab: Lab) -> None:
+    header = {
+        "match": {"origin": "outbound"},
+        "value": "requestHeadersToAdd: [{header: {key: x-by-hand, value: 'yes'}}]",
+    }
+    router = "'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+    behind_the_last = {"operation": "AddLast", "value": f"name: envoy.filters.http.router\ntypedConfig: {{{router}}}"}
+    good, bad = {"virtualHost": {"operation": "Patch", **header}}, {"httpFilter": behind_the_last}
+
+    def patches(*modifications: dict[str, Any]) -> dict[str, Any]:
+        return _policy("MeshProxyPatch", {"targetRef": SIDECARS, "default": {"appendModifications": modifications}})
+
+    async def marked() -> bool:
+        return (await lab.get("backend")).document.get("headers", {}).get("x-by-hand") == "yes"
+
+    async def refused() -> bool:
+        counted = (await fetch(f"http://127.0.0.1:{lab.east.diagnostics_port}/metrics") or b"").decode()
+        return any(line.startswith("xds_requests_received{") and "NACK" in line for line in counted.splitlines())
+
+    async with _applied(lab, patches(good)):
+        await until("requests are marked", marked, PATIENCE)
+        await lab.put(patches(good, bad))
+        await until("proxies refuse", refused, PATIENCE)
+        assert await marked()
 
 
 async def _answers(lab: Lab, status: int) -> None:

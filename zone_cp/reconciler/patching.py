@@ -56,7 +56,8 @@ def _remembered(
 
 def _patched(half: Rendered, patches: Patches, *, adding: bool) -> Rendered:
     pieces = {type_url: _pieces(type_url, half, patches.profiles) for type_url in MESSAGES}
-    others: dict[str, ResourceSet] = {}
+    # What cannot be modified goes with everything that is generated: a template without imports has none of it.
+    others = {} if patches.profiles == () else {t: found for t, found in half.resources.items() if t not in MESSAGES}
     for raw in patches.raw:
         if raw.type_url in MESSAGES:
             piece = Piece(raw.type_url, raw.name, origins.TEMPLATE_RAW, raw.body, changed_by=raw.said_by)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.golden.xds.harness import Zone, decoded, facts, zone
+from ursa.envoy import types
 from ursa.model.resource import ResourceKey
 from zone_cp.reconciler.proxy import Proxy
 
@@ -113,6 +114,41 @@ async def test_what_comes_out_has_to_follow_the_rules_of_envoy() -> None:
         assert web.error.startswith('MeshProxyPatch "bad": "')
         assert "DestinationPort" in web.error
         assert got(web, "lds") == before
+
+
+async def test_gateway_is_patched_in_its_routes_and_keeps_what_cannot_be_patched() -> None:
+    listener = {"port": 8080, "protocol": "HTTP", "tags": {}}
+    match = [{"path": {"match": "PREFIX", "value": "/"}}]
+    backends = [{"weight": 1, "destination": {"kuma.io/service": "backend"}}]
+    edge = [{"match": {"kuma.io/service": "edge"}}]
+    documents = (
+        {"type": "MeshGateway", "name": "edge", "selectors": edge, "conf": {"listeners": [listener]}},
+        {
+            "type": "MeshGatewayRoute",
+            "name": "all",
+            "selectors": edge,
+            "conf": {"http": {"rules": [{"matches": match, "backends": backends}]}},
+        },
+        {
+            "type": "Dataplane",
+            "name": "edge-1",
+            "networking": {
+                "address": "10.0.0.5",
+                "gateway": {"type": "BUILTIN", "tags": {"kuma.io/service": "edge"}},
+            },
+        },
+    )
+    host = {"operation": "Patch", "match": {"origin": "gateway"}, "value": "includeRequestAttemptCount: true"}
+    async with zone((*DOCUMENTS, *({"mesh": "default", **one} for one in documents)), FEW) as found:
+        gateway = connect(found, "edge-1")
+        assert gateway.snapshot is not None
+        before = set(gateway.snapshot.layers)
+        await found.put(proxy_patch("hosts", {"virtualHost": host}))
+        await settle(found)
+        (routes,) = got(gateway, "rds").values()
+        assert [one["includeRequestAttemptCount"] for one in routes["virtualHosts"]] == [True]
+        assert set(gateway.snapshot.layers) == before
+        assert list(gateway.snapshot.entries(types.RUNTIME))
 
 
 async def test_template_without_imports_leaves_nothing_else_and_has_the_last_word() -> None:
