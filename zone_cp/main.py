@@ -45,6 +45,7 @@ from zone_cp.proxies.authentication import Authenticator
 from zone_cp.proxies.insights import Insights
 from zone_cp.proxies.lifecycle import ProxyLifecycle
 from zone_cp.proxies.registration import Registration
+from zone_cp.proxy_metrics import ProxyMetrics
 from zone_cp.reconciler.reconciler import Reconciler
 from zone_cp.rollouts import RolloutLedger
 from zone_cp.singletons import zone_singletons
@@ -83,19 +84,19 @@ async def serve(settings: Settings) -> None:
     kds = settings.multizone.zone.kds
     rollouts = RolloutLedger(clock, kept=kds.reports_kept, pause=kds.report_interval)
     resolved = ResolvedView(live, clock, ttl=general.dns_cache_ttl)
-    reconciler = Reconciler(resolved, planner, clock, on_step=rollouts.stepped)
+    told = ProxyMetrics(metrics, clock)
+    reconciler = Reconciler(resolved, planner, clock, on_step=rollouts.stepped, metrics=told)
 
     # Proxies: who they are, their resources, what is known about them; and the port at which they connect.
     authenticator = Authenticator(settings, live, clock)
-    xds = settings.xds_server
+    xds, dp = settings.xds_server, settings.dp_server
     place, gone = place_of(settings), xds.dataplane_deregistration_delay
     registration = Registration(store, live, registry, place.locality, authenticator, clock, instance, gone)
     kept = settings.metrics.dataplane.subscription_limit
     insights = Insights(store, live, registry, clock, instance, xds.dataplane_status_flush_interval, kept=kept)
-    lifecycle = ProxyLifecycle(registration, reconciler, insights, rollouts)
-    dp = settings.dp_server
+    lifecycle = ProxyLifecycle(registration, reconciler, insights, rollouts, metrics=told, clock=clock)
     dp_pair = ReloadedPair(server_files(dp.tls_cert_file, dp.tls_key_file, tls))
-    hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator)
+    hds = HealthDiscovery(store, live, changes, health_settings(settings), authenticator, clock=clock, metrics=metrics)
     replicas = Replicas(
         settings, instance, led, live, clock, is_cut_off=lambda: store.outage is not None, metrics=metrics
     )
@@ -109,8 +110,8 @@ async def serve(settings: Settings) -> None:
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
-        streams=[ads, *([hds] if dp.hds.enabled else [])],
-        http=bootstrap_application(settings, live, registry, dp_pair),
+        streams=[told.grpc.counted(one) for one in (ads, hds) if one is ads or dp.hds.enabled],
+        http=bootstrap_application(settings, live, registry, dp_pair, told.requests.middleware()),
     )
 
     # What users see.
@@ -121,11 +122,10 @@ async def serve(settings: Settings) -> None:
         timeout=kds.admin_timeout,
         witness_timeout=kds.witness_timeout,
     )
-    metrics.register(ZoneCollector(lifecycle, reconciler, live))
     store_status = StoreStatus(settings.store.type, store, live)
-    metrics.register(store_status)
+    for collector in (ZoneCollector(lifecycle, reconciler, live), store_status, replicas):
+        metrics.register(collector)
     observe_plane(metrics, settings, live, registry, instance, leads=lambda: led.lease is not None)
-    metrics.register(replicas)
     endpoints = [
         store_status.endpoint(),
         replicas.endpoint(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,6 +22,14 @@ class ZoneCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families."""
         yield GaugeMetricFamily("ursa_proxies_connected", "Proxies with a stream here", self._lifecycle.connected)
+        yield GaugeMetricFamily("xds_streams_active", "Streams of proxies", self._lifecycle.connected)
+        versions = GaugeMetricFamily(
+            "xds_client_versions", "Connected proxies by their launcher's version", labels=["client_version"]
+        )
+        for version, count in sorted(Counter(self._lifecycle.versions()).items()):
+            versions.add_metric([version], count)
+        yield versions
+        yield self._assignments()
         unplanned = sum(1 for proxy in self._reconciler.proxies if proxy.error)
         text = "Connected proxies that keep what they have, or have nothing, because they cannot be planned"
         yield GaugeMetricFamily("ursa_proxies_unplanned", text, unplanned)
@@ -39,3 +48,10 @@ class ZoneCollector(Collector):
             ("ursa_xds_acknowledgements", "Responses that proxies applied", lifecycle.acknowledgements),
         ):
             yield CounterMetricFamily(name, text, value)
+
+    def _assignments(self) -> Metric:
+        """How often the endpoints of a cluster were there already, and how often they had to be made."""
+        metric, assignments = Metric("cla_cache", "Load assignments", "counter"), self._reconciler.planning.assignments
+        for result, count in (("hit", assignments.found), ("miss", assignments.built)):
+            metric.add_sample("cla_cache", {"operation": "get", "result": result}, count)
+        return metric

@@ -20,7 +20,7 @@ from ursa.model.zone_proxy import parse_zone_ingress
 from ursa.policies.legacy.virtual_outbound import KIND as VIRTUAL_OUTBOUND
 from ursa.policies.legacy.virtual_outbound import Pairs, virtual_hosts
 from ursa.runtime.clock import Clock
-from ursa.runtime.telemetry import component
+from ursa.runtime.telemetry import Count, Summary, component
 from ursa.store.contract import Create, Store, Update
 from ursa.topology.ingresses import remote_services
 from ursa.topology.vips import allocate, config_name, entries, parse_table, serialise_table
@@ -63,6 +63,9 @@ class VipAllocator:
         metrics: takes the times of rounds.
         """
         self._rounds = component("vip_allocator", clock, metrics)
+        registry = metrics or CollectorRegistry()
+        self._generation = Summary("vip_generation", "Finding addresses for a mesh", clock, registry=registry)
+        self._errors = Count("vip_generation_errors", "Meshes for which there are none left", registry=registry)
         self._store, self._live, self._clock, self._zone, self._cidr = store, live, clock, zone, cidr
         self._named = named
         self._local: dict[str, dict[str, Offer]] = {}
@@ -117,8 +120,10 @@ class VipAllocator:
             config = view.get("Config", "", config_name(mesh))
             table = parse_table("" if config is None else str(config.spec.get("config", "")))
             try:
-                allocated = allocate(self._wanted(view, mesh, remote.get(mesh, {})), table, self._cidr)
+                with self._generation.timed():
+                    allocated = allocate(self._wanted(view, mesh, remote.get(mesh, {})), table, self._cidr)
             except ValueError as error:
+                self._errors.add()
                 log.error("virtual addresses are used up", extra={"mesh": mesh, "error": str(error)})
                 continue
             if allocated != table:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tests.contract.samples import names, take, timeout
 from tests.servers.certificates import Authority
@@ -324,3 +325,23 @@ async def test_a_listener_that_is_cut_off_listens_again(postgres_server: Postgre
     finally:
         await store.close()
         await other.close()
+
+
+async def test_connections_are_counted(postgres_server: Postgres) -> None:
+    metrics = CollectorRegistry()
+    limited = access(postgres_server, "counted", max_open_connections=3, max_idle_connections=1)
+    store = PostgresStore(limited, SystemClock(), metrics=metrics)
+
+    def told(name: str, **labels: str) -> float:
+        return metrics.get_sample_value(f"store_postgres_{name}", labels) or 0
+
+    await store.open()
+    try:
+        await asyncio.gather(*(store.revision() for _ in range(10)))
+        assert told("connections", type="max_open_connections") == 3
+        assert told("connections", type="open_connections") >= 1
+        made, ended = told("new_connection_acquire_count"), told("connections_destroyed_total")
+        assert made >= 1
+        assert made - ended == told("connections", type="open_connections")
+    finally:
+        await store.close()

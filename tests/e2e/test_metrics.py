@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from deploy.demo import manifests
 from deploy.demo.layout import WEB
-from deploy.demo.waiting import until
+from deploy.demo.waiting import fetch, until
 from tests.e2e.lab import APPS, SPARE, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -151,6 +151,31 @@ async def test_mesh_shows_metrics_of_envoy_and_of_applications(lab: Lab) -> None
             await lab.put(mesh)
             if "shown" in lab.processes:
                 await lab.processes.kill("shown")
+
+
+async def test_zone_counts_what_it_says_to_proxies(lab: Lab) -> None:
+    body = await fetch(f"http://127.0.0.1:{lab.east.diagnostics_port}/metrics")
+    lines = [line for line in (body or b"").decode().splitlines() if not line.startswith("#")]
+    counted = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    def total(name: str, *labels: str) -> float:
+        return sum(v for n, v in counted.items() if n.startswith(f"{name}{{") and all(one in n for one in labels))
+
+    listeners = 'type_url="type.googleapis.com/envoy.config.listener.v3.Listener"'
+    assert total("xds_generation_count", 'proxy_type="dataplane"', 'result="changed"') > 0
+    assert total("xds_generation_count", 'proxy_type="egress"') > 0
+    assert total("xds_responses_sent", listeners) >= total("xds_requests_received", listeners, 'confirmation="ACK"') > 0
+    assert total("xds_responses_sent_bytes_sum", listeners) > 1000
+    assert total("xds_delivery_count") > 0
+    assert total("xds_streams_active") == total("xds_client_versions") >= 5
+    assert total("cert_generation", 'mesh="default"') > 0
+    assert total("ca_manager_get_cert_count") > 0
+    assert total("hds_streams_active") > 0
+    assert total("hds_requests_received") > 0
+    ads = 'grpc_service="envoy.service.discovery.v3.AggregatedDiscoveryService"'
+    assert total("grpc_server_started_total", ads) >= total("xds_streams_active")
+    assert total("grpc_server_msg_sent_total", ads) == total("xds_responses_sent")
+    assert total("dp_server_http_request_duration_seconds_count", 'handler="/bootstrap"') > 0
 
 
 async def _sent(got: list[ExportMetricsServiceRequest], name: str) -> bool:

@@ -61,6 +61,83 @@ OF_ZONE = {
     )
 }
 
+EVERYWHERE = {
+    **{name: kind for name, (kind, _) in SYNC.items()},
+    "store_conflicts": "counter",
+    "kds_delta_client_versions": "gauge",
+    "process_cpu_seconds_total": "counter",
+    **{
+        f"api_server_http_{name}": kind
+        for name, kind in (
+            ("request_duration_seconds", "histogram"),
+            ("response_size_bytes", "histogram"),
+            ("requests_inflight", "gauge"),
+        )
+    },
+}
+"""Names that Kuma's control planes have, and their types, whether or not something was counted yet."""
+
+AT_GLOBAL = {name: kind for name, (kind, _) in OF_GLOBAL.items()}
+AT_ZONE = {
+    **{name: kind for name, (kind, _) in OF_ZONE.items()},
+    **{
+        f"{server}_server_http_{name}": kind
+        for server in ("dp", "mads")
+        for name, kind in (
+            ("request_duration_seconds", "histogram"),
+            ("response_size_bytes", "histogram"),
+            ("requests_inflight", "gauge"),
+        )
+    },
+    **{
+        f"{protocol}_{name}": kind
+        for protocol in ("xds", "hds")
+        for name, kind in (
+            ("generation", "summary"),
+            ("generation_errors", "counter"),
+            ("requests_received", "counter"),
+            ("responses_sent", "counter"),
+            ("streams_active", "gauge"),
+        )
+    },
+    "xds_delivery": "summary",
+    "xds_responses_sent_bytes": "histogram",
+    "xds_client_versions": "gauge",
+    "xds_dataplane_config_regenerated_total": "counter",
+    **{f"grpc_server_{name}_total": "counter" for name in ("started", "handled", "msg_received", "msg_sent")},
+    "grpc_server_handling_seconds": "histogram",
+    "cla_cache": "counter",
+    "vip_generation": "summary",
+    "vip_generation_errors": "counter",
+    "ca_manager_get_cert": "summary",
+    "ca_manager_get_root_cert_chain": "summary",
+    "cert_generation": "counter",
+}
+ABSENT = (
+    # What is read comes from a view in memory, which is no cache of anything: there is nothing to miss.
+    "store_cache",
+    "mesh_cache",
+    # Insights are computed when somebody asks for them, not by a loop; so are the counts of resources.
+    "insights_resyncer_processor_idle_time",
+    "insights_resyncer_event_time_processing",
+    "insights_resyncer_event_time_to_process",
+    "component_store_counter",
+    # Subscribers that are slow get several changes as one; no event is ever dropped.
+    "events_dropped",
+    # Workloads are not made from Dataplanes yet.
+    "component_workload_generator",
+    "component_workload_status_updater",
+    # Only what a process counts before it ends, which nobody scrapes any more.
+    "dp_server_shutdown_duration_seconds",
+    "dp_server_force_stop_total",
+    # The connections between control planes are counted as `kds_delta_*` only.
+    "grpc_client_started_total",
+    # Of the runtime of Go, and of Kubernetes.
+    "go_goroutines",
+    "k8s_events_dropped_total",
+)
+"""Names of Kuma's that do not exist here, and why."""
+
 
 class Scrape:
     """What one control plane tells."""
@@ -116,6 +193,9 @@ async def test_both_control_planes_tell_what_dashboards_ask(tmp_path: Path) -> N
                 here.check({**SYNC, **OF_GLOBAL} if here is told[0] else {"leader": SYNC["leader"]})
                 assert {found["zone"] for _, found, _ in here.samples} <= {"Global", "east"}
             told[2].check({**SYNC, **OF_ZONE})
+            for one, names in ((told[0], {**EVERYWHERE, **AT_GLOBAL}), (told[2], {**EVERYWHERE, **AT_ZONE})):
+                assert names.items() <= one.types.items(), names.items() - one.types.items()
+                assert not one.types.keys() & set(ABSENT)
             assert {found["zone"] for _, found, _ in told[2].samples} == {"east"}
             assert sum(one.value("leader") for one in told[:2]) == told[2].value("leader") == 1
             assert sum(one.value("component_heartbeat_count") for one in told[:2]) > 0

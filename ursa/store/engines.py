@@ -23,18 +23,18 @@ SQLITE_FILE = "ursa.db"
 """Name of the database file in the working directory when `store.sqlite.path` is empty."""
 
 
-def open_store(settings: Settings, clock: Clock) -> SealedStore:
-    """The store that the settings ask for, not yet opened.
+def open_store(settings: Settings, clock: Clock, metrics: CollectorRegistry | None = None) -> SealedStore:
+    """The store that the settings ask for, not yet opened; `metrics` takes what its engine counts of its own.
 
     It seals secrets if there is a key for that, and notices sealed ones if there is none.
 
     Raises:
         ConfigError: the engine is not part of this version, or the keys cannot be read.
     """
-    return SealedStore(_engine(settings, clock), Sealer(read_keys(settings.store.encryption.key_file)))
+    return SealedStore(_engine(settings, clock, metrics), Sealer(read_keys(settings.store.encryption.key_file)))
 
 
-def _engine(settings: Settings, clock: Clock) -> contract.Store:
+def _engine(settings: Settings, clock: Clock, metrics: CollectorRegistry | None) -> contract.Store:
     """The engine.
 
     Raises:
@@ -48,7 +48,7 @@ def _engine(settings: Settings, clock: Clock) -> contract.Store:
         case "etcd":
             return _etcd(settings.store, clock)
         case "postgres":
-            return _postgres(settings.store, clock)
+            return _postgres(settings.store, clock, metrics)
         case "redis":
             return _redis(settings.store, clock)
         case other:
@@ -62,7 +62,7 @@ def open_guarded_store(
 
     `objection` says what is wrong with the shape of a stored resource: nobody then gets to see it.
     """
-    engine = MeteredStore(CheckedStore(open_store(settings, clock), objection), metrics, clock)
+    engine = MeteredStore(CheckedStore(open_store(settings, clock, metrics), objection), metrics, clock)
     intervals = settings.store.probes
     return GuardedStore(
         engine,
@@ -101,12 +101,12 @@ def _etcd(settings: Store, clock: Clock) -> contract.Store:
     return EtcdStore(settings.etcd, clock, tuning_of(settings))
 
 
-def _postgres(settings: Store, clock: Clock) -> contract.Store:
+def _postgres(settings: Store, clock: Clock, metrics: CollectorRegistry | None) -> contract.Store:
     try:
         from ursa.store.postgres import PostgresStore
     except ImportError:
         raise ConfigError("store.type: postgres needs asyncpg: pip install 'ursa-mesh[postgres]'") from None
-    return PostgresStore(settings.postgres, clock, tuning_of(settings))
+    return PostgresStore(settings.postgres, clock, tuning_of(settings), metrics=metrics)
 
 
 def _redis(settings: Store, clock: Clock) -> contract.Store:

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from ursa.errors import Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
@@ -26,6 +28,7 @@ from ursa.store.blob import split, whole
 from ursa.store.contract import Batch, Compacted, Contents, Fenced, Full, Lease, Page, Write
 from ursa.store.group_writer import GroupWriter, Request
 from ursa.store.postgres_leases import PostgresRegister
+from ursa.store.postgres_metrics import PoolCollector
 from ursa.store.postgres_news import News
 from ursa.store.postgres_pool import GONE, Pool
 from ursa.store.settle import Outcome, settle
@@ -54,10 +57,20 @@ class _Head:
 class PostgresStore:
     """See `Store`."""
 
-    def __init__(self, access: StorePostgres, clock: Clock, tuning: Tuning = USUAL) -> None:
+    def __init__(
+        self,
+        access: StorePostgres,
+        clock: Clock,
+        tuning: Tuning = USUAL,
+        *,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        """Args: `metrics` takes how many connections there are."""
         self._access, self._clock, self._kept = access, clock, tuning.kept
         replica = access.read_replica
         self._pool = Pool(access, clock, host=access.host, port=access.port)
+        if metrics is not None:
+            metrics.register(PoolCollector(self._pool))
         self._replica = Pool(access, clock, host=replica.host, port=replica.port) if replica.host else None
         self._news = News(self._pool, clock, access)
         self._leases = BeatLeases(PostgresRegister(self._pool, self._news), clock)

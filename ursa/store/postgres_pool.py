@@ -7,7 +7,7 @@ Everything happens inside explicit transactions and nothing is prepared across t
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -59,6 +59,8 @@ class Pool:
         self._place = self._places[0]
         self._pool: Any = None
         self._staying = 0
+        self.made = self.ended = 0
+        """Connections of the pool that were made so far, and how many of them are gone."""
 
     async def open(self) -> None:
         """Makes the pool; connections come when they are needed. A second call does nothing."""
@@ -82,6 +84,19 @@ class Pool:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many connections there are, by what is counted."""
+        if self._pool is None:
+            return {}
+        total, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return {
+            "open_connections": total,
+            "idle": idle,
+            "in_use": total - idle,
+            "max_open_connections": self._pool.get_max_size(),
+        }
 
     async def connect(self) -> Any:
         """A connection of its own, beside the pool."""
@@ -152,6 +167,11 @@ class Pool:
     async def _note(self, connection: Any) -> None:
         jitter = self._clock.uniform(0, self._access.max_connection_lifetime_jitter)
         connection.live_until(self._clock.monotonic() + self._access.max_connection_lifetime + jitter)
+        self.made += 1
+        connection.add_termination_listener(self._note_end)
+
+    def _note_end(self, _: Any) -> None:
+        self.ended += 1
 
     def _options(self) -> dict[str, Any]:
         access = self._access

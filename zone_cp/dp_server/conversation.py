@@ -122,7 +122,7 @@ class Conversation(Generic[R]):
             while self._outbox:
                 send = self._outbox.popleft()
                 await call.write(send.data)
-                self._proxy.sent(send.type_url)
+                self._proxy.sent(send.type_url, len(send.data))
             if self._newest is not None and self._newest is not self._published:
                 self._published = self._newest
                 self._apply(self._session.publish(self._published))

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from envoy.service.health.v3 import hds_pb2
 from google.protobuf.message import DecodeError
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from ursa.errors import Conflict, NotFound, ProtocolError, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
+from ursa.runtime.clock import Clock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import Store, update
 from ursa.view.keyed import KeyedChanges
@@ -24,10 +28,12 @@ from ursa.view.live import LiveView
 from zone_cp.dp_server.calls import Call, CallEnded, Handler, Status, authorization, first_request
 from zone_cp.dp_server.health import CheckDefaults, apply_report, read_report, specifier
 from zone_cp.dp_server.node import NodeInfo, read_node
+from zone_cp.proxy_metrics import ConversationMetrics
 
 log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
+TYPE_URL = "type.googleapis.com/envoy.service.health.v3.HealthCheckSpecifier"
 PATIENCE = 30.0
 """Seconds that a Dataplane may take to be registered (`spec/dataplane.md` §4.6). No setting: Kuma's proxies are made
 for this time, and try again after it."""
@@ -66,7 +72,22 @@ class HealthDiscovery:
         changes: KeyedChanges,
         settings: HealthSettings,
         authenticate: Authenticate,
+        *,
+        clock: Clock,
+        metrics: CollectorRegistry | None = None,
     ) -> None:
+        """Args:
+        store: where the state of inbounds is written.
+        live: where Dataplanes are seen.
+        changes: tells of them.
+        settings: how checks are made.
+        authenticate: says who may report.
+        clock: for times.
+        metrics: takes what is counted.
+        """
+        metrics = metrics or CollectorRegistry()
+        self._metrics, self._clock, self._active = ConversationMetrics("hds", metrics, clock), clock, 0
+        metrics.register(_Streams(lambda: self._active))
         self._store, self._live, self._changes = store, live, changes
         self._settings, self._authenticate = settings, authenticate
         self._closing = asyncio.Event()
@@ -99,17 +120,20 @@ class HealthDiscovery:
             spawn(self._follow(key, node, call), f"health checks of {node.id}"),
             spawn(self._closing.wait(), "shutdown"),
         )
+        self._active += 1
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for finished in done:
                 finished.result()
         finally:
+            self._active -= 1
             await cancel_and_wait(*tasks)
 
     async def _receive(self, key: ResourceKey, call: Call) -> None:
         async for data in call:
             message = _read(data)
             if message.HasField("endpoint_health_response"):
+                self._metrics.answered(TYPE_URL, accepted=True)
                 await self._record(key, read_report(message.endpoint_health_response))
 
     async def _registered(self, key: ResourceKey) -> Resource:
@@ -133,9 +157,13 @@ class HealthDiscovery:
             while True:
                 resource = self._live.current.get(*key)
                 if resource is not None:
+                    started = self._clock.monotonic()
                     data = self._specifier(resource, node).SerializeToString(deterministic=True)
-                    if data != sent:
+                    changed = data != sent
+                    self._metrics.generated(node.kind, self._clock.monotonic() - started, changed=changed)
+                    if changed:
                         await call.write(data)
+                        self._metrics.sent(TYPE_URL)
                         sent = data
                 await watch.next()
         finally:
@@ -169,6 +197,17 @@ class HealthDiscovery:
                 return
             await self._live.wait_for(stored.version)
             return
+
+
+class _Streams(Collector):
+    """How many streams there are."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterator[Metric]:
+        """See `prometheus_client`."""
+        yield GaugeMetricFamily("hds_streams_active", "Streams of health checks", self._count())
 
 
 def _read(data: bytes) -> hds_pb2.HealthCheckRequestOrEndpointHealthResponse:

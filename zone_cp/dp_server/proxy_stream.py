@@ -20,8 +20,8 @@ class ProxyStream(Protocol):
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """The current snapshot, as soon as it is another object than `seen`."""
 
-    def sent(self, type_url: str) -> None:
-        """A response went out."""
+    def sent(self, type_url: str, size: int) -> None:
+        """A response of so many bytes went out."""
 
     def acknowledged(self, type_url: str, version: str) -> None:
         """The proxy applied a response."""

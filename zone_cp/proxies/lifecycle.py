@@ -10,10 +10,12 @@ from ursa.discovery.snapshot import Snapshot
 from ursa.model.json import JsonObject
 from ursa.model.resource import ResourceKey
 from ursa.model.timestamps import proto_timestamp
+from ursa.runtime.clock import Clock
 from zone_cp.dp_server.node import NodeInfo
 from zone_cp.facts import facts_of
 from zone_cp.proxies.insights import Insights, Subscription
 from zone_cp.proxies.registration import Registration
+from zone_cp.proxy_metrics import ProxyMetrics
 from zone_cp.reconciler.authorities import Identity
 from zone_cp.reconciler.proxy import Proxy
 from zone_cp.reconciler.reconciler import Reconciler
@@ -26,12 +28,20 @@ class ProxyLifecycle:
     """Admits proxies; the newest stream of a proxy replaces an older one."""
 
     def __init__(
-        self, registration: Registration, reconciler: Reconciler, insights: Insights, rollouts: RolloutLedger
+        self,
+        registration: Registration,
+        reconciler: Reconciler,
+        insights: Insights,
+        rollouts: RolloutLedger,
+        *,
+        metrics: ProxyMetrics,
+        clock: Clock,
     ) -> None:
         self._registration, self._reconciler, self._insights = registration, reconciler, insights
         self.rollouts = rollouts
         self._streams: dict[ResourceKey, ConnectedProxy] = {}
         self._closing = False
+        self.metrics, self.clock = metrics, clock
         self.responses = self.acknowledgements = 0
         """Responses sent to proxies so far, and how many of them they applied."""
 
@@ -39,6 +49,11 @@ class ProxyLifecycle:
     def connected(self) -> int:
         """How many proxies are connected."""
         return len(self._streams)
+
+    def versions(self) -> list[str]:
+        """The version of every connected proxy's launcher."""
+        nodes = (stream.subscription.node for stream in self._streams.values())
+        return [str((node.version.get("kumaDp") or {}).get("version", "")) for node in nodes]
 
     async def attach(self, node: NodeInfo, authorization: str, *, delta: bool) -> ConnectedProxy:
         """Admits a proxy; raises UrsaError when it may not connect."""
@@ -84,6 +99,7 @@ class ConnectedProxy:
         self._lifecycle, self._insights = lifecycle, insights
         self._revision = 0
         self._identity: Identity | None = None
+        self._sent: dict[str, float] = {}
 
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""
@@ -96,14 +112,18 @@ class ConnectedProxy:
             self._insights.certificate(self.subscription, _mtls(identity))
         return snapshot
 
-    def sent(self, type_url: str) -> None:
+    def sent(self, type_url: str, size: int) -> None:
         """A response was sent."""
         self._lifecycle.responses += 1
+        self._lifecycle.metrics.sent(type_url)
+        self._lifecycle.metrics.size(type_url, size)
+        self._sent[type_url] = self._lifecycle.clock.monotonic()
         self._insights.sent(self.subscription, type_url)
 
     def acknowledged(self, type_url: str, version: str) -> None:
         """The proxy took a response over."""
         self._lifecycle.acknowledgements += 1
+        self._answered(type_url, accepted=True)
         self._insights.acknowledged(self.subscription, type_url)
 
     def rejected(self, type_url: str, version: str, reason: str, names: Sequence[str]) -> None:
@@ -112,8 +132,14 @@ class ConnectedProxy:
             "proxy rejected its configuration",
             extra={"proxy": self.subscription.node.id, "type": type_url, "resources": list(names), "reason": reason},
         )
+        self._answered(type_url, accepted=False)
         self._insights.rejected(self.subscription, type_url)
         self._lifecycle.rollouts.rejected(self.proxy.key, reason)
+
+    def _answered(self, type_url: str, *, accepted: bool) -> None:
+        self._lifecycle.metrics.answered(type_url, accepted=accepted)
+        if (since := self._sent.pop(type_url, None)) is not None:
+            self._lifecycle.metrics.delivered(self._lifecycle.clock.monotonic() - since)
 
     def settled(self) -> None:
         """The proxy has applied everything of the newest snapshot it was given."""

@@ -35,6 +35,8 @@ class Assignments:
         self._find = find
         self.built = 0
         """How many load assignments had to be made so far."""
+        self.found = 0
+        """How many were there already when somebody needed them."""
         self._entries: dict[Cluster, Entry] = {}
         self._sets: dict[frozenset[Cluster], AssignmentSet] = {}
         self._holding: dict[Cluster, set[frozenset[Cluster]]] = {}
@@ -49,6 +51,8 @@ class Assignments:
             found = self._sets[clusters] = AssignmentSet(clusters, ResourceSet.of(entries))
             for cluster in clusters:
                 self._holding.setdefault(cluster, set()).add(clusters)
+        else:
+            self.found += len(clusters)
         found.users += 1
         return found
 
@@ -85,6 +89,8 @@ class Assignments:
             known = self._entries[cluster] = self._make(cluster)
             reference = cluster[1]
             self._showing.setdefault((reference.mesh, reference.service), set()).add(cluster)
+        else:
+            self.found += 1
         return known
 
     def _make(self, cluster: Cluster) -> Entry:

@@ -22,6 +22,7 @@ from ursa.model.mesh import CaBackend, Mesh
 from ursa.planner.names import SCHEMES, Scheme
 from ursa.runtime.clock import Clock
 from ursa.view.view import View
+from zone_cp.proxy_metrics import ProxyMetrics
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,8 @@ class Authorities:
     hundred of them.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, metrics: ProxyMetrics) -> None:
+        self._clock, self._metrics = clock, metrics
         self._view = View()
         self._current: dict[str, MeshAuthority | None] = {}
         """Of the newest view; what is missing is looked up when it is needed."""
@@ -93,10 +94,12 @@ class Authorities:
         """The certificate of a proxy; proxies with equal names share it. Give it back with `release`."""
         key = (authority.mesh, request, scheme)
         self._users[key] += 1
-        leaf = authority.issuer.issue(request, self._clock.now_ns())
+        with self._metrics.issuing.timed(authority.backend.name):
+            leaf = authority.issuer.issue(request, self._clock.now_ns())
         known = self._identities.get(key)
         if known is not None and known.leaf is leaf:
             return known
+        self._metrics.issued(authority.mesh)
         name = scheme.identity_secret(authority.mesh)
         body = secret_bytes(CertificateSecret(name, leaf.certificate_pem, leaf.key_pem))
         resources = ResourceSet.of([entry(types.SECRET, name, body)])
@@ -129,7 +132,8 @@ class Authorities:
             return None
         known = self._loaded.get(mesh.name)
         if known is None or known.source != source:
-            known = self._loaded[mesh.name] = _Loaded(source, _load(mesh.name, *source))
+            with self._metrics.loading.timed(source[0].name):
+                known = self._loaded[mesh.name] = _Loaded(source, _load(mesh.name, *source))
         return known.authority
 
     def _key_material(self, mesh: str, backend: CaBackend) -> tuple[bytes, bytes]:

@@ -22,6 +22,7 @@ from ursa.planner.names import OLD, UNIFIED
 from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
 from ursa.view.view import View
+from zone_cp.proxy_metrics import ProxyMetrics
 from zone_cp.reconciler.admin_tls import AdminTls
 from zone_cp.reconciler.assignments import Assignments
 from zone_cp.reconciler.authorities import Authorities, Identity, MeshAuthority
@@ -37,10 +38,10 @@ CLASSES = 4096
 class Planning:
     """Plans proxies one by one and shares what they have in common."""
 
-    def __init__(self, planner: ZonePlanner, clock: Clock) -> None:
+    def __init__(self, planner: ZonePlanner, clock: Clock, metrics: ProxyMetrics | None = None) -> None:
         self._planner = planner
         self.assignments = Assignments(planner.assignment)
-        self.authorities = Authorities(clock)
+        self.authorities = Authorities(clock, metrics or ProxyMetrics.unseen(clock))
         self._admin = AdminTls(clock)
         self.own_planned = 0
         """How many own halves had to be made so far."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from ursa.discovery.snapshot import Snapshot
 from ursa.errors import UrsaError
@@ -19,6 +20,7 @@ from ursa.planner.zone import ZonePlanner
 from ursa.runtime.clock import Clock
 from ursa.view.live import MovingView, Step
 from ursa.view.view import Touched, View
+from zone_cp.proxy_metrics import ProxyMetrics
 from zone_cp.reconciler.away import Away
 from zone_cp.reconciler.planning import Planning
 from zone_cp.reconciler.proxy import Proxy
@@ -43,7 +45,8 @@ SLICE = 64
 
 OnStep = Callable[[int, int, Collection[ResourceKey], Mapping[ResourceKey, str]], None]
 
-PROXY_KINDS = frozenset({"Dataplane", "ZoneIngress", "ZoneEgress"})
+PROXY_TYPES = MappingProxyType({"Dataplane": "dataplane", "ZoneIngress": "ingress", "ZoneEgress": "egress"})
+PROXY_KINDS = frozenset(PROXY_TYPES)
 
 
 class Reconciler:
@@ -56,15 +59,17 @@ class Reconciler:
         clock: Clock,
         *,
         on_step: OnStep = lambda _before, _after, _changed, _failed: None,
+        metrics: ProxyMetrics | None = None,
     ) -> None:
         """Args: `on_step` is told from which revision to which a step led, which proxies it changed, and which it
-        should have changed but could not, with the reasons."""
+        should have changed but could not, with the reasons; `metrics` counts what is done for proxies."""
+        self._metrics = metrics or ProxyMetrics.unseen(clock)
         self._live, self.planner, self._clock, self._on_step = live, planner, clock, on_step
         self._changed: set[ResourceKey] = set()
         self._failed: dict[ResourceKey, str] = {}
         self._view = View()
         self._proxies: dict[ResourceKey, set[Proxy]] = {}
-        self.planning = Planning(planner, clock)
+        self.planning = Planning(planner, clock, self._metrics)
         self._away = Away(self.planning.release)
         self._renewals = asyncio.Event()
         self._due: int | None = None
@@ -233,14 +238,19 @@ class Reconciler:
         resource = self._view.get(*proxy.key)
         if resource is None:
             return
+        started = self._clock.monotonic()
         try:
             changed = self.planning.plan(proxy, resource, self._view)
         except UrsaError as error:
+            self._metrics.failed()
             if proxy.error != str(error):
                 log.warning("proxy cannot be configured", extra={"proxy": str(proxy.key), "error": str(error)})
             proxy.error = self._failed[proxy.key] = str(error)
             return
         proxy.error, proxy.is_current = "", True
+        self._metrics.generated(PROXY_TYPES[proxy.key.kind], self._clock.monotonic() - started, changed=changed)
+        if changed and proxy.key.mesh:
+            self._metrics.regenerated(proxy.key.mesh)
         if changed or proxy.snapshot is None:
             self._publish(proxy)
             self._expect_renewal(proxy)

@@ -49,7 +49,8 @@ class FakeProxy:
             await self.changed.wait()
         return self.snapshot
 
-    def sent(self, type_url: str) -> None:
+    def sent(self, type_url: str, size: int) -> None:
+        assert size > 0
         self.told.append(("sent", type_url))
 
     def settled(self) -> None:

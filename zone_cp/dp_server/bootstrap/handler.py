@@ -14,6 +14,7 @@ import socket
 import orjson
 import yaml
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from ursa.envoy.bootstrap import bootstrap_document
 from ursa.errors import BadRequest, InvalidResource, NotFound, UrsaError
@@ -38,7 +39,7 @@ NO_AUTHENTICATION = "none"
 
 
 def bootstrap_application(
-    settings: Settings, live: LiveView, registry: Registry, pair: ReloadedPair
+    settings: Settings, live: LiveView, registry: Registry, pair: ReloadedPair, *middlewares: Middleware
 ) -> web.Application:
     """What answers HTTP on the dataplane server.
 
@@ -47,8 +48,9 @@ def bootstrap_application(
         live: where meshes and proxies are looked up.
         registry: how resources in requests are read.
         pair: the certificate that proxies will see.
+        middlewares: see every request.
     """
-    application = web.Application(client_max_size=MAX_BODY)
+    application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     application.router.add_route("*", "/bootstrap", _Handler(settings, live, registry, pair).answer)
     application.router.add_route("*", "/{path:.*}", _not_found)
     return application
