@@ -28,7 +28,10 @@ _BY_TEXT = (
     ("wrong version number", "the control plane does not speak TLS on this port: does its address begin with http://?"),
     ("without response", "if the control plane speaks TLS on this port, its address begins with https://"),
     ("failed to retrieve mesh", "the mesh is not there: `ursactl get meshes` lists those that are"),
-    ("signing key not found", "is the mesh there? `ursactl get meshes` lists those that are"),
+    (
+        "signing key not found",
+        "is the mesh there (`ursactl get meshes`)? A new one gets its key in a moment",
+    ),
     ("there is no control plane with name", "`ursactl config control-planes list` shows those that are configured"),
     ("timed out", "it took longer than --api-timeout"),
     ("not valid yaml", "tabs, and colons in unquoted texts, are the usual reasons"),

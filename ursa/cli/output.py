@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from ursa.cli.fitting import GAP, fitting, terminal_width
 from ursa.model.forms import META
 
-GAP = "   "
 TEXT = "tag:yaml.org,2002:str"
 """How YAML calls texts."""
 
@@ -22,11 +22,18 @@ _LOOSE = re.compile(r"[yYnN]|[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Left-aligned columns, at least three spaces apart; the header comes even without rows."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    """Left-aligned columns, at least three spaces apart; the header comes even without rows.
+
+    On a terminal that is too narrow some columns are left out, and named below.
+    """
+    found, width = [tuple(row) for row in rows], terminal_width()
+    shown = range(len(header)) if width is None else fitting(header, found, width)
+    lines = [[line[column] for column in shown] for line in (tuple(header), *found)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     for line in lines:
         print_row(line, widths)
+    if left_out := [title for column, title in enumerate(header) if column not in shown]:
+        click.echo(f"\nThe terminal is too narrow for: {', '.join(left_out)}")
 
 
 def print_row(cells: Sequence[str], widths: Sequence[int]) -> None:
