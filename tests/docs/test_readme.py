@@ -133,3 +133,13 @@ def test_targets_and_places_exist() -> None:
         assert (ROOT / place).exists(), place
     for target in re.findall(r"\]\(([\w./-]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_every_metric_of_our_own_is_explained() -> None:
+    sources = [file for room in ("ursa", "kds", "global_cp", "zone_cp") for file in (ROOT / room).rglob("*.py")]
+    family = re.compile(
+        r"""(?:Family|Histogram|Count|Summary)\(\s*f?"(ursa_\w+)"|^ +\(?"(ursa_\w+)", "[A-Z]""", re.MULTILINE
+    )
+    found = {one or other for file in sources for one, other in family.findall(file.read_text())}
+    assert len(found) > 15, "the pattern still finds them"
+    assert not {name for name in found if not re.search(rf"`{name}(_total)?`", README)}
