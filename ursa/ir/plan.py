@@ -21,6 +21,8 @@ class Reach(enum.Enum):
     """Those of this zone: what an ingress leads to."""
     REMOTE = "remote"
     """Those of other zones, by their ingresses: what an egress leads to."""
+    ENTRANCES = "entrances"
+    """Gateways of this zone that clients of other meshes may enter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class ProxyPlan:
         identities: meshes of which the proxy needs a certificate.
         authorities: meshes whose CA it needs.
         unified: whether those are asked for by names of the unified scheme.
+        trusts_all: whether it needs the CAs of all meshes together.
         certificates: other certificates that its listeners show, by name.
         runtime: numbers by key for the one runtime layer of a gateway, None for proxies without it.
     """
@@ -58,6 +61,7 @@ class ProxyPlan:
     identities: set[str] = field(default_factory=set)
     authorities: set[str] = field(default_factory=set)
     unified: bool = False
+    trusts_all: bool = False
     certificates: dict[str, CertificateSecret] = field(default_factory=dict)
     runtime: dict[str, int] | None = None
 

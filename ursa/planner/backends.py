@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from ursa.ir import origins
 from ursa.ir.cluster import EDS, Cluster, HttpOptions, LoadBalancer
-from ursa.ir.plan import EdsReference
+from ursa.ir.plan import EdsReference, Reach
 from ursa.ir.tls import SanMatcher, UpstreamTls
-from ursa.model.labels import SERVICE_TAG
+from ursa.model.labels import MESH_TAG, SERVICE_TAG
 from ursa.model.real_service import MESH_EXTERNAL_SERVICE, RealService, ServicePort
-from ursa.planner.blocks import mesh_client_tls, service_san
+from ursa.planner.blocks import cross_mesh_client_tls, mesh_client_tls, service_san
 from ursa.planner.external_outbounds import EGRESS_SERVICE, external_cluster, http_options
 from ursa.planner.inputs import ExternalOutbound, OutboundInputs
 from ursa.topology.destinations import cluster_name, sni_of_service, sni_of_tags, without_service
@@ -73,7 +73,7 @@ Backend: TypeAlias = TagBackend | RealBackend
 def backend_name(backend: Backend, *, unified: bool) -> str:
     """Name of its cluster."""
     if isinstance(backend, TagBackend):
-        return cluster_name(backend.tags)
+        return _tag_name(backend.tags)
     return backend.kri if unified else backend.service.legacy_name(backend.port.number)
 
 
@@ -93,8 +93,24 @@ def backend_cluster(backend: Backend, inputs: OutboundInputs, balancer: LoadBala
 def backend_endpoints(backend: Backend, mesh: str) -> EdsReference:
     """Whose endpoints its cluster has."""
     if isinstance(backend, TagBackend):
+        if (other := backend_mesh(backend, mesh)) != mesh:
+            tags = {key: value for key, value in without_service(backend.tags).items() if key != MESH_TAG}
+            return EdsReference(other, backend.tags[SERVICE_TAG], tuple(tags.items()), Reach.ENTRANCES)
         return EdsReference(mesh, backend.tags[SERVICE_TAG], tuple(without_service(backend.tags).items()))
     return EdsReference(mesh, backend.service.endpoints(backend.port.number))
+
+
+def backend_mesh(backend: Backend, mesh: str) -> str:
+    """The mesh that it is in, for proxies in this one."""
+    return backend.tags.get(MESH_TAG, mesh) if isinstance(backend, TagBackend) else mesh
+
+
+def _tag_name(tags: Mapping[str, str]) -> str:
+    """What is in another mesh is called after that, too."""
+    if MESH_TAG not in tags:
+        return cluster_name(tags)
+    own = {key: value for key, value in tags.items() if key != MESH_TAG}
+    return f"{cluster_name(own)}_{tags[MESH_TAG]}"
 
 
 def _tag_cluster(backend: TagBackend, inputs: OutboundInputs) -> Cluster:
@@ -102,8 +118,11 @@ def _tag_cluster(backend: TagBackend, inputs: OutboundInputs) -> Cluster:
     if backend.outside is not None:
         cluster = external_cluster(backend.outside, tags, mesh.name, backend.protocol, inputs.scheme)
     else:
-        cluster = Cluster(cluster_name(tags), EDS, origins.OUTBOUND, http=HttpOptions(2))
-        if mesh.mtls and backend.tls:
+        cluster = Cluster(_tag_name(tags), EDS, origins.OUTBOUND, http=HttpOptions(2))
+        if mesh.mtls and (other := backend_mesh(backend, mesh.name)) != mesh.name:
+            sni = sni_of_tags(tags, mesh.name)
+            cluster.tls = cross_mesh_client_tls(mesh.name, other, sni, tags[SERVICE_TAG], inputs.scheme)
+        elif mesh.mtls and backend.tls:
             sans = (service_san(mesh.name, tags[SERVICE_TAG]),)
             cluster.tls = mesh_client_tls(mesh.name, sni_of_tags(tags, mesh.name), sans, inputs.scheme)
     cluster.tags, cluster.protocol = tags, backend.protocol

@@ -58,6 +58,17 @@ def mesh_client_tls(mesh: str, sni: str, sans: Iterable[SanMatcher], scheme: Sch
     return UpstreamTls(sni, scheme.identity_secret(mesh), validation)
 
 
+def any_mesh_server_tls(mesh: str, scheme: Scheme = OLD) -> DownstreamTls:
+    """Server side of TLS between meshes: any client with a certificate of any of them."""
+    return DownstreamTls(scheme.identity_secret(mesh), SdsValidation(scheme.all_authorities_secret))
+
+
+def cross_mesh_client_tls(mesh: str, to: str, sni: str, service: str, scheme: Scheme = OLD) -> UpstreamTls:
+    """Client side of TLS with a service of another mesh, which is believed its own CA."""
+    validation = SdsValidation(scheme.authority_secret(to), (service_san(to, service),))
+    return UpstreamTls(sni, scheme.identity_secret(mesh), validation)
+
+
 def service_san(mesh: str, service: str) -> SanMatcher:
     """The identity of a tag service."""
     return SanMatcher(f"spiffe://{mesh}/{service}")

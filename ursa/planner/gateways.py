@@ -22,7 +22,7 @@ from ursa.ir.naming import TAGS_HEADER, stat_safe
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import HeaderValue, RouteConfig, VirtualHost
 from ursa.ir.tls import DownstreamTls, TlsParams
-from ursa.planner.blocks import internal_cidrs
+from ursa.planner.blocks import any_mesh_server_tls, internal_cidrs
 from ursa.planner.gateway_backends import BUFFER, GatewayBackends
 from ursa.planner.gateway_forms import HTTPS, TLS, GatewayForm, GatewayListener
 from ursa.planner.gateway_hosts import exact_first
@@ -83,6 +83,11 @@ class Port:
         """Whether it looks into requests."""
         return self.members[0][1].http
 
+    @property
+    def cross_mesh(self) -> bool:
+        """Whether it is for clients in other meshes."""
+        return self.members[0][1].cross_mesh
+
 
 def plan_gateway(inputs: GatewayInputs, plugins: Sequence[PolicyPlugin], rules_of: RulesOf) -> ProxyPlan:
     """Everything of a gateway beside its own half."""
@@ -105,7 +110,7 @@ def plan_gateway(inputs: GatewayInputs, plugins: Sequence[PolicyPlugin], rules_o
         plan.add(listener)
         for of, cluster in behind.values():
             of.note(plan, cluster)
-        _note_secrets(plan, port)
+        _note_secrets(plan, port, inputs.reach.mesh.name)
         _note_limits(plan, port)
     plan.add(*book.collectors.clusters)
     return plan
@@ -117,9 +122,10 @@ def _ports(form: GatewayForm, inputs: GatewayInputs) -> Iterator[Port]:
         name = f"{form.name}:{listener.protocol}:{listener.port}"
         port = ports.setdefault(listener.port, Port(name, listener.port, listener.protocol, []))
         asking = {**dict(inputs.tags), **dict(listener.tags)}
-        if listener.protocol == port.protocol and not listener.cross_mesh:
+        if listener.protocol == port.protocol:
             port.members.append((position, listener, GatewayBackends(inputs.reach, asking, listener.http)))
-    return (port for port in ports.values() if port.members)
+    # Without mTLS a mesh has nothing to show to others.
+    return (port for port in ports.values() if inputs.reach.mesh.mtls or not port.cross_mesh)
 
 
 def _listener(port: Port, inputs: GatewayInputs, rules_of: RulesOf) -> Listener | None:
@@ -146,13 +152,20 @@ def _http_chains(port: Port, inputs: GatewayInputs, rules_of: RulesOf) -> list[F
         return []
     if port.protocol != HTTPS:
         found = {host: routes for of in hosts.values() for host, routes in of.items()}
-        return [FilterChain([_http(port, ANY_HOST, found, inputs)])]
+        chain = FilterChain([_http(port, ANY_HOST, found, inputs)])
+        return [_for_other_meshes(chain, inputs)] if port.cross_mesh else [chain]
     listeners = {listener.hostname: listener for _, listener, _ in port.members}
     return [
         FilterChain([_http(port, name, hosts[name], inputs)], _by_name(name), _server(listeners[name], HTTP_ALPN))
         for name in exact_first(hosts)
         if listeners[name].certificates
     ]
+
+
+def _for_other_meshes(chain: FilterChain, inputs: GatewayInputs) -> FilterChain:
+    """The chain for clients that show a certificate of any mesh."""
+    tls = any_mesh_server_tls(inputs.reach.mesh.name, inputs.reach.scheme)
+    return replace(chain, match=ChainMatch("tls", ("kuma",)), tls=tls)
 
 
 def _hosts(port: Port, inputs: GatewayInputs, rules_of: RulesOf) -> dict[str, Hosts]:
@@ -181,7 +194,7 @@ def _older_routes(inputs: GatewayInputs, backends: GatewayBackends) -> list[Conn
 
 
 def _http(port: Port, name: str, hosts: Hosts, inputs: GatewayInputs) -> HttpConnectionManager:
-    secure = port.protocol == HTTPS
+    secure = port.protocol == HTTPS or port.cross_mesh
     virtual_hosts = [_virtual_host(host, hosts[host], secure=secure) for host in sorted(hosts, reverse=True)]
     return HttpConnectionManager(
         stat_safe(inputs.service),
@@ -234,7 +247,10 @@ def _server(listener: GatewayListener, alpn: tuple[str, ...]) -> DownstreamTls:
     return DownstreamTls(names, require_client_certificate=False, params=OLDEST_TLS, alpn=alpn)
 
 
-def _note_secrets(plan: ProxyPlan, port: Port) -> None:
+def _note_secrets(plan: ProxyPlan, port: Port, mesh: str) -> None:
+    if port.cross_mesh:
+        plan.identities.add(mesh)
+        plan.trusts_all = True
     for _, listener, _ in port.members:
         plan.certificates |= {certificate.name: certificate for certificate in listener.certificates}
 

@@ -144,6 +144,11 @@ class Scheme:
         """SDS name of a mesh's CA."""
         return f"system_mtls_ca_{mesh}" if self.unified else f"mesh_ca:secret:{mesh}"
 
+    @property
+    def all_authorities_secret(self) -> str:
+        """SDS name of the CAs of all meshes."""
+        return "system_mtls_ca_all_meshes" if self.unified else "mesh_ca:secret:all"
+
 
 METRICS, METRICS_HIJACKER = "kuma:metrics:prometheus", "kuma:metrics:hijacker"
 """Listener and cluster of metrics as a Mesh asks for them."""

@@ -32,6 +32,7 @@ from ursa.planner.backends import (
     TagBackend,
     backend_cluster,
     backend_endpoints,
+    backend_mesh,
     backend_name,
     tag_backend,
 )
@@ -110,7 +111,7 @@ def plan_outbounds(
                 cluster.endpoints = arranged(cluster.endpoints, cluster.localities)
             if cluster.tls is not None:
                 plan.identities.add(inputs.mesh.name)
-                plan.authorities.add(inputs.mesh.name)
+                plan.authorities.add(backend_mesh(backend, inputs.mesh.name))
 
 
 def _outbounds(inputs: OutboundInputs, rules: RouteRules) -> Iterator[tuple[_Outbound, Routing]]:

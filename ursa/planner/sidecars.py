@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ursa.model.dataplane import Dataplane
+from ursa.model.labels import MESH_TAG
 from ursa.model.real_service import RealService
 from ursa.planner.auto_reach import Reach
 from ursa.planner.inputs import (
@@ -51,7 +52,7 @@ from ursa.policies.mesh_trace.effect import KIND as MESH_TRACE
 from ursa.policies.mesh_trace.effect import Decision as TraceDecision
 from ursa.policies.mesh_trace.effect import decide
 from ursa.topology.endpoints import ServiceEndpoints
-from ursa.topology.protocols import HTTP_LIKE
+from ursa.topology.protocols import HTTP, HTTP_LIKE
 
 Services = Callable[[str], ServiceEndpoints]
 TlsReady = Callable[[str], bool]
@@ -237,10 +238,13 @@ def _logged(
 
 def plain_outbounds(wanted: Wanted, services: Services, tls_ready: TlsReady) -> tuple[OutboundSpec, ...]:
     """Outbounds with what is known of the services they lead to."""
-    return tuple(
-        OutboundSpec(address, port, tags, services(service).protocol, tls_ready(service), hostnames)
-        for address, port, service, tags, hostnames in wanted
-    )
+    found = []
+    for address, port, service, tags, hostnames in wanted:
+        # Other meshes are entered by gateways that speak HTTP, and only with TLS.
+        elsewhere = any(key == MESH_TAG for key, _ in tags)
+        protocol, tls = (HTTP, True) if elsewhere else (services(service).protocol, tls_ready(service))
+        found.append(OutboundSpec(address, port, tags, protocol, tls, hostnames))
+    return tuple(found)
 
 
 def explicit_wanted(dataplane: Dataplane) -> Wanted:

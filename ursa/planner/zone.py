@@ -6,20 +6,21 @@ newest view gives the same plans.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ursa.ir import origins
 from ursa.ir.cluster import LoadAssignment
 from ursa.ir.modifications import Patches
-from ursa.ir.plan import EdsReference, ProxyPlan
+from ursa.ir.plan import EdsReference, ProxyPlan, Reach
 from ursa.model.dataplane import parse_dataplane
 from ursa.model.kind import Registry
 from ursa.model.real_service import RealService, is_real
 from ursa.model.resource import Resource
 from ursa.planner.admin import plan_admin
 from ursa.planner.auto_reach import AutoReach
+from ursa.planner.cross_mesh import CrossMeshIndex
 from ursa.planner.direct_access import plan_direct_access
 from ursa.planner.dns import dns_table, plan_dns
 from ursa.planner.external import ExternalIndex
@@ -160,6 +161,7 @@ class ZonePlanner:
         )
         self._kinds = [plugin.kind for plugin in plugins]
         self._gateways = GatewayIndex(read_file)
+        self._entrances = CrossMeshIndex(self._gateways)
         self._vips, self._reach = VipOutbounds(), AutoReach()
         self._subject = Parsed(dataplane_subject)
         self._readiness = TlsReadiness()
@@ -184,12 +186,18 @@ class ZonePlanner:
         real = self._real.update(view, touched, all_meshes)
         ready = self._readiness.update(view, touched, self._meshes.all)
         gateways = self._gateways.update(view, touched)
+        entrances = self._entrances.update(view, touched, gateways)
         servers = self._zone_proxies.update(view, touched)
         zone_proxies = bool(
             meshes or real.meshes or external or servers or touched.kinds & {"ZoneIngress", "ZoneEgress"}
         )
         concerned = meshes | changes.meshes | real.meshes | ready | gateways | {mesh for mesh, _ in external}
-        return Concerned(concerned, changes.endpoints | real.endpoints, zone_proxies)
+        return Concerned(concerned, changes.endpoints | real.endpoints | entrances, zone_proxies)
+
+    @property
+    def meshes(self) -> Collection[str]:
+        """Names of all meshes."""
+        return self._meshes.all.keys()
 
     def mesh(self, name: str) -> MeshState | None:
         """A mesh, None when it does not exist."""
@@ -348,7 +356,9 @@ class ZonePlanner:
 
     def assignment(self, cluster: str, reference: EdsReference) -> LoadAssignment:
         """The endpoints of an EDS cluster."""
-        service, localities = self._endpoints(reference.mesh, reference.service), reference.localities
+        localities = reference.localities
+        find = self._entrances.of if reference.reach is Reach.ENTRANCES else self._endpoints
+        service = find(reference.mesh, reference.service)
         endpoints = service.within(reference.reach, reference.tags)
         if localities is None:
             return LoadAssignment(cluster, endpoints)

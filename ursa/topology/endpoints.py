@@ -35,7 +35,7 @@ class ServiceEndpoints:
 
     def within(self, reach: Reach, tags: Iterable[tuple[str, str]] = ()) -> tuple[Endpoint, ...]:
         """The endpoints in reach that have all these tags."""
-        endpoints = {Reach.MESH: self.mesh, Reach.LOCAL: self.local, Reach.REMOTE: self.remote}[reach]
+        endpoints = {Reach.LOCAL: self.local, Reach.REMOTE: self.remote}.get(reach, self.mesh)
         wanted = tuple(tags)
         if not wanted:
             return endpoints

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,6 +37,8 @@ class MeshAuthority:
     mesh: str
     backend: CaBackend
     issuer: LeafIssuer
+    bundle: bytes
+    """Its certificates, PEM."""
     validation: Mapping[Scheme, ResourceSet]
     """The SDS secret by which proxies of the mesh validate each other, by how it is named."""
 
@@ -75,6 +77,7 @@ class Authorities:
         self._loaded: dict[str, _Loaded] = {}
         self._identities: dict[IdentityKey, Identity] = {}
         self._users: Counter[IdentityKey] = Counter()
+        self._together: dict[Scheme, tuple[bytes, ResourceSet]] = {}
 
     def observe(self, view: View, meshes: set[str]) -> None:
         """Takes over a view in which the Mesh or Secrets of these meshes changed."""
@@ -105,6 +108,17 @@ class Authorities:
         resources = ResourceSet.of([entry(types.SECRET, name, body)])
         self._identities[key] = Identity(leaf, authority.backend.name, resources, key)
         return self._identities[key]
+
+    def together(self, authorities: Sequence[MeshAuthority], scheme: Scheme) -> ResourceSet:
+        """The SDS secret by which clients of all these meshes are believed; the same one while they are the same."""
+        bundle = b"\n".join(one.bundle for one in authorities)
+        known = self._together.get(scheme)
+        if known is not None and known[0] == bundle:
+            return known[1]
+        name = scheme.all_authorities_secret
+        made = ResourceSet.of([entry(types.SECRET, name, secret_bytes(ValidationSecret(name, bundle)))])
+        self._together[scheme] = (bundle, made)
+        return made
 
     def release(self, identity: Identity) -> None:
         """Ends one use; what nobody uses is dropped, since the same one is made again when it is needed again."""
@@ -163,4 +177,4 @@ def _load(mesh: str, backend: CaBackend, certificate: bytes, key: bytes) -> Mesh
         name = scheme.authority_secret(mesh)
         body = secret_bytes(ValidationSecret(name, authority.bundle_pem))
         validation[scheme] = ResourceSet.of([entry(types.SECRET, name, body)])
-    return MeshAuthority(mesh, backend, LeafIssuer(authority), validation)
+    return MeshAuthority(mesh, backend, LeafIssuer(authority), authority.bundle_pem, validation)

@@ -154,6 +154,9 @@ class Planning:
         trusted = {mesh for half in proxy.halves for mesh in half.authorities}
         authorities = [found for mesh in sorted(trusted) if (found := self._authority(mesh)) is not None]
         proxy.authorities = tuple(authority.validation[scheme] for authority in authorities)
+        if any(half.trusts_all for half in proxy.halves):
+            every = [found for mesh in sorted(self._planner.meshes) if (found := self._authority(mesh)) is not None]
+            proxy.authorities += (self.authorities.together(every, scheme),)
         identities: dict[str, Identity] = {}
         for mesh in sorted({mesh for half in proxy.halves for mesh in half.identities}):
             if (authority := self._authority(mesh)) is not None:

@@ -81,6 +81,11 @@ class Proxy:
         """Whether the snapshot holds the newest endpoints."""
         return self.assignments is None or self.served is self.assignments.resources
 
+    def believes(self, meshes: set[str]) -> bool:
+        """Whether it needs the CA of one of these meshes, which may be another one than its own."""
+        halves = self.halves if meshes else ()
+        return any(half.trusts_all or not half.authorities.isdisjoint(meshes) for half in halves)
+
     async def next_snapshot(self, seen: Snapshot | None) -> Snapshot:
         """Waits until there is a snapshot other than `seen`."""
         while self.snapshot is None or self.snapshot is seen:

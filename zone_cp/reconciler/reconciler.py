@@ -204,8 +204,9 @@ class Reconciler:
     def _dirty(self, touched: Touched, meshes: set[str], *, zone_proxies: bool) -> set[ResourceKey]:
         admin = any(key.kind == "GlobalSecret" for key in touched.keys)
         dirty = {key for key in touched.keys if key.kind in PROXY_KINDS}
-        for key in (proxy.key for proxy in self._everybody()):
-            if admin or key.mesh in meshes or (zone_proxies and not key.mesh):
+        for proxy in self._everybody():
+            key = proxy.key
+            if admin or key.mesh in meshes or (zone_proxies and not key.mesh) or proxy.believes(meshes):
                 dirty.add(key)
         return dirty
 

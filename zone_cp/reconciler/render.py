@@ -28,6 +28,7 @@ class Rendered:
         identities: meshes of which the proxy needs a certificate.
         authorities: meshes whose CA it needs.
         unified: whether those are asked for by names of the unified scheme.
+        trusts_all: whether it needs the CAs of all meshes together.
     """
 
     resources: Mapping[str, ResourceSet]
@@ -36,6 +37,7 @@ class Rendered:
     identities: frozenset[str]
     authorities: frozenset[str]
     unified: bool
+    trusts_all: bool = False
 
 
 def render(plan: ProxyPlan, chains: Sequence[bytes] = ()) -> Rendered:
@@ -56,6 +58,7 @@ def render(plan: ProxyPlan, chains: Sequence[bytes] = ()) -> Rendered:
         frozenset(plan.identities),
         frozenset(plan.authorities),
         plan.unified,
+        plan.trusts_all,
     )
 
 
