@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.servers.etcd import Etcd
 from tests.servers.postgres import Postgres
 from tests.servers.process import Server
 from tests.servers.redis import RedisServer
+from ursa.errors import Unavailable
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock, SystemClock
 from ursa.runtime.config.store import StoreEtcd, StoreRedis
 from ursa.store.contract import Store, create
 from ursa.store.etcd import EtcdStore
-from ursa.store.etcd_client import EtcdClient
+from ursa.store.etcd_client import EtcdClient, GivenUp
 from ursa.store.etcd_keys import Keys, put
 from ursa.store.etcd_methods import TXN
 from ursa.store.memory import MemoryStore
@@ -81,6 +83,20 @@ class SharedPlace(DurablePlace, Protocol):
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """Makes the engine drop all history that it may drop."""
+
+    def lose_answer(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Lets the server do what it is asked next, but its answer get lost on the way."""
+
+
+class Once:
+    """True once."""
+
+    def __init__(self) -> None:
+        self._left = 1
+
+    def __bool__(self) -> bool:
+        self._left, now = 0, self._left
+        return bool(now)
 
 
 class ServerPlace:
@@ -150,6 +166,19 @@ class PostgresPlace(ServerPlace):
         monkeypatch.setattr(store, "_kept", 3)
         await create(store, Resource("Config", "", "one-more"))
 
+    def lose_answer(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert isinstance(store, PostgresStore)
+        answered, first = store._pool.transaction, Once()
+
+        @asynccontextmanager
+        async def transaction(*, snapshot: bool = False) -> AsyncIterator[Any]:
+            async with answered(snapshot=snapshot) as connection:
+                yield connection
+            if first:
+                raise Unavailable("the answer to the commit was lost")
+
+        monkeypatch.setattr(store._pool, "transaction", transaction)
+
     async def damage(self, key: ResourceKey, body: bytes) -> None:
         value = f"decode('{body.hex()}', 'hex')"
         self._server.psql(f"UPDATE ursa_resources SET body = {value} WHERE name = '{key.name}'", self._database)
@@ -171,6 +200,18 @@ class RedisPlace(ServerPlace):
         monkeypatch.setattr(store, "_kept", 5)
         await create(store, Resource("Config", "", "one-more"))
 
+    def lose_answer(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert isinstance(store, RedisStore)
+        answered, first = store._commit_script, Once()
+
+        async def run(keys: Sequence[bytes], arguments: Sequence[object]) -> Any:
+            answer = await answered(keys, arguments)
+            if first:
+                raise RedisConnectionError("the answer was lost")
+            return answer
+
+        monkeypatch.setattr(store, "_commit_script", run)
+
     async def damage(self, key: ResourceKey, body: bytes) -> None:
         client = connect(StoreRedis(port=self._server.port))
         await client.hset(f"{{{self._prefix}}}:resources", "\0".join(key), body)
@@ -191,6 +232,19 @@ class EtcdPlace(ServerPlace):
 
     async def forget_history(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         await self._server.ctl("compact", str(await store.revision()))
+
+    def lose_answer(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert isinstance(store, EtcdStore)
+        answered, first = store._client._attempt, Once()
+
+        async def attempt(method: Any, request: Any, endpoint: int, **limits: Any) -> Any:
+            answer = await answered(method, request, endpoint, **limits)
+            writes = method is TXN and any(not one.HasField("request_range") for one in request.success)
+            if writes and first:
+                raise GivenUp("the answer was lost", hangs=True)
+            return answer
+
+        monkeypatch.setattr(store._client, "_attempt", attempt)
 
     async def damage(self, key: ResourceKey, body: bytes) -> None:
         client = EtcdClient(StoreEtcd(endpoints=self._server.endpoints), SystemClock())

@@ -99,6 +99,16 @@ async def test_history_that_was_lost_and_written_anew_is_noticed(redis_server: R
     await store.close()
 
 
+async def test_a_change_that_is_missing_in_the_stream_is_not_passed_over(redis_server: RedisServer) -> None:
+    store = RedisStore(StoreRedis(port=redis_server.port, prefix="holed"), SystemClock())
+    await store.open()
+    first, second, _ = [await create(store, timeout(name)) for name in "abc"]
+    redis_server.cli("XDEL", "{holed}:changes", f"{second.version}-0")
+    with pytest.raises(Compacted, match="no longer held"):
+        await take(store, first.version, 1)
+    await store.close()
+
+
 async def test_a_server_that_became_a_replica_is_unavailable_until_it_leads_again(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     await server.start()

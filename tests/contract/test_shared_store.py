@@ -11,7 +11,7 @@ from tests.contract.places import SharedPlace, opened
 from tests.contract.samples import by_name, names, take, timeout
 from ursa.errors import Unavailable
 from ursa.runtime.clock import SystemClock
-from ursa.store.contract import Batch, Compacted, Create, Fenced, Store, Update, create, update
+from ursa.store.contract import Batch, Compacted, Create, Fenced, Store, Update, create, delete, update
 
 
 async def until_it_works(store: Store) -> None:
@@ -154,6 +154,28 @@ async def test_a_holder_cut_off_from_the_server_stops_before_another_starts(shar
             again = await one.acquire("leader", "one", 2)
         assert again.token > lease.token
         await again.release()
+
+
+async def test_a_write_whose_answer_was_lost_happens_once_and_is_told_as_done(
+    shared: SharedPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(shared) as store:
+        first = await create(store, timeout("x", "0s"))
+        spare = await create(store, timeout("spare"))
+        # Made a second time, each of these would be refused or show twice.
+        with monkeypatch.context() as patch:
+            shared.lose_answer(store, patch)
+            second = await create(store, timeout("y"))
+        with monkeypatch.context() as patch:
+            shared.lose_answer(store, patch)
+            third = await update(store, timeout("x", "1s"), first.version)
+        with monkeypatch.context() as patch:
+            shared.lose_answer(store, patch)
+            await delete(store, spare.key, spare.version)
+        last = await create(store, timeout("last"))
+        seen = await take(store, spare.version, 4)
+        assert names(seen) == ["y", "x", "spare", "last"]
+        assert [b.changes[0].after for b in seen] == [second, third, None, last]
 
 
 async def test_a_watch_survives_a_restart_of_the_server_without_a_gap(shared: SharedPlace) -> None:

@@ -66,7 +66,7 @@ class NoSpace(Full):
     """etcd has reached its quota: it refuses every transaction, even one that only reads, and new leases."""
 
 
-class _GivenUp(Exception):
+class GivenUp(Exception):
     """There will be no answer: the member hangs, or the leader it gave the call to is no longer one."""
 
     def __init__(self, reason: str, *, hangs: bool) -> None:
@@ -131,7 +131,7 @@ class EtcdClient:
             silence = None if members == 1 else self._access.silence_timeout * 2.0 ** (attempt // members)
             try:
                 return Answer(await self._attempt(method, request, endpoint, left=left, silence=silence), again)
-            except _GivenUp as error:
+            except GivenUp as error:
                 gone.discard(endpoint)
                 again = True
                 if error.hangs:
@@ -151,7 +151,7 @@ class EtcdClient:
     async def _attempt(
         self, method: Method[Q, A], request: Q, endpoint: int, *, left: float, silence: float | None
     ) -> A:
-        """The answer of one member within `left` seconds; raises _GivenUp. `silence` None = wait."""
+        """The answer of one member within `left` seconds; raises GivenUp. `silence` None = wait."""
         metadata = await self._metadata(endpoint, left=left, silence=silence)
         return await self._attentively(method, request, endpoint, left=left, silence=silence, metadata=metadata)
 
@@ -172,7 +172,7 @@ class EtcdClient:
             while silence is not None and not await _happens(done, silence):
                 await self._probe(endpoint, min(silence, left), metadata)
                 if 0 < term < self._term:
-                    raise _GivenUp("another member leads the cluster", hangs=False)
+                    raise GivenUp("another member leads the cluster", hangs=False)
             message: A = await call
         finally:
             call.cancel()
@@ -186,7 +186,7 @@ class EtcdClient:
             self._term = max(self._term, answer.header.raft_term)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise _GivenUp(f"{self._access.endpoints[endpoint]} does not answer", hangs=True) from None
+                raise GivenUp(f"{self._access.endpoints[endpoint]} does not answer", hangs=True) from None
 
     def _unary(self, method: Method[Q, A], endpoint: int) -> grpc.aio.UnaryUnaryMultiCallable:
         return self._channel(endpoint).unary_unary(
