@@ -2,7 +2,7 @@
 
 Written because the Python clients that exist know one endpoint only (aetcd), do not work with the protobuf runtime that
 everything else here needs (etcd3), or go through the JSON gateway, whose watches are slow (etcd3gw). What an engine
-needs of etcd is eight calls, so the client is smaller than the code that would have to live around another one.
+needs of etcd is nine calls, so the client is smaller than the code that would have to live around another one.
 
 One channel per endpoint, made anew when the files of its certificates have changed; all calls go to one of them until
 it fails, then to the next. A member that keeps silent is asked something small beside; if it does not answer that
