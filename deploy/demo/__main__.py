@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import shutil
 import signal
@@ -63,8 +64,9 @@ class Demo:
         """
         loop = asyncio.get_running_loop()
         telling = spawn(self._tell(), "story")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt, telling)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up, telling)
         watching = spawn(self._watch.run(), "watch")
         failing = spawn(self._processes.first_end(), "processes")
         drawing = [spawn(self._screen.draw(), "screen")] if self._live else []
@@ -103,6 +105,11 @@ class Demo:
         """Ends the story the first time; the second time, ends everything at once."""
         if not telling.cancel():
             self._processes.kill_all()
+
+    def _hang_up(self, telling: asyncio.Task[None]) -> None:
+        """Ends the story of which nobody sees the end: the terminal is gone, and printing to it would fail."""
+        sys.stdout = sys.stderr = io.StringIO()
+        self._interrupt(telling)
 
 
 def _nothing(_: Chapter) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -25,13 +26,13 @@ class Demo:
     def __init__(self) -> None:
         self._mark = f"DEMO_TEST_RUN={uuid.uuid4()}"
 
-    async def start(self) -> asyncio.subprocess.Process:
+    async def start(self, temporary: str = "") -> asyncio.subprocess.Process:
         first_port = free_layout().centre.base
         name, _, value = self._mark.partition("=")
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "deploy.demo", "--once", "--ports-from", str(first_port)),
             cwd=ROOT,
-            env={**os.environ, name: value},
+            env={**os.environ, name: value, **({"TMPDIR": temporary} if temporary else {})},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -81,6 +82,21 @@ async def test_a_demo_that_is_killed_takes_everything_with_it() -> None:
     process.kill()
     await process.communicate()
     await until("nothing survives", demo.gone, 10)
+
+
+async def test_a_demo_whose_terminal_is_closed_leaves_nothing(tmp_path: Path) -> None:
+    demo = Demo()
+    process = await demo.start(str(tmp_path))
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if b"starting the global" in line:
+            break
+    assert list(tmp_path.glob("ursa-demo-*"))
+    process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]
+    process.send_signal(signal.SIGHUP)
+    await process.wait()
+    await until("nothing survives", demo.gone, 10)
+    assert not list(tmp_path.glob("ursa-demo-*"))
 
 
 def _environment(process: Path) -> bytes:
