@@ -60,6 +60,7 @@ def external_destination(
         protocol=servers[0].protocol,
         endpoints=endpoints,
         tls=tls_matches(zip(servers, endpoints, strict=True)),
+        service=service,
         older=inbound_policies(state.legacy, dict(servers[0].tags)),
         policies=policies,
     )

@@ -19,6 +19,7 @@ from ursa.ir.listener import (
 )
 from ursa.ir.naming import stat_safe
 from ursa.ir.routes import Forward, Route, RouteConfig, RouteMatch, VirtualHost
+from ursa.model.labels import SERVICE_TAG
 from ursa.planner.blocks import internal_cidrs, mesh_server_tls, to
 from ursa.planner.external_outbounds import http_options, resolve_names
 from ursa.planner.inputs import ExternalDestination, Leaving, Pairs
@@ -37,6 +38,7 @@ def external_cluster(destination: ExternalDestination, context: Leaving) -> Clus
         http=http_options(destination.protocol),
         tls_matches=destination.tls,
         protocol=destination.protocol,
+        tags={SERVICE_TAG: destination.service} if destination.service else {},
         resource_origin=destination.real,
     )
     resolve_names(cluster, ipv6=context.resolve_ipv6)

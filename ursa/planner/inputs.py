@@ -330,6 +330,7 @@ class ExternalDestination:
         routes: name of its route configuration.
         snis: lead to it; tags that narrow one down.
         real: identifier of the MeshExternalService, empty for ExternalServices.
+        service: the ExternalServices' own, empty for MeshExternalServices.
         older: the source/destination policies that count for ExternalServices.
         policies: per ExternalService, per plugin: the policies that select it.
     """
@@ -343,6 +344,7 @@ class ExternalDestination:
     endpoints: tuple[Endpoint, ...]
     tls: tuple[TlsMatch, ...] = ()
     real: str = ""
+    service: str = ""
     older: InboundPolicies = field(default_factory=InboundPolicies)
     policies: tuple[tuple[tuple[Policy, ...], ...], ...] = ()
 
@@ -374,6 +376,7 @@ class Leaving:
         settings: the control plane's.
         scheme: of the names of resources.
         listener: name of the egress' listener.
+        zone: that of the egress.
         ipv6: whether the egress' Envoy may use IPv6.
         resolve_ipv6: whether host names are resolved to IPv6 addresses, too.
         policies: per plugin: policies that speak about all MeshExternalServices.
@@ -384,6 +387,7 @@ class Leaving:
     settings: Settings
     scheme: Scheme
     listener: str
+    zone: str
     ipv6: bool
     resolve_ipv6: bool
     policies: tuple[tuple[Policy, ...], ...]

@@ -179,10 +179,9 @@ def outbound_inputs(
         pick = outbound_policies(state.legacy, dataplane.tag_sets, named)
         outbounds = tuple(replace(outbound, legacy=pick(outbound.service)) for outbound in outbounds)
     scheme = scheme_of(state, facts)
-    vips = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified) if by_vip else ()
-    if (reach := known.reach) is not None:
-        vips = tuple(vip for vip in vips if reach.service(vip.service))
-    to_real = vips if by_vip else tuple(explicit_outbounds(dataplane, known.real))
+    to_real = (
+        _real_vips(state, dataplane, known, scheme) if by_vip else tuple(explicit_outbounds(dataplane, known.real))
+    )
     protocols = {spec.protocol for spec in outbounds} | {real.of.protocol for real in to_real}
     tell_source = bool(routes or state.tags_header) and not protocols.isdisjoint(HTTP_LIKE)
     named |= {tag.service for tag in known.routes.tags}
@@ -268,6 +267,12 @@ def _vip_specs(state: MeshState, dataplane: Dataplane, known: Destinations) -> I
         needed = (not reachable or vip.service in reachable) and may_enter
         if needed and (vip.address, vip.port) not in own:
             yield vip.address, vip.port, vip.service, vip.tags, vip.hostnames
+
+
+def _real_vips(state: MeshState, dataplane: Dataplane, known: Destinations, scheme: Scheme) -> tuple[RealOutbound, ...]:
+    """Outbounds to real services at their virtual addresses, to those that the proxy says or is held to need."""
+    found, reach = known.vips.of(state.mesh, dataplane, known.real, unified=scheme.unified), known.reach
+    return found if reach is None else tuple(one for one in found if reach.service(one.service))
 
 
 def _to_items(matched: Iterable[Matched], kind: str) -> bool:

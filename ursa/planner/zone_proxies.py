@@ -32,6 +32,7 @@ from ursa.planner.inputs import (
 from ursa.policies.core.matching import destination_rules
 from ursa.policies.core.real_rules import RealRules
 from ursa.policies.plugin import DestinationRules, PolicyPlugin
+from ursa.topology.localities import arranged
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,12 @@ def plan_way(context: ShareContext, destination: Destination, plugins: Sequence[
         return _pass_on(context, destination, plugins)
     if isinstance(context, Leaving) and isinstance(destination, ExternalDestination):
         cluster = external_cluster(destination, context)
-        return Way(cluster, tuple(external_chains(destination, cluster, context, plugins)))
+        chains = tuple(external_chains(destination, cluster, context, plugins))
+        if destination.service:
+            _heed_clients(cluster, chains, context, plugins)
+            if cluster.localities is not None:
+                cluster.endpoints = arranged(cluster.endpoints, cluster.localities)
+        return Way(cluster, chains)
     raise TypeError(f"{type(destination).__name__} in a share of {type(context).__name__}")
 
 
@@ -80,13 +86,20 @@ def _pass_on(context: Passing, destination: PassedDestination, plugins: Sequence
         for sni, tags in destination.snis
     )
     keys = {tuple(sorted(key for key, _ in tags)) for _, tags in destination.snis if tags}
-    cluster = Cluster(name, EDS, context.origin, subset_keys=tuple(sorted(keys)))
-    if any(context.policies):
-        cluster.tags = {SERVICE_TAG: destination.service}
-        for plugin, policies in zip(plugins, context.policies, strict=True):
-            plugin.passed_on(cluster, context.zone, DestinationRules(destination_rules(policies), RealRules()))
+    tags = {SERVICE_TAG: destination.service}
+    cluster = Cluster(name, EDS, context.origin, subset_keys=tuple(sorted(keys)), tags=tags)
+    _heed_clients(cluster, chains, context, plugins)
     reference = EdsReference(context.mesh, destination.service, reach=context.reach, localities=cluster.localities)
     return Way(cluster, chains, reference)
+
+
+def _heed_clients(
+    cluster: Cluster, chains: Sequence[FilterChain], context: ShareContext, plugins: Sequence[PolicyPlugin]
+) -> None:
+    """Adjusts the way to a service known by tag by what policies for all clients say about it."""
+    for plugin, policies in zip(plugins, context.policies, strict=True) if context.policies else ():
+        if policies:
+            plugin.passed_on(cluster, chains, context.zone, DestinationRules(destination_rules(policies), RealRules()))
 
 
 def _listener(inputs: ZoneProxyInputs, chains: list[FilterChain]) -> Listener:

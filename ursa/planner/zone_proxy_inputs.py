@@ -174,6 +174,7 @@ class ZoneProxyIndex:
                 self._settings,
                 scheme,
                 scheme.egress_listener(egress.address, egress.port),
+                self._zone,
                 facts.ipv6,
                 ":" in egress.address,
                 self._for_all_clients(state, PolicyPlugin.mesh_external),

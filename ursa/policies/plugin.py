@@ -5,7 +5,7 @@ A plugin gets the part of the plan it may touch and the policies or rules that c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -145,8 +145,15 @@ class PolicyPlugin:
     def outbound(self, target: OutboundTarget, rules: DestinationRules) -> None:
         """Adjusts an outbound by the rules for destinations, which may be empty."""
 
-    def passed_on(self, cluster: Cluster, zone: str, rules: DestinationRules) -> None:
-        """Adjusts the way from a zone's egress to a service of other zones; the rules are those for all clients."""
+    def passed_on(self, cluster: Cluster, chains: Sequence[FilterChain], zone: str, rules: DestinationRules) -> None:
+        """Adjusts the way from an egress to a service known by tag: in other zones, or outside of the mesh.
+
+        Args:
+            cluster: its instances.
+            chains: for its clients.
+            zone: that of the egress.
+            rules: those for all clients, since an egress does not tell one from the other.
+        """
 
     def gateway(self, target: OutboundTarget, rules: DestinationRules, policies: tuple[Policy, ...]) -> None:
         """Adjusts a listener of a builtin gateway and what is behind it, without further ado as if it were an outbound.

@@ -188,6 +188,15 @@ def test_what_is_outside_is_balanced_by_the_egress(zone: Zone) -> None:
     assert [one.name for one in forward.hash_policies] == ["x"]
 
 
+def test_external_services_are_balanced_by_the_egress_too(zone: Zone) -> None:
+    zone.put(mesh("default", zoneEgress=True), external("a"), external("b", "192.0.2.2:80", {"kuma.io/zone": "east"}))
+    hashed = {"loadBalancer": {"type": "Maglev"}, "hashPolicies": [{"type": "Header", "header": {"name": "x"}}]}
+    zone.put(strategy({**hashed, **failover(only("west"))}, to={"kind": "MeshService", "name": "out"}))
+    (cluster,) = zone.planned(EGRESS).plan.clusters.values()
+    assert cluster.balancer == Maglev()
+    assert {e.address: e.priority for e in cluster.endpoints} == {"192.0.2.2": 0, "192.0.2.1": 2}
+
+
 def test_a_change_of_a_strategy_leaves_ingresses_alone(zone: Zone) -> None:
     zone.put(
         mesh("default", zoneEgress=True), *web(), *zone_proxies({"tags": TO_WEB, "instances": 1, "mesh": "default"})

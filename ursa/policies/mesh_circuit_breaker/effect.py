@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ursa.ir.cluster import Cluster, OutlierDetection, Thresholds
+from collections.abc import Sequence
+
+from ursa.ir.cluster import EDS, Cluster, OutlierDetection, Thresholds
+from ursa.ir.listener import FilterChain
 from ursa.model.duration import parse_go
 from ursa.model.json import JsonObject
 from ursa.policies.core.matching import inbound_conf, mesh_conf
@@ -28,10 +31,10 @@ class MeshCircuitBreakerPlugin(PolicyPlugin):
             if conf is not None:
                 _on_cluster(cluster, conf)
 
-    def passed_on(self, cluster: Cluster, zone: str, rules: DestinationRules) -> None:
+    def passed_on(self, cluster: Cluster, chains: Sequence[FilterChain], zone: str, rules: DestinationRules) -> None:
         # To a client all zones behind an egress are one address. The egress tells their ingresses apart.
         conf = rules.conf(cluster)
-        if conf is not None:
+        if conf is not None and cluster.type == EDS:
             _eject(cluster, conf)
 
     def mesh_external(self, target: EgressTarget, policies: tuple[Policy, ...]) -> None:

@@ -42,11 +42,13 @@ class MeshLoadBalancingStrategyPlugin(PolicyPlugin):
                 by_egress = target.by_egress and not cluster.resource_origin
                 cluster.localities = localities(conf, target.place, by_egress=by_egress)
 
-    def passed_on(self, cluster: Cluster, zone: str, rules: DestinationRules) -> None:
+    def passed_on(self, cluster: Cluster, chains: Sequence[FilterChain], zone: str, rules: DestinationRules) -> None:
         conf = rules.conf(cluster)
         if conf is None:
             return
         _balance(cluster, conf)
+        for chain in chains:
+            _hash(chain, conf)
         cross_zone: JsonObject = (conf.get("localityAwareness") or {}).get("crossZone") or {}
         if cross_zone.get("failover"):
             # Only clients know their own zone's instances; what they do not want of other zones does not get here.
