@@ -31,6 +31,7 @@ from tests.unit.kds.recordings import (
     Event,
     events,
     files,
+    folder,
     opened,
     request_bytes,
     resource_of,
@@ -366,3 +367,12 @@ def test_calls_say_of_the_zone_what_kumas_say(name: str) -> None:
         theirs = {key for key, _ in metadata} - {"user-agent"}
         assert theirs <= {key for key, _ in ours}
         assert {v for k, v in metadata if k == "features"} <= {v for k, v in ours if k == "features"}
+
+
+def test_every_recording_is_of_a_sort_that_is_replayed() -> None:
+    """One that is added is replayed like the others; a new sort of file needs a test of its own."""
+    kinds = ("*.jsonl", "2*_probe_*.txt", "30_golden_bytes.json", "README.md")
+    replayed = {file for pattern in kinds for file in folder().glob(pattern)}
+    assert replayed == set(folder().iterdir())
+    streams = {(name, method) for name, method in STREAMS}
+    assert streams == {(file.stem, method) for file in folder().glob("*.jsonl") for method in (DOWN, UP)}
