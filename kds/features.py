@@ -41,6 +41,9 @@ OF_NODE = (ZONE_TOKEN, HASH_SUFFIX, MULTIZONE_SELECTOR, PRODUCER_POLICIES, OPTIO
 OF_CALLS = (PING, HASH_SUFFIX, RESUME, ROLLOUT, SHARES, HEARTBEAT)
 """What our zones' call metadata says."""
 
+KEY = "features"
+"""Where node metadata has them."""
+
 QUIET = "ursa.quiet"
 """Ours, a key of node metadata beside the features: types of which a requester that says what it holds wants to hear
 nothing if nothing differs. Others answer for them, too, which does no harm."""

@@ -179,7 +179,7 @@ class Sender:
             self._beat_owed = self.beaten = True
             return
         if self._audience is None:
-            self._resumes = features.RESUME in request.metadata.get("features", ())
+            self._resumes = features.RESUME in request.metadata.get(features.KEY, ())
             self._quiet = frozenset(request.metadata.get(features.QUIET, ()))
             self._audience = self._make_audience(request.metadata)
         state = self._types.get(request.kind)

@@ -210,7 +210,7 @@ class KdsServer:
 
     async def _sync_down(self, caller: Caller, context: Context) -> None:
         def audience(metadata: JsonObject) -> Audience:
-            return OneZone(caller.zone, frozenset(metadata.get("features", ())))
+            return OneZone(caller.zone, frozenset(metadata.get(features.KEY, ())))
 
         parts = self._parts
         tuning = self._tuning

@@ -15,14 +15,18 @@ from google.protobuf.json_format import Error as JsonFormatError
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import DecodeError
 
+from kds import features
 from ursa.discovery.framing import field
 from ursa.errors import ProtocolError
-from ursa.model.json import JsonObject
+from ursa.model.json import Json, JsonObject
 
 ENVELOPE_URL = "type.googleapis.com/kuma.mesh.v1alpha1.KumaResource"
 """Type of every resource on a KDS stream; what it carries is named by the message around it."""
 
 WILDCARD = "*"
+
+VERSION = frozenset({"version", "gitTag", "gitCommit", "buildDate"})
+"""What a control plane says of its version."""
 
 HEARTBEAT = "ursa.Heartbeat"
 """A type that does not exist. Who is asked for it answers that there is nothing, and thereby that it lives."""
@@ -104,7 +108,7 @@ def decode_request(data: bytes) -> Request:
     """
     try:
         message = discovery_pb2.DeltaDiscoveryRequest.FromString(data)
-        metadata = MessageToDict(message.node.metadata) if message.node.HasField("metadata") else {}
+        metadata = _shaped(MessageToDict(message.node.metadata)) if message.node.HasField("metadata") else {}
     except (DecodeError, JsonFormatError, ValueError) as error:
         raise ProtocolError(f"not a delta discovery request: {error}") from None
     return Request(
@@ -117,6 +121,21 @@ def decode_request(data: bytes) -> Request:
         error=message.error_detail.message if message.HasField("error_detail") else None,
         metadata=metadata,
     )
+
+
+def _shaped(metadata: JsonObject) -> JsonObject:
+    """Node metadata without what has not the shape it must have: who says odd things of itself is served, too."""
+    shaped: dict[str, Json] = {}
+    for key, value in metadata.items():
+        match key, value:
+            case (("config" | "control-plane-id"), str()):
+                shaped[key] = value
+            case ((features.KEY | features.QUIET), list()):
+                shaped[key] = [one for one in value if isinstance(one, str)]
+            case "version", {"kumaCp": dict() as about}:
+                told = {name: text for name, text in about.items() if name in VERSION and isinstance(text, str)}
+                shaped[key] = {"kumaCp": told}
+    return shaped
 
 
 def frame(name: str, version: str, envelope: bytes) -> bytes:

@@ -172,7 +172,8 @@ async def test_an_admin_stream_alone_ends(code: grpc.StatusCode, monkeypatch: py
         client = Zone("zone-f", side.port)
         async with running(client):
             await side.until(lambda: len(side.tunnel.streams("zone-f")) == len(CALLS))
-            assert client.client.status.connected and client.client.status.restarts == {}
+            await client.until(lambda: client.client.status.connected)
+            assert (client.client.status.attempts, client.client.status.restarts) == (0, {})
 
 
 async def test_without_node() -> None:

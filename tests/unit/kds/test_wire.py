@@ -11,6 +11,7 @@ from kds.envelope import decode_envelope, encode_envelope, key_of, version_of, w
 from kds.wire import Item, Request, decode_request, decode_response, encode_request, frame, join_response
 from ursa.catalog import default_registry
 from ursa.errors import ProtocolError
+from ursa.model.json import JsonObject
 from ursa.model.resource import Resource, ResourceKey
 from ursa.testing import shared_folder
 
@@ -94,3 +95,20 @@ def test_envelopes_bring_back_what_was_put_in(resource: Resource) -> None:
 def test_unreadable_envelopes_are_refused_one_by_one(item: Item, reason: str) -> None:
     with pytest.raises(ProtocolError, match=reason):
         decode_envelope(item, REGISTRY["MeshTimeout"])
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        ({"features": 5}, {}),
+        ({"features": ["a", 1, {"b": 2}]}, {"features": ["a"]}),
+        ({"ursa.quiet": [["Mesh"], "Mesh"]}, {"ursa.quiet": ["Mesh"]}),
+        ({"version": "x", "config": {"a": 1}, "control-plane-id": [1]}, {}),
+        ({"version": {"kumaCp": "x"}}, {}),
+        ({"version": {"kumaCp": {"version": 3, "gitTag": "t", "odd": "o"}}}, {"version": {"kumaCp": {"gitTag": "t"}}}),
+        ({"config": "{}", "control-plane-id": "one", "else": 1}, {"config": "{}", "control-plane-id": "one"}),
+    ],
+)
+def test_what_a_peer_says_of_itself_in_another_shape_is_not_heard(told: JsonObject, believed: JsonObject) -> None:
+    request = decode_request(encode_request(Request("Mesh", "east", wildcard=True, metadata=told)))
+    assert request.metadata == believed
