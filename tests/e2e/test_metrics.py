@@ -84,6 +84,14 @@ async def read(lab: Lab, host: int, port: int, accept: str = "text/plain") -> tu
         return "", ""
 
 
+async def targets(lab: Lab) -> dict[str, str]:
+    """What Prometheus is told to read in the east."""
+    url = f"http://127.0.0.1:{lab.east.monitoring_port}/v3/discovery:monitoringassignments"
+    async with aiohttp.ClientSession() as session, session.post(url, json={"node": {"id": "prometheus"}}) as answer:
+        found = await answer.json()
+    return {target["name"]: target["address"] for one in found["resources"] for target in one["targets"]}
+
+
 def shows(lab: Lab, wanted: Callable[[str], bool]) -> Callable[[], Any]:
     async def look() -> bool:
         return wanted((await read(lab, WEB, PORT))[0])
@@ -147,6 +155,7 @@ async def test_mesh_shows_metrics_of_envoy_and_of_applications(lab: Lab) -> None
             assert text.endswith('orders_total{mesh="its-own"} 3\n# EOF\n')
             assert "envoy_server_live" in text
             assert "envoy_cluster" not in text
+            assert (await targets(lab))["shown"] == f"{lab.east.address(SPARE)}:{PORT}"
         finally:
             await lab.put(mesh)
             if "shown" in lab.processes:

@@ -59,7 +59,7 @@ class DynamicConfiguration:
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("dynamic configuration is not answered", extra={"path": path, "error": error})
             return
-        self._metrics.calls.labels(path).inc()
+        self._metrics.calls.add(path)
         self._metrics.durations.labels(path).observe(self._clock.monotonic() - started)
         if status == 200:
             self._take(path, handle, body, tag)
@@ -71,5 +71,5 @@ class DynamicConfiguration:
         try:
             handle(body)
         except BadRequest as error:
-            self._metrics.errors.labels(path).inc()
+            self._metrics.errors.add(path)
             log.error("dynamic configuration makes no sense", extra={"path": path, "error": str(error)})

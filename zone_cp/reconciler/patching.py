@@ -67,10 +67,9 @@ def _patched(half: Rendered, patches: Patches, *, adding: bool) -> Rendered:
             others[raw.type_url] = known.updated((entry(raw.type_url, raw.name, raw.body),))
     modify(pieces, patches.modifications, adding=adding)
     _check(pieces)
-    beside = {type_url: resources for type_url, resources in half.resources.items() if type_url not in MESSAGES}
     return replace(
         half,
-        resources={**beside, **dict(_sets(half, pieces)), **others},
+        resources=others | dict(_sets(half, pieces)),
         origins={type_url: {name: piece.origin for name, piece in found.items()} for type_url, found in pieces.items()},
         endpoints={
             name: of for name, of in half.endpoints.items() if _asks_for_endpoints(pieces[types.CLUSTER].get(name))

@@ -9,6 +9,7 @@ from ursa.dataplane.metrics.envoy import prepared
 from ursa.dataplane.metrics.exposition import Family, Sample, read, with_labels, write
 from ursa.dataplane.metrics.gatherer import joined, unique
 from ursa.dataplane.metrics.otlp import request
+from ursa.dataplane.metrics.own import OwnMetrics
 from ursa.dataplane.metrics.profiles import Profile
 from ursa.dataplane.metrics.sources import Scraped
 from ursa.errors import BadRequest
@@ -168,3 +169,16 @@ def test_configuration_of_a_mesh_metric() -> None:
     assert parse(b'{"observability":{"metrics":{"applications":null,"backends":null}}}') == MetricsConfig()
     with pytest.raises(BadRequest):
         parse(b"{}")
+
+
+def test_what_the_launcher_counts_has_the_names_of_old() -> None:
+    own = OwnMetrics(service="web", version="1")
+    own.calls.add("/meshmetric")
+    own.durations.labels("/meshmetric").observe(0.2)
+    text = write(own.families())
+    assert "# TYPE kuma_dp_envoyconfigfetcher_handler_call_count counter\n" in text
+    assert 'kuma_dp_envoyconfigfetcher_handler_call_count{path="/meshmetric"} 1' in text
+    assert 'kuma_dp_envoyconfigfetcher_handler_call_duration_seconds_bucket{path="/meshmetric",le="0.25"} 1.0' in text
+    assert 'target_info{service_name="web",service_version="1"} 1.0' in text
+    assert "process_resident_memory_bytes" in text
+    assert "_created" not in text

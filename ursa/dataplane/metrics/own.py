@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, Info, ProcessCollector
 
-from ursa.dataplane.metrics.exposition import Family, read
+from ursa.dataplane.metrics.exposition import Family, Sample, with_labels
+from ursa.runtime.telemetry import Count
 
 PREFIX = "kuma_dp_envoyconfigfetcher_handler"
+LABELS = ("path",)
 
 
 class OwnMetrics:
@@ -14,20 +16,29 @@ class OwnMetrics:
 
     def __init__(self, *, service: str, version: str) -> None:
         """Args: what the launcher says of itself."""
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        self.calls = Counter(
-            f"{PREFIX}_call_count", "Answers to questions for dynamic configuration", ["path"], registry=self._registry
+        registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.calls = Count(
+            f"{PREFIX}_call_count", "Answers to questions for dynamic configuration", LABELS, registry=registry
         )
-        self.errors = Counter(
-            f"{PREFIX}_error_count", "Dynamic configuration that made no sense", ["path"], registry=self._registry
+        self.errors = Count(
+            f"{PREFIX}_error_count", "Dynamic configuration that made no sense", LABELS, registry=registry
         )
         self.durations = Histogram(
-            f"{PREFIX}_call_duration_seconds", "How long answers took", ["path"], registry=self._registry
+            f"{PREFIX}_call_duration_seconds", "How long answers took", LABELS, registry=registry
         )
-        info = Info("target", "What made these metrics", registry=self._registry)
+        info = Info("target", "What made these metrics", registry=registry)
         info.info({"service_name": service, "service_version": version})
 
     def families(self) -> list[Family]:
         """All of them."""
-        return read(generate_latest(self._registry).decode())
+        found = []
+        for metric in self._registry.collect():
+            samples = [
+                Sample(sample.name, with_labels("", sample.labels), repr(sample.value))
+                for sample in metric.samples
+                if not sample.name.endswith("_created")
+            ]
+            if samples:
+                found.append(Family(metric.name, metric.type, metric.documentation, samples))
+        return found
