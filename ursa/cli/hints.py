@@ -27,6 +27,7 @@ _BY_TEXT = (
     ("name or service not known", "the host name in the address is not known here"),
     ("wrong version number", "the control plane does not speak TLS on this port: does its address begin with http://?"),
     ("without response", "if the control plane speaks TLS on this port, its address begins with https://"),
+    ("page not found", "this call is not known there: is it a zone where a global is meant, or older than this tool?"),
     ("failed to retrieve mesh", "the mesh is not there: `ursactl get meshes` lists those that are"),
     (
         "signing key not found",

@@ -198,6 +198,7 @@ async def test_describe_tells_all(ursactl: Ursactl, policy: Path, zone: ControlP
         ("describe meshtimeout nope", "names are per mesh (-m)"),
         ("aply", "did you mean apply?"),
         ("get meshtimeouts -m nope", "the mesh is not there"),
+        ("zone drain east --over 1m", "this call is not known there: is it a zone"),
         ("generate dataplane-token -m nope --valid-for 1h", "is the mesh there (`ursactl get meshes`)?"),
         ("generate zone-token --zone z --scope x --valid-for 1h", "`cp` is one, too"),
         ("get meshes --context nope", "`ursactl config control-planes list`"),
