@@ -14,6 +14,7 @@ import aiohttp
 
 from tests.failure.conftest import Backend
 from tests.failure.replicas import Replica, policy, until
+from tests.servers.etcd import Etcd
 
 WRITERS = 6
 KILLS = 2
@@ -148,6 +149,36 @@ async def test_a_store_killed_under_load_loses_nothing_either(backend: Backend, 
         ledger.check(await until_same(replicas))
     finally:
         await asyncio.gather(*(replica.close() for replica in replicas))
+
+
+async def test_a_member_of_etcd_that_hangs_under_load_is_left_and_may_wake_up(tmp_path: Path) -> None:
+    cluster = Etcd(tmp_path, 3)
+    await cluster.start()
+    store = {
+        "KUMA_STORE_TYPE": "etcd",
+        "KUMA_STORE_ETCD_ENDPOINTS": ",".join(cluster.endpoints),
+        "KUMA_STORE_ETCD_REQUEST_TIMEOUT": "20s",
+    }
+    replicas = [Replica(tmp_path / f"cp{i}", store) for i in range(2)]
+    ledger, stop = Ledger(), asyncio.Event()
+    try:
+        await asyncio.gather(*(replica.start() for replica in replicas))
+        await until_mesh(replicas)
+        writers = [asyncio.create_task(write_on(replicas, ledger, worker, stop)) for worker in range(WRITERS)]
+        for member in cluster.members:
+            await progress(ledger, 30)
+            member.freeze()
+            await progress(ledger, 30)
+            member.thaw()
+        await progress(ledger, 30)
+        stop.set()
+        await asyncio.gather(*writers)
+        ledger.check(await until_same(replicas))
+        for replica in replicas:
+            assert await replica.figure("ursa_store_outages_total") == 0, "two of three are enough"
+    finally:
+        await asyncio.gather(*(replica.close() for replica in replicas))
+        await cluster.kill()
 
 
 async def until_mesh(replicas: list[Replica]) -> None:

@@ -170,7 +170,11 @@ class EtcdClient:
         call.add_done_callback(lambda _: done.set())
         try:
             while silence is not None and not await _happens(done, silence):
-                await self._probe(endpoint, min(silence, left), metadata)
+                lives = await self._lives(endpoint, min(silence, left), metadata)
+                if done.is_set():
+                    break
+                if not lives:
+                    raise GivenUp(f"{self._access.endpoints[endpoint]} does not answer", hangs=True)
                 if 0 < term < self._term:
                     raise GivenUp("another member leads the cluster", hangs=False)
             message: A = await call
@@ -179,14 +183,14 @@ class EtcdClient:
         self._term = max(self._term, message.header.raft_term)
         return message
 
-    async def _probe(self, endpoint: int, patience: float, metadata: Metadata) -> None:
-        """Makes sure that a member answers at all and has a cluster, which a consistent read needs."""
+    async def _lives(self, endpoint: int, patience: float, metadata: Metadata) -> bool:
+        """Whether a member answers at all and has a cluster, which a consistent read needs."""
         try:
             answer: pb.RangeResponse = await self._unary(RANGE, endpoint)(_SMALL, timeout=patience, metadata=metadata)
             self._term = max(self._term, answer.header.raft_term)
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise GivenUp(f"{self._access.endpoints[endpoint]} does not answer", hangs=True) from None
+            return error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+        return True
 
     def _unary(self, method: Method[Q, A], endpoint: int) -> grpc.aio.UnaryUnaryMultiCallable:
         return self._channel(endpoint).unary_unary(
