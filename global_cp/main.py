@@ -36,6 +36,7 @@ from ursa.catalog import default_registry
 from ursa.model.shape import Shapes
 from ursa.runtime.clock import SystemClock
 from ursa.runtime.config import Settings
+from ursa.runtime.grpc_counts import GrpcCounts
 from ursa.runtime.process import new_instance_id, run_until_signal
 from ursa.runtime.tasks import Backoff, Restart, Supervisor
 from ursa.runtime.tls import general_files
@@ -93,7 +94,7 @@ async def serve(settings: Settings) -> None:
     )
     tunnel = AdminTunnel(clock, timeout=settings.multizone.global_.kds.admin_timeout)
     server = KdsServer(
-        Parts(store, live, registry, clock, publisher, zones, tunnel, observer),
+        Parts(store, live, registry, clock, publisher, zones, tunnel, observer, GrpcCounts(metrics, clock)),
         instance=instance,
         tuning=global_tuning(settings),
     )

@@ -20,6 +20,7 @@ from kds import features
 from kds.admin_calls import CALLS
 from kds.applier import Applier
 from kds.byte_stream import read_message
+from kds.counting import CountingInterceptor
 from kds.downward import CLUSTER_ID
 from kds.held import held_versions
 from kds.metrics import SyncObserver
@@ -52,6 +53,7 @@ from ursa.errors import Conflict, ProtocolError, Unauthenticated, Unavailable, U
 from ursa.model.json import JsonObject
 from ursa.model.kind import Registry, Sync
 from ursa.runtime.clock import Clock
+from ursa.runtime.grpc_counts import GrpcCounts
 from ursa.store.contract import Store
 from ursa.view.live import LiveView
 from ursa.wire import mesh_pb2
@@ -134,6 +136,7 @@ class Parts:
     directory: ZoneDirectory
     tunnel: AdminTunnel
     observer: SyncObserver = field(default_factory=SyncObserver)
+    calls: GrpcCounts | None = None
 
 
 class KdsServer:
@@ -147,7 +150,8 @@ class KdsServer:
     async def start(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens and returns the port."""
         server = self._server = grpc.aio.server(
-            options=server_options(self._tuning.max_message, self._tuning.keepalive)
+            interceptors=[] if self._parts.calls is None else [CountingInterceptor(self._parts.calls)],
+            options=server_options(self._tuning.max_message, self._tuning.keepalive),
         )
         admin = {call.stream: self._stream(partial(self._admin, name)) for name, call in CALLS.items()}
         health = grpc.unary_unary_rpc_method_handler(self._health_check)

@@ -1,96 +1,51 @@
-"""`grpc_server_*`: calls of proxies as every gRPC server counts them, so that one dashboard fits all."""
+"""Counts the calls of proxies."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from prometheus_client import CollectorRegistry, Histogram
-
-from ursa.runtime.clock import Clock
-from ursa.runtime.telemetry import SECONDS, Count
-from zone_cp.dp_server.calls import Call, CallEnded, Handler, Status, StreamService
-
-_LABELS = ("grpc_service", "grpc_method", "grpc_type")
-_TYPE = "bidi_stream"
-_CODES = {
-    Status.OK: "OK",
-    Status.CANCELLED: "Canceled",
-    Status.UNKNOWN: "Unknown",
-    Status.DEADLINE_EXCEEDED: "DeadlineExceeded",
-    Status.RESOURCE_EXHAUSTED: "ResourceExhausted",
-    Status.UNIMPLEMENTED: "Unimplemented",
-    Status.INTERNAL: "Internal",
-    Status.UNAVAILABLE: "Unavailable",
-}
-"""As Go writes them."""
+from ursa.runtime.grpc_counts import CANCELLED, UNKNOWN, CountedCall, GrpcCounts
+from zone_cp.dp_server.calls import Call, CallEnded, Handler, StreamService
 
 
-class GrpcMetrics:
-    """Counts over all services of a server."""
+class CountedService:
+    """A service whose calls are counted."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, service: StreamService, counts: GrpcCounts) -> None:
+        self._service, self._counts = service, counts
 
-        def count(name: str, text: str, *more: str) -> Count:
-            return Count(f"grpc_server_{name}_total", text, (*_LABELS, *more), registry=registry)
+    def methods(self) -> Mapping[str, Handler]:
+        """See `StreamService`."""
+        return {path: self._counted(path, serve) for path, serve in self._service.methods().items()}
 
-        self._started = count("started", "Calls that began")
-        self._handled = count("handled", "Calls that ended", "grpc_code")
-        self._received = count("msg_received", "Messages received")
-        self._sent = count("msg_sent", "Messages sent")
-        self._seconds = Histogram(
-            "grpc_server_handling_seconds", "How long calls took", _LABELS, buckets=SECONDS, registry=registry
-        )
+    def close(self) -> None:
+        """See `StreamService`."""
+        self._service.close()
 
-    def counted(self, service: StreamService) -> StreamService:
-        """The service with its calls counted."""
-        return _CountedService(service, self)
-
-    def handler(self, path: str, serve: Handler) -> Handler:
-        """What serves calls of a method and counts them."""
-        labels = (*path.removeprefix("/").split("/", 1), _TYPE)
-
+    def _counted(self, path: str, serve: Handler) -> Handler:
         async def counting(call: Call) -> None:
-            self._started.add(*labels)
-            started, status = self._clock.monotonic(), Status.CANCELLED
-            try:
-                await serve(_CountedCall(call, self, labels))
-                status = Status.OK
-            except CallEnded as error:
-                status = error.status
-                raise
-            except Exception:
-                status = Status.UNKNOWN
-                raise
-            finally:
-                self._handled.add(*labels, _CODES[status])
-                self._seconds.labels(*labels).observe(self._clock.monotonic() - started)
+            with self._counts.call(path) as counted:
+                try:
+                    await serve(_CountedMessages(call, counted))
+                except CallEnded as error:
+                    counted.code = error.status
+                    raise
+                except asyncio.CancelledError:
+                    counted.code = CANCELLED
+                    raise
+                except Exception:
+                    counted.code = UNKNOWN
+                    raise
 
         return counting
 
-    def received(self, labels: tuple[str, ...]) -> None:
-        """A message came."""
-        self._received.add(*labels)
 
-    def sent(self, labels: tuple[str, ...]) -> None:
-        """A message went out."""
-        self._sent.add(*labels)
+class _CountedMessages:
+    """A call whose messages are counted."""
 
-
-class _CountedService:
-    def __init__(self, service: StreamService, metrics: GrpcMetrics) -> None:
-        self._service, self._metrics = service, metrics
-
-    def methods(self) -> Mapping[str, Handler]:
-        return {path: self._metrics.handler(path, serve) for path, serve in self._service.methods().items()}
-
-    def close(self) -> None:
-        self._service.close()
-
-
-class _CountedCall:
-    def __init__(self, call: Call, metrics: GrpcMetrics, labels: tuple[str, ...]) -> None:
-        self._call, self._metrics, self._labels = call, metrics, labels
+    def __init__(self, call: Call, counted: CountedCall) -> None:
+        self._call, self._counted = call, counted
         self._messages = aiter(call)
 
     @property
@@ -106,9 +61,9 @@ class _CountedCall:
 
     async def __anext__(self) -> bytes:
         message = await anext(self._messages)
-        self._metrics.received(self._labels)
+        self._counted.received()
         return message
 
     async def write(self, message: bytes) -> None:
         await self._call.write(message)
-        self._metrics.sent(self._labels)
+        self._counted.sent()

@@ -110,7 +110,7 @@ async def serve(settings: Settings) -> None:
     dp_server = DpServer(
         dp_server_settings(settings),
         dp_pair,
-        streams=[told.grpc.counted(one) for one in (ads, hds) if one is ads or dp.hds.enabled],
+        streams=[told.counted(one) for one in (ads, hds) if one is ads or dp.hds.enabled],
         http=bootstrap_application(settings, live, registry, dp_pair, told.requests.middleware()),
     )
 

@@ -6,8 +6,10 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from ursa.api.metrics import RequestMetrics
 from ursa.runtime.clock import Clock
+from ursa.runtime.grpc_counts import GrpcCounts
 from ursa.runtime.telemetry import SIZES, Count, Summary
-from zone_cp.grpc_metrics import GrpcMetrics
+from zone_cp.dp_server.calls import StreamService
+from zone_cp.grpc_metrics import CountedService
 
 ACK, NACK = "ACK", "NACK"
 
@@ -73,13 +75,17 @@ class ProxyMetrics(ConversationMetrics):
         self.loading = Summary(
             "ca_manager_get_root_cert_chain", "Reading a mesh's authority", clock, ("backend_name",), registry=registry
         )
-        self.grpc = GrpcMetrics(registry, clock)
+        self._calls = GrpcCounts(registry, clock)
         self.requests = RequestMetrics(registry, clock, "dp")
 
     @classmethod
     def unseen(cls, clock: Clock) -> ProxyMetrics:
         """Counts for nobody."""
         return cls(CollectorRegistry(), clock)
+
+    def counted(self, service: StreamService) -> StreamService:
+        """A service whose calls are counted."""
+        return CountedService(service, self._calls)
 
     def size(self, type_url: str, size: int) -> None:
         """How large a response was that went out."""

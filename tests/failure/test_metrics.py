@@ -64,6 +64,8 @@ OF_ZONE = {
 EVERYWHERE = {
     **{name: kind for name, (kind, _) in SYNC.items()},
     "store_conflicts": "counter",
+    **{f"grpc_server_{name}_total": "counter" for name in ("started", "handled", "msg_received", "msg_sent")},
+    "grpc_server_handling_seconds": "histogram",
     "kds_delta_client_versions": "gauge",
     "process_cpu_seconds_total": "counter",
     **{
@@ -104,8 +106,6 @@ AT_ZONE = {
     "xds_responses_sent_bytes": "histogram",
     "xds_client_versions": "gauge",
     "xds_dataplane_config_regenerated_total": "counter",
-    **{f"grpc_server_{name}_total": "counter" for name in ("started", "handled", "msg_received", "msg_sent")},
-    "grpc_server_handling_seconds": "histogram",
     "cla_cache": "counter",
     "vip_generation": "summary",
     "vip_generation_errors": "counter",
@@ -130,7 +130,7 @@ ABSENT = (
     # Only what a process counts before it ends, which nobody scrapes any more.
     "dp_server_shutdown_duration_seconds",
     "dp_server_force_stop_total",
-    # The connections between control planes are counted as `kds_delta_*` only.
+    # A zone's connection to the global is counted there, and at the zone as `kds_delta_*`.
     "grpc_client_started_total",
     # Of the runtime of Go, and of Kubernetes.
     "go_goroutines",
@@ -201,6 +201,13 @@ async def test_both_control_planes_tell_what_dashboards_ask(tmp_path: Path) -> N
             assert sum(one.value("component_heartbeat_count") for one in told[:2]) > 0
             assert told[0].value("kds_delta_streams_active") == 1 and told[2].value("kds_delta_streams_active") == 0
             assert told[0].value("kds_delta_client_versions") == 1
+            down = {"grpc_service": "kuma.mesh.v1alpha1.KDSSyncService", "grpc_method": "GlobalToZoneSync"}
+            assert told[0].value("grpc_server_started_total", **down) == 1
+            assert (
+                told[0].value("grpc_server_msg_sent_total", **down)
+                > 0
+                < told[0].value("grpc_server_msg_received_total", **down)
+            )
             assert told[0].value("kds_delta_responses_sent_bytes_sum", type_url="MeshTimeout") > 100
             assert told[0].value("kds_resources_sync_count") > 0 and told[2].value("kds_resources_sync_count") > 0
             quantiles = {found["quantile"] for n, found, _ in told[0].samples if n == "kds_delta_delivery"}
