@@ -340,7 +340,9 @@ class Experimental(Group):
 
     kube_outbounds_as_vi_ps: bool = setting(True, env="EXPERIMENTAL_KUBE_OUTBOUNDS_AS_VIPS", key="kubeOutboundsAsVIPs")
     use_tag_first_virtual_outbound_model: bool = setting(
-        False, env="EXPERIMENTAL_USE_TAG_FIRST_VIRTUAL_OUTBOUND_MODEL", doc="compact VIP config map"
+        False,
+        env="EXPERIMENTAL_USE_TAG_FIRST_VIRTUAL_OUTBOUND_MODEL",
+        inert="the table of virtual addresses is kept in one form only",
     )
     ingress_tag_filters: StrList = setting(
         (), env="EXPERIMENTAL_INGRESS_TAG_FILTERS", doc="key prefixes of tags kept in availableServices"
