@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
+from kds.waiting import within
 from ursa.discovery.snapshot import Snapshot
 from ursa.errors import UrsaError
 from ursa.model.resource import Resource, ResourceKey
@@ -31,7 +32,15 @@ PACE = 0.02
 """Seconds between two steps at least, so that a storm of changes becomes few pushes. An idle mesh never waits here."""
 
 PER_PUSH = 0.002
-"""Seconds of that pause for every proxy that got a new snapshot: some five times what one push costs."""
+"""Seconds of that pause for every proxy that got a new plan: some five times what one push costs. Endpoints that change
+again have to wait as long for the proxies that had the last change, while plans go on."""
+
+STORM_PACE = 3.0
+"""By how much endpoints wait longer while many proxies arrive: every one of them is an endpoint of the others, and they
+themselves get the newest ones at once."""
+
+STORM = 8
+"""Many is more than one in so many of those that are connected."""
 
 LONGEST_PACE = 1.0
 """Seconds between two steps at most. After a step that took long, with what it set off, the next one waits as long
@@ -75,12 +84,23 @@ class Reconciler:
         self._due: int | None = None
         """When the first certificate has to be renewed, as far as `run_renewals` has looked."""
         self._taken = asyncio.Event()
-        self._pushed = 0
+        self.pushed = 0
+        """How often a proxy got another snapshot."""
+        self._planned = self._arrived = 0
+        """How often because of its plan, and since the last push of endpoints because it is new."""
+        self._late: set[Proxy] = set()
+        """Those who have yet to get the newest endpoints."""
+        self._push_at = 0.0
 
     @property
     def proxies(self) -> Iterable[Proxy]:
         """All connected proxies."""
         return (proxy for group in self._proxies.values() for proxy in group)
+
+    @property
+    def late(self) -> int:
+        """How many proxies have yet to get the newest endpoints."""
+        return len(self._late)
 
     def attach(self, key: ResourceKey, facts: ProxyFacts) -> Proxy:
         """Takes a proxy on; its snapshot is there at once when its resource is."""
@@ -141,13 +161,17 @@ class Reconciler:
             view = self._live.current
             await self._take(Step(View(), view, view.everything()))
             while True:
-                step = await subscription.next()
-                started, pushed = self._clock.monotonic(), self._pushed
-                await self._take(step)
+                wait = self._push_at - self._clock.monotonic() if self._late else None
+                step = await within(subscription.next(), wait, self._clock)
+                started, planned = self._clock.monotonic(), self._planned
+                if step is not None:
+                    await self._take(step)
+                if self._late and self._push_at <= self._clock.monotonic():
+                    await self._push_endpoints()
                 for _ in range(PASSES):
                     await asyncio.sleep(0)
                 took = self._clock.monotonic() - started
-                pause = max(PACE, took, (self._pushed - pushed) * PER_PUSH)
+                pause = max(PACE, took, (self._planned - planned) * PER_PUSH)
                 await self._clock.sleep(min(pause, LONGEST_PACE))
         finally:
             subscription.close()
@@ -188,13 +212,30 @@ class Reconciler:
         for index, proxy in enumerate(list(self.proxies)):
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
-            if proxy not in self._proxies.get(proxy.key, ()):
+            if not self._is_connected(proxy):
                 continue  # it left meanwhile
             if proxy.key in dirty:
                 self._plan(proxy)
             elif not proxy.serves_newest:
-                self._publish(proxy)
+                self._late.add(proxy)
+                self._changed.add(proxy.key)
         self._on_step(step.before.revision, step.after.revision, self._changed, self._failed)
+
+    async def _push_endpoints(self) -> None:
+        """Gives the newest endpoints to those who wait for them."""
+        late, self._late = self._late, set()
+        for index, proxy in enumerate(late):
+            if index % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+            if not proxy.serves_newest and self._is_connected(proxy):
+                self._publish(proxy)
+        pause = min(len(late) * PER_PUSH, LONGEST_PACE)
+        is_storm = self._arrived * STORM > len(self._proxies)
+        self._push_at = self._clock.monotonic() + pause * (STORM_PACE if is_storm else 1.0)
+        self._arrived = 0
+
+    def _is_connected(self, proxy: Proxy) -> bool:
+        return proxy in self._proxies.get(proxy.key, ())
 
     def _everybody(self) -> Iterator[Proxy]:
         """Who is connected, and who may come back."""
@@ -231,7 +272,7 @@ class Reconciler:
         if not proxy.error:
             proxy.revision = self._view.revision
         proxy.publish()
-        self._pushed += 1
+        self.pushed += 1
         self._changed.add(proxy.key)
 
     def _plan(self, proxy: Proxy) -> None:
@@ -253,6 +294,8 @@ class Reconciler:
         if changed and proxy.key.mesh:
             self._metrics.regenerated(proxy.key.mesh)
         if changed or proxy.snapshot is None:
+            self._planned += 1
+            self._arrived += proxy.snapshot is None
             self._publish(proxy)
             self._expect_renewal(proxy)
 

@@ -12,6 +12,7 @@ import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from bench.fake_proxies import dataplane
+from tests.unit.kds.test_membership import ManualClock, settle
 from ursa.catalog import default_registry
 from ursa.discovery.delta import DeltaSession
 from ursa.discovery.messages import DeltaRequest, Effect, Send
@@ -22,7 +23,7 @@ from ursa.model.resource import Resource
 from ursa.planner.inputs import ProxyFacts, Settings
 from ursa.planner.zone import ZonePlanner
 from ursa.policies.effects import policy_plugins
-from ursa.runtime.clock import SystemClock
+from ursa.runtime.clock import Clock, SystemClock
 from ursa.runtime.tasks import cancel_and_wait, spawn
 from ursa.store.contract import Create, Delete, Update
 from ursa.store.memory import MemoryStore
@@ -110,6 +111,8 @@ class Zone:
     async def quiet(self) -> None:
         """Returns when everything that was set off has happened."""
         await self.reconciler.caught_up()
+        while self.reconciler.late:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
 
     @property
     def responses(self) -> Counter[str]:
@@ -118,8 +121,8 @@ class Zone:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Zone]:
-    clock, store = SystemClock(), MemoryStore(SystemClock())
+async def running(clock: Clock | None = None) -> AsyncIterator[Zone]:
+    clock, store = clock or SystemClock(), MemoryStore(SystemClock())
     live = LiveView(store)
     reconciler = Reconciler(live, ZonePlanner("east", REGISTRY, policy_plugins(), Settings(), check=True), clock)
     zone = Zone(store, live, reconciler)
@@ -163,6 +166,27 @@ async def test_one_endpoint_more_is_one_assignment_and_one_response_each(zone: Z
     assert zone.responses == Counter({types.ENDPOINT: PROXIES})
     assert {resource.name for envoy in zone.envoys for r in envoy.got for resource in r.resources} == {"svc-0"}
     assert len({id(envoy.proxy.served) for envoy in zone.envoys}) == 1, "all proxies share one set of bytes"
+
+
+async def test_one_endpoint_more_is_pushed_at_once_and_those_that_follow_closely_together() -> None:
+    clock = ManualClock()
+    async with running(clock) as zone:
+        await zone.put(from_rest({"type": "Mesh", "name": "default"}, REGISTRY))
+        await connect(zone, clock, range(PROXIES))
+        await zone.put(instance("extra", "10.0.2.0", 0))
+        for _ in range(2):
+            await clock.advance(3.0)
+        before = zone.reconciler.pushed
+        await zone.put(instance("extra", "10.0.1.0", 0))
+        await settle()
+        assert zone.reconciler.pushed - before == PROXIES, "nothing delays a change while there are no others"
+        for last in range(1, 4):
+            await zone.put(instance("extra", f"10.0.1.{last}", 0))
+            await clock.advance(0.02)
+        assert (zone.reconciler.pushed - before, zone.reconciler.late) == (PROXIES, PROXIES)
+        for _ in range(2):
+            await clock.advance(0.05)
+        assert (zone.reconciler.pushed - before, zone.reconciler.late) == (2 * PROXIES, 0)
 
 
 async def test_a_policy_plans_each_class_once(zone: Zone) -> None:
@@ -245,3 +269,34 @@ async def test_a_proxy_whose_resource_went_is_forgotten(zone: Zone) -> None:
     await zone.quiet()
     assert envoy.proxy.assignments is None, "what it held was given back"
     assert zone.reconciler.attach(envoy.proxy.key, envoy.proxy.facts).snapshot is None
+
+
+async def connect(zone: Zone, clock: ManualClock, numbers: Iterable[int]) -> None:
+    """Some proxies connect; each has its plan by the next step, whatever else waits."""
+    arrived = []
+    for number in numbers:
+        stored = await zone.put(instance(f"dp-{number}", f"10.0.0.{number}", number % SERVICES))
+        arrived.append(zone.reconciler.attach(stored.key, ProxyFacts(stored.name)))
+    await clock.advance(0.12)
+    for proxy in arrived:
+        envoy = Envoy(proxy)
+        await envoy.follow()
+        assert len(envoy.versions[types.ENDPOINT]) == SERVICES
+        zone.envoys.append(envoy)
+
+
+async def test_in_a_storm_endpoints_wait_for_others_but_nobody_waits_for_its_first() -> None:
+    clock = ManualClock()
+    async with running(clock) as zone:
+        await zone.put(from_rest({"type": "Mesh", "name": "default"}, REGISTRY))
+        await connect(zone, clock, range(100))
+        await clock.advance(3.0)
+        before = zone.reconciler.pushed
+        for start in (100, 125, 150):
+            await connect(zone, clock, range(start, start + 25))
+        # Each round of arrivals adds endpoints to every service, for each of the 100 to 150 that were there before.
+        assert zone.reconciler.pushed - before == 75 + 100
+        await clock.advance(4.0)
+        await clock.advance(4.0)
+        assert not zone.reconciler.late
+        assert len({id(proxy.served) for proxy in zone.reconciler.proxies}) == 1
