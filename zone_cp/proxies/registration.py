@@ -66,6 +66,8 @@ class Registration:
         self._admitted: dict[ResourceKey, tuple[bytes, int, int]] = {}
         """Under which circumstances each proxy was admitted: what it brought, the version of its mesh, and as which
         version its resource was stored. Then all of it is right, except that tokens expire and are revoked."""
+        self.read = 0
+        """How many resources of proxies had to be read so far."""
 
     async def admit(self, node: NodeInfo, token: str) -> Resource:
         """Authenticates a proxy and returns its resource as stored.
@@ -138,6 +140,7 @@ class Registration:
     def _read(self, node: NodeInfo, key: ResourceKey) -> Resource | None:
         if not node.resource_text:
             return None
+        self.read += 1
         try:
             document = orjson.loads(node.resource_text)
         except ValueError as error:

@@ -34,10 +34,10 @@ class Instance:
     def __init__(self, side: Side, name: str) -> None:
         settings = load(None, {"KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "none"}).settings
         self.clock = ManualClock()
-        authenticator = Authenticator(settings, side.live, self.clock)
+        self.authenticator = Authenticator(settings, side.live, self.clock)
         locality = place_of(settings).locality
         self.registration = Registration(
-            side.store, side.live, REGISTRY, locality, authenticator, self.clock, name, DELAY
+            side.store, side.live, REGISTRY, locality, self.authenticator, self.clock, name, DELAY
         )
         self.insights = Insights(side.store, side.live, REGISTRY, self.clock, name, 1.0)
 
