@@ -119,6 +119,8 @@ class DeltaSession(Session[DeltaWatch, Changes]):
 
         That includes what it refused before: another refusal ends its wait as well.
         """
+        if not (watch.asked or watch.again or watch.unsure):
+            return {}
         due = {name: stacked.lookup(layers, name) for name in sorted(watch.asked) if watch.wants(name)}
         for name in sorted(watch.again - due.keys()):
             if watch.wants(name):

@@ -288,12 +288,13 @@ class Reconciler:
             if proxy.error != str(error):
                 log.warning("proxy cannot be configured", extra={"proxy": str(proxy.key), "error": str(error)})
             proxy.error = self._failed[proxy.key] = str(error)
+            proxy.is_current = False
             return
         proxy.error, proxy.is_current = "", True
         self._metrics.generated(PROXY_TYPES[proxy.key.kind], self._clock.monotonic() - started, changed=changed)
         if changed and proxy.key.mesh:
             self._metrics.regenerated(proxy.key.mesh)
-        if changed or proxy.snapshot is None:
+        if changed or proxy.snapshot is None or not proxy.serves_newest:
             self._planned += 1
             self._arrived += proxy.snapshot is None
             self._publish(proxy)

@@ -168,6 +168,27 @@ async def test_one_endpoint_more_is_one_assignment_and_one_response_each(zone: Z
     assert len({id(envoy.proxy.served) for envoy in zone.envoys}) == 1, "all proxies share one set of bytes"
 
 
+async def test_an_endpoint_is_pushed_also_when_something_else_changes_that_concerns_nobody(zone: Zone) -> None:
+    elsewhere = from_rest(
+        {
+            "type": "MeshTimeout",
+            "mesh": "default",
+            "name": "elsewhere",
+            "spec": {
+                "targetRef": {"kind": "Dataplane", "labels": {"app": "nobody"}},
+                "to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "9s"}}}],
+            },
+        },
+        REGISTRY,
+    )
+    before = zone.work
+    revision, _ = await zone.store.write([Create(elsewhere), Create(instance("extra", "10.0.1.0", 0))])
+    await zone.live.wait_for(revision)
+    await zone.all_follow()
+    assert zone.work - before == Counter(assignments=1)
+    assert zone.responses == Counter({types.ENDPOINT: PROXIES})
+
+
 async def test_one_endpoint_more_is_pushed_at_once_and_those_that_follow_closely_together() -> None:
     clock = ManualClock()
     async with running(clock) as zone:
