@@ -63,12 +63,15 @@ class Client:
             return Answer(response.status, dict(response.headers), response.read().decode(errors="replace"))
 
     def lines(self, path: str, parameters: Mapping[str, Any], end: float | None = None) -> Iterator[dict[str, Any]]:
-        """JSON objects of an answer that goes on, one per line, until the server or the time ends it.
+        """JSON objects of an answer that goes on, one per line, until the time ends it.
 
         Args:
             path: of the call.
             parameters: of the call.
             end: when to stop, by the monotonic clock; None for never.
+
+        Raises:
+            Unreachable: the server ended it.
         """
         request = self._request("GET", f"{path}?{urlencode(parameters)}", None, {"Accept": "*/*"})
         try:
@@ -78,6 +81,7 @@ class Client:
                         yield json.loads(raw)
                     if end is not None and time.monotonic() >= end:
                         return
+            raise Unreachable(f"the control plane at {self._plane.url} has ended the watch")
         except OutOfTime:
             if end is None:
                 raise

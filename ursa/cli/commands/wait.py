@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-from ursa.cli.failures import CommandFailed
+from ursa.cli.failures import CommandFailed, Unreachable
 from ursa.cli.session import Session, mesh_option, pass_session, type_argument
 from ursa.model.duration import parse_go
 from ursa.model.kind import Kind
@@ -18,6 +18,8 @@ Is = Callable[[dict[str, Any] | None], bool]
 """Whether an object, None when there is none, is as it should be."""
 
 CREATED, DELETED, ONLINE = "created", "deleted", "online"
+AGAIN = 1.0
+"""Seconds until a control plane that went away is asked again."""
 _SECOND = 1_000_000_000
 
 
@@ -69,7 +71,26 @@ def _unseen_zone(session: Session, kind: Kind, mesh: str, name: str) -> str:
 
 
 def _reached(session: Session, kind: Kind, mesh: str, name: str, reached: Is, end: float) -> bool:
-    """Follows the object until it is as it should be, or the time is up."""
+    """Follows the object until it is as it should be, or the time is up.
+
+    A control plane that goes away meanwhile may come back in time; one that was not there to begin with is an error.
+    """
+    begun = False
+    while True:
+        try:
+            for state in _states(session, kind, mesh, name, end):
+                begun = True
+                if reached(state):
+                    return True
+            return False
+        except Unreachable:
+            if not begun or time.monotonic() + AGAIN >= end:
+                raise
+        time.sleep(AGAIN)
+
+
+def _states(session: Session, kind: Kind, mesh: str, name: str, end: float) -> Iterator[dict[str, Any] | None]:
+    """The object as it is, None when it is not there, and again with every change."""
     current: dict[str, Any] | None = None
     synced = False
     for line in session.client.lines(session.path(kind, mesh), {"watch": "true", "name": name}, end):
@@ -77,9 +98,8 @@ def _reached(session: Session, kind: Kind, mesh: str, name: str, reached: Is, en
         synced = synced or line["change"] == "synced"
         if item.get("name") == name:
             current = None if line["change"] == "deleted" else item
-        if synced and reached(current):
-            return True
-    return False
+        if synced:
+            yield current
 
 
 def _condition(wanted: str) -> Is:

@@ -1,14 +1,15 @@
-"""What a user sees while zones and their global do not see each other."""
+"""What a user sees while zones, their global or the user's own control plane are away."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -16,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from kds.client import ClientStatus
 from kds.sync_views import client_view
 from tests.unit.cli.conftest import Result
+from ursa.cli.commands import wait
 from ursa.cli.main import run
 
 UNSEEN = {"affected": None, "acknowledged": None, "rejected": None}
@@ -55,7 +57,8 @@ async def answering(path: str, document: object) -> AsyncIterator[str]:
 
 async def ursactl(folder: Path, capfd: pytest.CaptureFixture[str], address: str, arguments: str) -> Result:
     options = ["--config-file", str(folder / "config")]
-    assert run([*options, *shlex.split("config control-planes add --skip-check --name z --address"), address]) == 0
+    added = "config control-planes add --overwrite --skip-check --name z --address"
+    assert run([*options, *shlex.split(added), address]) == 0
     capfd.readouterr()
     status = await asyncio.to_thread(run, [*options, *shlex.split(arguments)])
     return Result(status, *capfd.readouterr())
@@ -93,3 +96,41 @@ async def test_a_zone_tells_how_it_is_connected(
     first, empty, header = shown.out.splitlines()
     assert told in first and first.startswith("connected" if status.connected else "not connected to the global for ")
     assert (empty, header.split()[0]) == ("", "DIRECTION")
+
+
+@asynccontextmanager
+async def watched(*answers: Sequence[Mapping[str, Any]]) -> AsyncIterator[str]:
+    """Address of a control plane that answers each watch with the next of these lists of lines, and ends it then."""
+    left = list(answers)
+
+    async def watch(_: web.Request) -> web.Response:
+        lines = left.pop(0) if left else None
+        if lines is None:
+            return web.Response(status=503)
+        return web.Response(body=b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+    server = TestServer(web.Application())
+    server.app.router.add_get("/meshes", watch)
+    async with server:
+        yield str(server.make_url(""))
+
+
+SYNCED = {"change": "synced"}
+MESH = {"change": "created", "object": {"type": "Mesh", "name": "m"}}
+
+
+async def test_a_watch_that_ends_is_no_success(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with watched([SYNCED]) as address:
+        shown = await ursactl(tmp_path, capfd, address, "get meshes --watch")
+    assert shown.status == 1 and "has ended the watch" in shown.err
+
+
+async def test_waiting_outlives_a_restart_of_the_control_plane(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait, "AGAIN", 0.01)
+    async with watched([SYNCED], [SYNCED], [SYNCED, MESH]) as address:
+        shown = await ursactl(tmp_path, capfd, address, "wait mesh m --for created --timeout 60s")
+    assert (shown.status, shown.out, shown.err) == (0, "mesh.m created\n", "")
+    gone = await ursactl(tmp_path, capfd, address, "wait mesh m --for created --timeout 60s")
+    assert (gone.status, "cannot reach" in gone.err) == (1, True), "nobody was there to begin with"
