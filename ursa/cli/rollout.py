@@ -11,9 +11,12 @@ from typing import Any
 from ursa.cli.client import path_of
 from ursa.cli.failures import CommandFailed
 from ursa.cli.session import Session
+from ursa.model.duration import format_go
 from ursa.model.timestamps import SECOND, parse_timestamp
 
 STORED = ("stored", "complete")
+SOON = 0.1
+"""Seconds that are not worth another question."""
 _REASONS = MappingProxyType(
     {"unknown": "it is not connected, or has not reported yet; `ursactl inspect zone-sync` says which"}
 )
@@ -25,12 +28,12 @@ class Arrival:
 
     Attributes:
         stage: `stored` or `complete`.
-        timeout: for how long, as a Go duration.
+        timeout: for how long, in nanoseconds.
         zones: in which zones; empty for all.
     """
 
     stage: str
-    timeout: str
+    timeout: int
     zones: tuple[str, ...] = ()
 
 
@@ -45,18 +48,34 @@ def wait_for(session: Session, revision: str, arrival: Arrival) -> str:
         NotArrived: not in time; the zones that lag are named, with reasons.
     """
     zones = arrival.zones
-    parameters = {"wait": arrival.stage, "timeout": arrival.timeout, "zones": ",".join(zones)}
     began = time.monotonic()
-    document = session.client.get(path_of("rollouts", revision), parameters).document
-    shown = [zone for zone in document["zones"] if not zones or zone["name"] in zones]
-    wanted = STORED if arrival.stage == "stored" else ("complete",)
-    late = [zone for zone in shown if zone["state"] not in wanted]
-    missing = sorted(set(zones) - {zone["name"] for zone in shown})
-    if late or missing:
-        notes = [_lagging(zone) for zone in late] + [f"zone {name}: not known" for name in missing]
-        arrived = f"in {len(shown) - len(late)} of {len(shown) + len(missing)} zones"
-        raise NotArrived(f"revision {revision} has arrived {arrived} after {arrival.timeout}; it is stored", notes)
-    return _arrived(document, shown, time.monotonic() - began)
+    end = began + arrival.timeout / SECOND
+    while True:
+        document = _asked(session, revision, arrival, end - time.monotonic())
+        shown = [zone for zone in document["zones"] if not zones or zone["name"] in zones]
+        wanted = STORED if arrival.stage == "stored" else ("complete",)
+        late = [zone for zone in shown if zone["state"] not in wanted]
+        missing = sorted(set(zones) - {zone["name"] for zone in shown})
+        if not late and not missing:
+            return _arrived(document, shown, time.monotonic() - began)
+        if time.monotonic() >= end - SOON:
+            break
+    notes = [_lagging(zone) for zone in late] + [f"zone {name}: not known" for name in missing]
+    arrived = f"in {len(shown) - len(late)} of {len(shown) + len(missing)} zones"
+    text = f"revision {revision} has arrived {arrived} after {format_go(arrival.timeout)}; it is stored"
+    raise NotArrived(text, notes)
+
+
+def _asked(session: Session, revision: str, arrival: Arrival, left: float) -> Mapping[str, Any]:
+    """The state of a rollout when it has arrived, or the time is up, or half of that which one call may take."""
+    patience = left if session.timeout is None else min(left, session.timeout / 2)
+    parameters = {
+        "wait": arrival.stage,
+        "timeout": format_go(round(max(patience, 0) * SECOND)),
+        "zones": ",".join(arrival.zones),
+    }
+    document: Mapping[str, Any] = session.client.get(path_of("rollouts", revision), parameters).document
+    return document
 
 
 def _arrived(document: Mapping[str, Any], zones: Sequence[Mapping[str, Any]], waited: float) -> str:

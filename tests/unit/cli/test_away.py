@@ -40,9 +40,12 @@ def zone(name: str, state: str, *reasons: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def answering(path: str, document: object) -> AsyncIterator[str]:
-    """Address of a control plane that takes every write as revision 7, and answers this below one path."""
+    """Address of a control plane that takes every write as revision 7, and answers this, or so, below one path."""
 
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
+        if callable(document):
+            found: web.Response = await document(request)
+            return found
         return web.json_response(document)
 
     async def write(_: web.Request) -> web.Response:
@@ -96,6 +99,32 @@ async def test_a_zone_tells_how_it_is_connected(
     first, empty, header = shown.out.splitlines()
     assert told in first and first.startswith("connected" if status.connected else "not connected to the global for ")
     assert (empty, header.split()[0]) == ("", "DIRECTION")
+
+
+async def test_waiting_may_take_longer_than_a_call(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    states = [zone("east", "storing"), zone("east", "storing"), zone("east", "complete")]
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["timeout"])
+        return web.json_response({"committedAt": "2026-01-01T00:00:00Z", "zones": [states[len(asked) - 1]]})
+
+    (tmp_path / "mesh.yaml").write_text("type: Mesh\nname: m\n")
+    async with answering("/rollouts/7", answer) as address:
+        words = f"--api-timeout 1m apply --wait --timeout 5m -f {tmp_path}/mesh.yaml"
+        shown = await ursactl(tmp_path, capfd, address, words)
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.startswith("mesh.m created (revision 7): zones 1/1 stored in 1.00s")
+    assert asked == ["30s", "30s", "30s"]
+
+
+async def test_a_time_that_is_none_stops_before_anything_is_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mesh.yaml").write_text("type: Mesh\nname: m\n")
+    async with answering("/rollouts/7", {}) as address:
+        shown = await ursactl(tmp_path, capfd, address, f"apply --wait --timeout 5 -f {tmp_path}/mesh.yaml")
+    assert (shown.status, shown.out) == (1, "") and "--timeout: " in shown.err
 
 
 @asynccontextmanager

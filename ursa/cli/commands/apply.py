@@ -8,8 +8,9 @@ from ursa.cli.failures import CommandFailed
 from ursa.cli.manifests import parse_variables, read_documents
 from ursa.cli.output import yaml_of
 from ursa.cli.resources import Sent, body_of, check_all, send
-from ursa.cli.rollout import Arrival, NotArrived, wait_for
+from ursa.cli.rollout import Arrival, wait_for
 from ursa.cli.session import Session, files_option, pass_session, variables_option
+from ursa.model.duration import parse_go
 from ursa.model.resource import Resource
 
 
@@ -45,6 +46,7 @@ def command(
     zones: str,
 ) -> None:
     """Create or change resources from files."""
+    arrival = Arrival(wait, _duration(timeout), tuple(filter(None, zones.split(",")))) if wait != "none" else None
     documents = read_documents(files, parse_variables(variables))
     if not documents:
         raise CommandFailed("no resource(s) passed to apply")
@@ -52,7 +54,6 @@ def command(
     if dry_run == "client":
         click.echo("---\n".join(yaml_of(body_of(resource, session)) for resource in resources), nl=False)
         return
-    arrival = Arrival(wait, timeout, tuple(filter(None, zones.split(",")))) if wait != "none" else None
     for resource in resources:
         if dry_run == "server":
             tell(resource, send(session, resource, on_trial=True), " (dry run)")
@@ -64,11 +65,19 @@ def command(
             tell_as_kuma(resource, sent)
 
 
+def _duration(text: str) -> int:
+    """Nanoseconds; raises CommandFailed."""
+    try:
+        return parse_go(text)
+    except ValueError as error:
+        raise CommandFailed(f"--timeout: {error}") from None
+
+
 def _tell_arrival(session: Session, resource: Resource, sent: Sent, arrival: Arrival) -> None:
-    """Prints what became of one resource, and how it arrived or that it did not; raises NotArrived then."""
+    """Prints what became of one resource, and how it arrived; the first even if the second cannot be told."""
     try:
         text = wait_for(session, sent.revision, arrival)
-    except NotArrived:
+    except CommandFailed:
         tell(resource, sent, revision_of(sent))
         raise
     tell(resource, sent, f"{revision_of(sent)}: {text}")
