@@ -24,8 +24,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 PATIENCE = 60.0
 NAME, HOST = "edge-east", 16
-HTTP_PORT, HTTPS_PORT = 8080, 8443
+FOREIGNER, FOREIGN_HOST, FOREIGN_PORT = "foreigner", 17, 10090
+HTTP_PORT, HTTPS_PORT, OPEN_PORT = 8080, 8443, 8090
 SHOP = "shop.example.com"
+(MESH,) = (document for document in manifests.mesh() if document["type"] == "Mesh")
 OF_EDGE = [{"match": {"kuma.io/service": "edge"}}]
 CERTIFICATE = "edge-certificate"
 
@@ -43,6 +45,7 @@ GATEWAY: manifests.Document = {
                 "hostname": SHOP,
                 "tls": {"mode": "TERMINATE", "certificates": [{"secret": CERTIFICATE}]},
             },
+            {"port": OPEN_PORT, "protocol": "HTTP", "hostname": SHOP, "crossMesh": True, "tags": {"open": "to-others"}},
         ]
     },
 }
@@ -96,9 +99,9 @@ class Gateway:
 
     lab: Lab
 
-    async def get(self, path: str, host: str = SHOP) -> tuple[int, str]:
-        """Status and the zone that answered, or the text of an answer that no workload made."""
-        url = f"http://{self.lab.east.address(HOST)}:{HTTP_PORT}{path}"
+    async def get(self, path: str, host: str = SHOP, *, by: int = HOST, port: int = HTTP_PORT) -> tuple[int, str]:
+        """Status and the zone that answered, or the text of an answer that no workload made; `by` is who is asked."""
+        url = f"http://{self.lab.east.address(by)}:{port}{path}"
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT) as session,
             session.get(url, headers={"Host": host}, allow_redirects=False) as answer,
@@ -221,3 +224,36 @@ async def test_newer_routes_take_over(gateway: Gateway) -> None:
         assert await gateway.get("/far") == (200, "west")
         assert (await gateway.get("/"))[0] == 404
     await gateway.answers("/", 200)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def foreigner(gateway: Gateway) -> AsyncIterator[None]:
+    """A client in another mesh with an outbound to the gateway."""
+    lab, mesh = gateway.lab, {**MESH, "name": FOREIGNER}
+    there = {"kuma.io/service": "edge", "kuma.io/mesh": "default", "open": "to-others"}
+    outbound = [{"address": lab.east.address(FOREIGN_HOST), "port": FOREIGN_PORT, "tags": there}]
+    inbound = [{"port": 18090, "tags": {"kuma.io/service": "web", "kuma.io/protocol": "http"}}]
+    document = dataplane(FOREIGNER, lab.east, FOREIGN_HOST, inbound=inbound, outbound=outbound)
+
+    async def gone() -> bool:
+        await lab.delete(mesh)
+        return True
+
+    await lab.put(mesh)
+    token = await lab.deployment.token(FOREIGNER, "dataplane-token", "--mesh", FOREIGNER)
+    await lab.deployment.start_proxy(lab.east, {**document, "mesh": FOREIGNER}, "dataplane", token)
+    try:
+        await lab.deployment.until_ready(lab.east, FOREIGNER, FOREIGN_HOST)
+        yield
+    finally:
+        await lab.processes.stop(FOREIGNER)
+        await until("the other mesh can go", gone, PATIENCE)
+
+
+async def test_clients_of_another_mesh_enter(gateway: Gateway, foreigner: None) -> None:
+    async def entered() -> bool:
+        return await gateway.get("/archive", by=FOREIGN_HOST, port=FOREIGN_PORT) == (200, "west")
+
+    await until("the other mesh is answered", entered, PATIENCE)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await gateway.get("/", port=OPEN_PORT)

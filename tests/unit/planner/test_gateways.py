@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from ursa.identity.signing_keys import secret
 from ursa.ir.listener import HttpFault
 from ursa.ir.plan import ProxyPlan
 from ursa.ir.routes import DirectResponse, Forward, Redirect, Route, VirtualHost
+from ursa.ir.tls import UpstreamTls
 from ursa.model.forms import from_rest
 from ursa.model.resource import Resource, ResourceKey
-from ursa.planner.inputs import ProxyFacts
+from ursa.planner.inputs import FEATURE_UNIFIED_NAMING, ProxyFacts
 from ursa.runtime.clock import SystemClock
 from zone_cp.reconciler.proxy import Proxy
 
@@ -90,8 +92,8 @@ def mesh_rule(path: str = "/", *refs: dict[str, Any], **default: Any) -> dict[st
     }
 
 
-def planned(zone: Zone, dataplane: Resource | None = None) -> ProxyPlan:
-    inputs = zone.planner.gateway_inputs(dataplane or edge(), FACTS)
+def planned(zone: Zone, dataplane: Resource | None = None, facts: ProxyFacts = FACTS) -> ProxyPlan:
+    inputs = zone.planner.gateway_inputs(dataplane or edge(), facts)
     assert inputs is not None
     return zone.planner.plan_gateway(inputs[1])
 
@@ -219,6 +221,28 @@ def test_connections_are_forwarded_or_closed(zone: Zone) -> None:
     proxy = listeners["gw:TCP:8080"].chains[0].tcp
     assert proxy is not None and [share.weight for share in proxy.clusters] == [1, 3]
     assert [chain.filters for chain in listeners["gw:TCP:8081"].chains] == [[]]
+
+
+def test_newer_routes_of_connections_replace_older_ones(zone: Zone) -> None:
+    zone.put(gateway({"protocol": "TCP"}, {"port": 8081, "protocol": "TCP", "tags": {"l": "none"}}))
+    refs = [{"kind": "MeshService", "name": "api"}, {"kind": "MeshService", "name": "gone"}]
+    item = {"targetRef": {"kind": "Mesh"}, "rules": [{"default": {"backendRefs": refs}}]}
+    zone.put(policy("MeshTCPRoute", target={**GATEWAY_REF, "tags": {"l": "none"}}, to=[item]))
+    plan = planned(zone)
+    assert list(plan.listeners) == ["gw:TCP:8081"]
+    proxy = plan.listeners["gw:TCP:8081"].chains[0].tcp
+    assert proxy is not None and [plan.endpoints[share.name].service for share in proxy.clusters] == ["api", "gone"]
+
+
+def test_secrets_are_named_as_the_rest_of_the_proxy_and_clusters_as_ever(zone: Zone) -> None:
+    zone.put(mesh("default"), gateway(), route())
+    old = planned(zone)
+    exclusive = mesh("default")
+    zone.put(replace(exclusive, spec={**exclusive.spec, "meshServices": {"mode": "Exclusive"}}))
+    new = planned(zone, facts=replace(FACTS, features=frozenset({FEATURE_UNIFIED_NAMING})))
+    assert new.clusters.keys() == old.clusters.keys()
+    (cluster,) = new.clusters.values()
+    assert isinstance(cluster.tls, UpstreamTls) and cluster.tls.certificate == "system_mtls_identity_default"
 
 
 def certificate(name: str = "cert", host: str = "a.example") -> Resource:
