@@ -7,6 +7,8 @@ from typing import Any
 
 from ursa.errors import UrsaError
 
+NOT_FOUND = 404
+
 
 class CommandFailed(UrsaError):
     """The command could not do what it was asked; `notes` are printed below the message."""
@@ -33,6 +35,11 @@ class ServerRefused(CommandFailed):
             return
         notes = [f"* {p.get('field', '')}: {p.get('reason', '')}" for p in problem.get("invalid_parameters", ())]
         super().__init__(f"{problem['title']} ({problem.get('detail', '')})", notes)
+
+    @property
+    def no_such_call(self) -> bool:
+        """Whether the server does not know the call at all, rather than what it is about."""
+        return self.status == NOT_FOUND and (self._problem is None or "title" not in self._problem)
 
     def about(self, what: str) -> ServerRefused:
         """The same error, with what it is about in front of its message."""

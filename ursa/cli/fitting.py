@@ -1,7 +1,7 @@
 """Makes a table fit a terminal: a line that goes on in the next one is one nobody reads.
 
-Columns that say nothing go first, then the widest; never those that tell what a line is about and how that is. Only
-people at terminals get less: pipes and files always get everything.
+Columns that say nothing go first, then those that take more than a third of a line, then others from the right; never
+those that tell what a line is about and how that is. Only people at terminals get less: pipes and files get everything.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def fitting(header: Line, rows: Sequence[Line], width: int) -> Sequence[int]:
     shown = list(range(len(header)))
     optional = [column for column in shown if header[column] not in KEPT]
     empty = [column for column in optional if all(row[column] in NOTHING for row in rows)]
-    rest = sorted((column for column in optional if column not in empty), key=lambda column: -widths[column])
-    for column in (*reversed(empty), *rest):
+    large = [column for column in optional if widths[column] > width / 3]
+    for column in dict.fromkeys((*reversed(empty), *large, *reversed(optional))):
         if sum(widths[one] for one in shown) + len(GAP) * (len(shown) - 1) <= width:
             break
         shown.remove(column)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ursa.cli.client import path_of
-from ursa.cli.failures import CommandFailed
+from ursa.cli.failures import CommandFailed, ServerRefused
 from ursa.cli.session import Session
 from ursa.model.duration import format_go
 from ursa.model.timestamps import SECOND, parse_timestamp
@@ -45,7 +45,7 @@ def wait_for(session: Session, revision: str, arrival: Arrival) -> str:
     """How a revision arrived, in a few words.
 
     Raises:
-        NotArrived: not in time; the zones that lag are named, with reasons.
+        NotArrived: not in time, and the zones that lag are named, with reasons; or the control plane does not tell.
     """
     zones = arrival.zones
     began = time.monotonic()
@@ -74,7 +74,12 @@ def _asked(session: Session, revision: str, arrival: Arrival, left: float) -> Ma
         "timeout": format_go(round(max(patience, 0) * SECOND)),
         "zones": ",".join(arrival.zones),
     }
-    document: Mapping[str, Any] = session.client.get(path_of("rollouts", revision), parameters).document
+    try:
+        document: Mapping[str, Any] = session.client.get(path_of("rollouts", revision), parameters).document
+    except ServerRefused as error:
+        if not error.no_such_call:
+            raise
+        raise NotArrived("only globals, those of Ursa, tell when a change has arrived; it is stored") from None
     return document
 
 

@@ -118,6 +118,19 @@ async def test_waiting_may_take_longer_than_a_call(tmp_path: Path, capfd: pytest
     assert asked == ["30s", "30s", "30s"]
 
 
+async def test_a_zone_does_not_tell_when_a_change_has_arrived(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=404, text="404: Page Not Found")
+
+    (tmp_path / "mesh.yaml").write_text("type: Mesh\nname: m\n")
+    async with answering("/rollouts/7", refuse) as address:
+        shown = await ursactl(tmp_path, capfd, address, f"apply --wait -f {tmp_path}/mesh.yaml")
+    assert (shown.status, shown.out) == (1, "mesh.m created (revision 7)\n")
+    assert shown.err == "Error: only globals, those of Ursa, tell when a change has arrived; it is stored\n"
+
+
 async def test_a_time_that_is_none_stops_before_anything_is_written(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,10 +21,12 @@ def test_a_table_that_fits_is_whole() -> None:
     assert titles(whole - 1) == ["NAME", "TAGS", "STATUS", "TOTAL ERRORS", "VERSION"]
 
 
-def test_what_says_nothing_goes_first_then_what_is_widest() -> None:
+def test_what_says_nothing_goes_first_then_what_is_large_then_from_the_right() -> None:
     assert titles(47) == ["NAME", "TAGS", "STATUS", "VERSION"]
     assert titles(46) == ["NAME", "STATUS", "VERSION"]
     assert titles(1) == ["NAME", "STATUS"]
+    numbers = ("NAME", "ONE", "TWO", "THREE")
+    assert [numbers[column] for column in fitting(numbers, [("web", "1", "2", "3")], 16)] == ["NAME", "ONE", "TWO"]
 
 
 def test_a_fault_is_no_empty_column() -> None:
