@@ -247,7 +247,9 @@ class Reconciler:
         dirty = {key for key in touched.keys if key.kind in PROXY_KINDS}
         for proxy in self._everybody():
             key = proxy.key
-            if admin or key.mesh in meshes or (zone_proxies and not key.mesh) or proxy.believes(meshes):
+            # A gateway, or who calls one, may believe the CA of another mesh than its own.
+            concerned = key.mesh in meshes or proxy.believes(meshes) if key.mesh else zone_proxies
+            if admin or concerned:
                 dirty.add(key)
         return dirty
 
