@@ -133,3 +133,15 @@ async def test_the_pair_a_control_plane_makes_itself_fits_the_suites_of_its_serv
         old = {} if suites == "TLS_AES_128_GCM_SHA256" else {"maximum": ssl.TLSVersion.TLSv1_2}
         assert await asyncio.to_thread(shown, port, **old) == der(files)
     assert general_files(settings, SystemClock()) == files
+
+
+def test_what_is_wrong_with_a_pair_is_told(tmp_path: Path) -> None:
+    files = make_pair(tmp_path)
+    files.key.unlink()
+    with pytest.raises(ConfigError, match=rf"cannot read the TLS pair .*: {files.key}: no such file or directory$"):
+        ReloadedPair(files)
+    other = tmp_path / "other"
+    other.mkdir()
+    files.key.write_bytes(make_pair(other).key.read_bytes())
+    with pytest.raises(ConfigError, match="certificate and key do not belong together$"):
+        ReloadedPair(files)
