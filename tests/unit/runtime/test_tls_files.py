@@ -143,5 +143,5 @@ def test_what_is_wrong_with_a_pair_is_told(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     files.key.write_bytes(make_pair(other).key.read_bytes())
-    with pytest.raises(ConfigError, match="certificate and key do not belong together$"):
+    with pytest.raises(ConfigError, match=r"certificate and key do not belong together$"):
         ReloadedPair(files)
