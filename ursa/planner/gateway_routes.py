@@ -146,7 +146,7 @@ def _routes(entry: Entry, port: int, find: Find, backends: GatewayBackends, *, n
         return "" if backend is None else backends.name(backend)
 
     forward = ir.Forward(shares(chosen, backends), idle_timeout=IDLE, split=True, missing_is_error=True)
-    for route in routes(entry, forward, mirror_to, root_apart=True):
+    for route in routes(entry, forward, mirror_to, at_gateway=True):
         if not chosen and route.forwards:
             route.action = UNUSABLE
         route.name = entry.digest if named else ""

@@ -8,6 +8,7 @@ import pytest
 
 from ursa.ir import routes as ir
 from ursa.ir.fractions import Fraction
+from ursa.model.json import JsonObject
 from ursa.policies.core.route_hash import matches_hash
 from ursa.policies.mesh_http_route.routes import entries, routes
 
@@ -20,13 +21,19 @@ def path(kind: str, value: str, **more: Any) -> dict[str, Any]:
     return {"path": {"type": kind, "value": value}, **more}
 
 
-def made(*rules: dict[str, Any]) -> list[ir.Route]:
+def mirror_to(ref: JsonObject) -> str:
+    return str(ref["name"])
+
+
+def made(*rules: dict[str, Any], at_gateway: bool = False) -> list[ir.Route]:
     forward = ir.Forward((ir.WeightedCluster("there", 1),), timeout=0)
-    return [route for entry in entries(rules) for route in routes(entry, forward, lambda ref: ref["name"])]
+    return [route for entry in entries(rules) for route in routes(entry, forward, mirror_to, at_gateway=at_gateway)]
 
 
-def only(*filters: dict[str, Any], kind: str = "PathPrefix", value: str = "/old") -> list[ir.Route]:
-    return made(rule(path(kind, value), filters=list(filters)))
+def only(
+    *filters: dict[str, Any], kind: str = "PathPrefix", value: str = "/old", at_gateway: bool = False
+) -> list[ir.Route]:
+    return made(rule(path(kind, value), filters=list(filters)), at_gateway=at_gateway)
 
 
 def test_every_match_is_tried_where_it_belongs() -> None:
@@ -114,27 +121,32 @@ def test_a_redirect_takes_the_place_of_the_backends() -> None:
     assert route.action == ir.Redirect(302)
 
 
-@pytest.mark.parametrize("new", ["/new", "/new/"])
-def test_a_prefix_is_replaced_up_to_a_part_of_the_path(new: str) -> None:
-    body = {"hostname": "other", "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": new}}
+def test_a_sidecar_replaces_a_prefix_to_the_letter() -> None:
+    body = {"hostname": "other", "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"}}
     exact, below = (route.action for route in only({"type": "URLRewrite", "urlRewrite": body}))
     assert isinstance(exact, ir.Forward) and isinstance(below, ir.Forward)
-    assert (exact.prefix_rewrite, exact.regex_rewrite) == ("", ir.RegexRewrite(".*", new))
-    assert (below.prefix_rewrite, below.regex_rewrite) == ("/new/", None)
+    assert (exact.prefix_rewrite, exact.regex_rewrite) == ("", ir.RegexRewrite(".*", "/new"))
+    assert (below.prefix_rewrite, below.regex_rewrite) == ("/new", None)
     assert exact.host_rewrite == below.host_rewrite == "other"
 
 
-@pytest.mark.parametrize(
-    ("new", "kinds"), [("/new", [ir.EXACT, ir.PREFIX]), ("/new/", [ir.PREFIX]), ("/", [ir.PREFIX])]
-)
-def test_the_root_gets_no_slash_that_was_not_asked_for(new: str, kinds: list[str]) -> None:
+@pytest.mark.parametrize("new", ["/new", "/new/", "/"])
+def test_a_gateway_replaces_a_prefix_up_to_a_part_of_the_path(new: str) -> None:
     body = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": new}}
-    found = only({"type": "URLRewrite", "urlRewrite": body}, value="/")
-    assert [route.match.path_kind for route in found] == kinds
-    below = found[-1].action
-    assert isinstance(below, ir.Forward) and below.prefix_rewrite == new.rstrip("/") + "/"
-    if len(found) > 1:
-        assert isinstance(found[0].action, ir.Forward) and found[0].action.regex_rewrite == ir.RegexRewrite(".*", new)
+    for value in ("/old", "/"):
+        found = only({"type": "URLRewrite", "urlRewrite": body}, value=value, at_gateway=True)
+        assert [route.match.path_kind for route in found] == [ir.EXACT, ir.PREFIX]
+        exact, below = (route.action for route in found)
+        assert isinstance(exact, ir.Forward) and isinstance(below, ir.Forward)
+        assert exact.regex_rewrite == ir.RegexRewrite(".*", new)
+        assert below.prefix_rewrite == new.rstrip("/") + "/"
+
+
+def test_a_redirect_replaces_prefixes_alike() -> None:
+    body = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"}}
+    for at_gateway, new in ((False, "/new"), (True, "/new/")):
+        _, below = only({"type": "RequestRedirect", "requestRedirect": body}, at_gateway=at_gateway)
+        assert isinstance(below.action, ir.Redirect) and below.action.prefix_rewrite == new
 
 
 def test_a_whole_path_is_replaced() -> None:

@@ -154,3 +154,15 @@ WARNED = [
 @pytest.mark.parametrize(("kind", "spec", "warning"), WARNED)
 def test_deprecated_spellings_are_warned_of(kind: str, spec: Any, warning: str) -> None:
     assert any(warning in found for found in warned_of(kind, spec))
+
+
+def test_a_new_prefix_that_swallows_a_slash_is_warned_of() -> None:
+    def replaced(new: str, target: Any = SERVICE, top: Any = MESH) -> list[str]:
+        path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": new}
+        change = {"type": "URLRewrite", "urlRewrite": {"path": path}}
+        return warned_of("MeshHTTPRoute", http({"matches": PREFIX, "default": {"filters": [change]}}, target, top))
+
+    (warning,) = replaced("/new")
+    field = "spec.to[0].rules[0].default.filters[0].urlRewrite.path.replacePrefixMatch"
+    assert field in warning and "use '/new/'" in warning
+    assert replaced("/new/") == replaced("/") == replaced("/new", MESH, GATEWAY) == []

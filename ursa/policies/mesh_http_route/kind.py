@@ -18,6 +18,7 @@ from ursa.policies.core.target_ref import (
     MESH_SERVICE,
 )
 from ursa.policies.core.warnings import target_warnings
+from ursa.policies.mesh_http_route.routes import new_prefixes
 from ursa.policies.mesh_http_route.validation import check_rule
 
 _ATTACHMENT = Attachment(system_top=(MESH_GATEWAY,))
@@ -34,7 +35,7 @@ def kind() -> Kind:
         titles="Mesh HTTP Routes",
         traits=PolicyTraits(has_to=True, item_conf=ItemConf.ROUTES),
         validate=lambda resource: tuple(_violations(resource)),
-        warnings=target_warnings,
+        warnings=lambda resource: (*target_warnings(resource), *_cut_paths(resource)),
     )
 
 
@@ -48,3 +49,17 @@ def _violations(resource: Resource) -> Iterator[Violation]:
             yield must_not_be_defined(f"{field}.hostnames")
         for place, rule in enumerate(item["rules"]):
             yield from check_rule(f"{field}.rules[{place}]", rule, on_gateway=on_gateway)
+
+
+def _cut_paths(resource: Resource) -> Iterator[str]:
+    """Warns of new prefixes that sidecars, those of Kuma as well, put before the rest of a path without a slash."""
+    if top_kind(resource) == MESH_GATEWAY:
+        return
+    for index, item in enumerate(resource.spec.get("to") or ()):
+        for place, rule in enumerate(item["rules"]):
+            for field, new in new_prefixes(rule).items():
+                if not new.endswith("/"):
+                    yield (
+                        f"'spec.to[{index}].rules[{place}].{field}' does not end with '/': what follows the prefix is "
+                        f"put behind '{new}' without one, use '{new}/'"
+                    )

@@ -60,33 +60,40 @@ def entries(rules: Iterable[JsonObject]) -> list[Entry]:
     return sorted(found, key=lambda entry: _order(entry.match))
 
 
-def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo, *, root_apart: bool = False) -> Iterator[ir.Route]:
+def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo, *, at_gateway: bool = False) -> Iterator[ir.Route]:
     """The routes of an entry: two for a prefix, which has to end where a part of the path does.
 
     Args:
         entry: the match and its rule.
         action: where its requests go, unless a filter sends them elsewhere.
         mirror_to: finds the clusters of mirrors.
-        root_apart: whether the path `/` itself always has a route of its own where a filter replaces the prefix `/`;
-            otherwise only if what it becomes is not what the prefix becomes.
+        at_gateway: whether a prefix is replaced as gateways do it: what takes its place ends where a part of the path
+            does, and `/` itself has a route of its own. Sidecars put there what the filter says, to the letter.
     """
     matches = _route_matches(entry.match)
-    new = _new_prefix(entry.rule) if (matches[0].path, matches[0].path_kind) == ("/", ir.PREFIX) else None
-    if new is not None and (root_apart or not new.endswith("/")):
+    if at_gateway and (matches[0].path, matches[0].path_kind) == ("/", ir.PREFIX) and new_prefixes(entry.rule):
         matches = [replace(matches[0], path_kind=ir.EXACT), *matches]
     for match in matches:
         route = ir.Route(match, replace(action), matches_hash=entry.digest)
         for filter_conf in (entry.rule.get("default") or {}).get("filters") or ():
             _apply(route, filter_conf, mirror_to)
+        if at_gateway and isinstance(route.action, ir.Forward | ir.Redirect) and route.action.prefix_rewrite:
+            whole = route.action.prefix_rewrite.rstrip("/") + "/"
+            route.action = replace(route.action, prefix_rewrite=whole)
         yield route
 
 
-def _new_prefix(rule: JsonObject) -> str | None:
-    """By what a filter replaces the prefix of paths, None if none does."""
-    filters: Sequence[JsonObject] = (rule.get("default") or {}).get("filters") or ()
-    changes = (conf.get("urlRewrite") or conf.get("requestRedirect") or {} for conf in filters)
-    paths = (change["path"] for change in changes if change.get("path"))
-    return next((p.get("replacePrefixMatch") or "/" for p in paths if p["type"] == "ReplacePrefixMatch"), None)
+def new_prefixes(rule: JsonObject) -> Mapping[str, str]:
+    """By what filters replace the prefix of paths, by the place of the filter's path below the rule."""
+    found = {}
+    for index, conf in enumerate((rule.get("default") or {}).get("filters") or ()):
+        for name in ("urlRewrite", "requestRedirect"):
+            path: JsonObject = (conf.get(name) or {}).get("path") or {}
+            if path.get("type") == "ReplacePrefixMatch":
+                found[f"default.filters[{index}].{name}.path.replacePrefixMatch"] = (
+                    path.get("replacePrefixMatch") or "/"
+                )
+    return found
 
 
 def _order(match: JsonObject) -> tuple[int, ...]:
@@ -171,7 +178,4 @@ def _path(conf: JsonObject | None, match: ir.RouteMatch) -> tuple[str, ir.RegexR
     if conf["type"] == "ReplaceFullPath":
         return "", ir.RegexRewrite(".*", conf.get("replaceFullPath") or "/")
     prefix = conf.get("replacePrefixMatch") or "/"
-    if match.path_kind == ir.PREFIX:
-        # The match ends with a slash, so that `/old/a` has to become `/new/a` and not `/newa`.
-        return prefix.rstrip("/") + "/", None
-    return "", ir.RegexRewrite(".*", prefix)
+    return (prefix, None) if match.path_kind == ir.PREFIX else ("", ir.RegexRewrite(".*", prefix))
