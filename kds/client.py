@@ -22,7 +22,7 @@ from kds.dialing import dial, zone_token
 from kds.downward import CLUSTER_ID
 from kds.held import held_versions
 from kds.insight import History, Session
-from kds.liveness import Silent
+from kds.liveness import Patience, Silent
 from kds.metrics import SyncObserver
 from kds.new_global import NewGlobal
 from kds.offer import Everyone
@@ -126,6 +126,7 @@ class KdsClient:
         )
         self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
         self._tuning = zone_tuning(settings)
+        self._patience = {method: Patience(self._tuning.limits, clock) for method in (DOWN, UP)}
         self._new_global = NewGlobal(self._zone.kds.new_global_grace, clock)
         self._observer = observer or SyncObserver()
         upward = Upward(registry, self._zone.name, self._zone.kds.labels.skip_prefixes)
@@ -234,16 +235,16 @@ class KdsClient:
         identity = self._live.current.get("Config", "", CLUSTER_ID)
         self._new_global.start(str(identity.spec.get("config", "")) if identity is not None else "")
 
-        async def know_peer() -> None:
-            if features.HEARTBEAT in await stream.features():
-                requester.beats = self._global_beats = True
-            await _for_ever()
+        def expect_beats() -> None:
+            requester.beats = self._global_beats = True
 
         async def receive() -> None:
-            await run_requester(self._line(stream), requester, applier, lambda: self._note(connected=True))
+            await run_requester(line, requester, applier, lambda: self._note(connected=True))
             await stream.ended()
 
-        await race(receive(), know_peer(), self._new_global.over())
+        with self._patience[DOWN].stream() as limits:
+            line = Line(stream, limits, self._clock)
+            await race(receive(), _hear_what_it_can(stream, expect_beats), self._new_global.over())
 
     async def _sync_up(self, connection: Connection) -> None:
         tuning = self._tuning
@@ -264,17 +265,20 @@ class KdsClient:
             if status is not None:
                 status.follow(sender.marks, settled=sender.settled)
 
+        def expect_beats() -> None:
+            sender.beaten = True
+
         async def keep_status() -> None:
             nonlocal status
             status = self._new_status(await asked)
             on_progress()
             await status.run()
 
-        await run_sender(self._line(stream), sender, self._publisher, on_request, on_progress, keep_status())
+        with self._patience[UP].stream() as limits:
+            line = Line(stream, limits, self._clock)
+            sending = run_sender(line, sender, self._publisher, on_request, on_progress, keep_status())
+            await race(sending, _hear_what_it_can(stream, expect_beats))
         await stream.ended()
-
-    def _line(self, stream: ClientStream) -> Line:
-        return Line(stream, self._tuning.limits, self._clock)
 
     def _new_status(self, request: Request) -> ZoneStatus:
         """The zone's own record of this connection."""
@@ -338,6 +342,13 @@ class KdsClient:
             self._status.connected, self._status.since = connected, self._clock.now_ns()
             if connected:
                 log.info("connected to the global", extra={"address": self._zone.global_address})
+
+
+async def _hear_what_it_can(stream: ClientStream, proves_life: Callable[[], None]) -> None:
+    """Tells whether the global has said on this stream that it proves its life, and never ends."""
+    if features.HEARTBEAT in await stream.features():
+        proves_life()
+    await _for_ever()
 
 
 async def _for_ever() -> None:

@@ -7,8 +7,9 @@ not know. Both know from that exchange how long the other has been silent, and h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kds.byte_stream import ByteStream, read_message
@@ -39,12 +40,46 @@ class Limits:
         unanswered: between a response and its answer, or between the opening of a stream and the first message, with
             any peer.
         response: before every answer to a response, except the first of its type.
+        at_first: like `silence`, while the stream has not lived for twice as long, if that is more.
     """
 
     heartbeat: float = 2.0
     silence: float = 5.0
     unanswered: float = 60.0
     response: float = 0.0
+    at_first: float = 0.0
+
+    def borne(self, lived: float) -> float:
+        """The silence that a stream may keep which has lived for so long."""
+        return max(self.silence, self.at_first) if lived < 2 * self.at_first else self.silence
+
+
+class Patience:
+    """How long streams of one method may be silent at first: twice as long each time one was given up after another.
+
+    The way may be slow instead of dead, so that one message takes longer than silence is borne. Who gave up after the
+    same time again and again would never get it.
+    """
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self._limits, self._clock = limits, clock
+        self._given_up = 0
+
+    @contextmanager
+    def stream(self) -> Iterator[Limits]:
+        """The limits of the next stream, which lasts as long as this."""
+        usual, began = self._limits.silence, self._clock.monotonic()
+        silence = min(max(usual, self._limits.unanswered), usual * 2.0**self._given_up)
+        try:
+            yield replace(self._limits, at_first=silence)
+        except Silent:
+            # One that has lived for some time brought something before.
+            in_a_row = self._clock.monotonic() - began < 2 * silence
+            self._given_up = self._given_up + 1 if in_a_row else 1
+            raise
+        except BaseException:
+            self._given_up = 0
+            raise
 
 
 class Ear:
@@ -65,8 +100,11 @@ class Ear:
         """Sleeps between two looks; what this process has slept through itself is no silence of the peer."""
         due = self._clock.monotonic() + seconds
         await self._clock.sleep(seconds)
-        if self._since is not None and self._clock.monotonic() - due > STOOD_STILL:
-            self._since = self._clock.monotonic()
+        late = self._clock.monotonic() - due
+        if self._since is not None and late > STOOD_STILL:
+            self._since += late
+            # What has come meanwhile is read first.
+            await self._clock.sleep(SOON)
 
     async def read(self) -> bytes | None:
         """The next message, None at the end of the stream."""
@@ -92,9 +130,10 @@ async def watch_requester(
         clock: time.
     """
     # Who is known to listen hears from us at once: until then it cannot know what our silence means.
-    next_beat = clock.monotonic() + SOON
+    began = clock.monotonic()
+    next_beat = began + SOON
     while True:
-        patience = limits.silence if beats() else limits.unanswered
+        patience = limits.borne(clock.monotonic() - began) if beats() else limits.unanswered
         left = patience - ear.silence
         if left <= 0 and (beats() or not ear.heard):
             raise Silent(f"nothing has come for {ear.silence:.1f} s")
@@ -108,8 +147,10 @@ async def watch_requester(
 
 async def watch_sender(ear: Ear, sender: Sender, *, limits: Limits, clock: Clock) -> None:
     """Raises Silent when the receiver no longer asks for proofs of life, or leaves a response unanswered."""
+    began = clock.monotonic()
     while True:
-        left = (limits.silence if sender.beaten else limits.unanswered) - ear.silence
+        patience = limits.borne(clock.monotonic() - began) if sender.beaten else limits.unanswered
+        left = patience - ear.silence
         if left <= 0 and (sender.beaten or not ear.heard):
             raise Silent(f"nothing has come for {ear.silence:.1f} s")
         if (waiting := sender.unanswered()) is not None and waiting.seconds > limits.unanswered:

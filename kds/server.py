@@ -23,6 +23,7 @@ from kds.byte_stream import read_message
 from kds.counting import CountingInterceptor
 from kds.downward import CLUSTER_ID
 from kds.held import held_versions
+from kds.liveness import Limits, Patience
 from kds.metrics import SyncObserver
 from kds.offer import Audience, OneZone
 from kds.ownership import FromZone
@@ -145,6 +146,8 @@ class KdsServer:
     def __init__(self, parts: Parts, *, instance: str, tuning: Tuning | None = None) -> None:
         self._parts, self._instance, self._tuning = parts, instance, tuning or Tuning()
         self._up = [kind for kind in parts.registry if Sync.UP in kind.sync]
+        self._patience: dict[tuple[str, str], Patience] = {}
+        """With each zone's streams, by their methods."""
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
@@ -249,7 +252,9 @@ class KdsServer:
                 await connection.ended()
 
         try:
-            await run_sender(self._line(context), sender, parts.publisher, on_request, on_progress, keep_registered())
+            with self._patience_with(caller.zone, DOWN) as limits:
+                line = Line(context, limits, parts.clock)
+                await run_sender(line, sender, parts.publisher, on_request, on_progress, keep_registered())
         finally:
             if connection is not None:
                 await parts.directory.disconnect(connection)
@@ -281,16 +286,19 @@ class KdsServer:
         )
         requester.beats = features.HEARTBEAT in caller.features
         heard = partial(parts.directory.heard, caller.zone)
-        with parts.directory.stream(caller.zone, UP):
-            await race(run_requester(self._line(context), requester, applier, heard), tenure.lost())
+        with parts.directory.stream(caller.zone, UP), self._patience_with(caller.zone, UP) as limits:
+            line = Line(context, limits, parts.clock)
+            await race(run_requester(line, requester, applier, heard), tenure.lost())
 
     async def _admin(self, call: str, caller: Caller, context: Context) -> None:
         tenure = await self._parts.directory.connected(caller)
         with self._parts.directory.stream(caller.zone, CALLS[call].stream):
             await race(self._parts.tunnel.serve(caller.zone, call, context), tenure.lost())
 
-    def _line(self, context: Context) -> Line:
-        return Line(context, self._tuning.limits, self._parts.clock)
+    def _patience_with(self, zone: str, method: str) -> AbstractContextManager[Limits]:
+        """The limits of a stream while it lasts."""
+        fresh = Patience(self._tuning.limits, self._parts.clock)
+        return self._patience.setdefault((zone, method), fresh).stream()
 
     def _epoch(self) -> str:
         """The id of this global, to which revisions belong."""

@@ -91,6 +91,22 @@ class TcpRelay(Relay):
                 await give(sink, data)
 
 
+class NarrowRelay(Relay):
+    """Forwards no more than `rate` bytes a second each way."""
+
+    def __init__(self, target: int, rate: float) -> None:
+        super().__init__()
+        self._target, self._rate = target, rate
+
+    async def connect(self) -> Connection:
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
+    async def forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+        while data := await source.read(2048):
+            await asyncio.sleep(len(data) / self._rate)
+            await give(sink, data)
+
+
 class SlowRelay(Relay):
     """Forwards bytes to a store after `delay` seconds, which may be changed at any time; their order stays."""
 
