@@ -51,6 +51,9 @@ class DurablePlace(Place, Protocol):
     async def damage(self, key: ResourceKey, body: bytes) -> None:
         """Writes something else where a resource is."""
 
+    async def age(self) -> None:
+        """Marks it as laid out by a later version of this program."""
+
 
 @asynccontextmanager
 async def opened(place: Place) -> AsyncIterator[Store]:
@@ -136,6 +139,10 @@ class SqlitePlace:
         with closing(sqlite3.connect(self._path, isolation_level=None)) as database:
             database.execute("UPDATE resources SET spec = ? WHERE name = ?", (body, key.name))
 
+    async def age(self) -> None:
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as database:
+            database.execute("UPDATE meta SET value = 99 WHERE key = 'schema'")
+
 
 class SealedPlace:
     """An engine behind the encryption of secrets, which must not show."""
@@ -149,6 +156,9 @@ class SealedPlace:
     async def damage(self, key: ResourceKey, body: bytes) -> None:
         await self._inner.damage(key, body)
 
+    async def age(self) -> None:
+        await self._inner.age()
+
 
 class PostgresPlace(ServerPlace):
     def __init__(self, server: Postgres) -> None:
@@ -158,6 +168,9 @@ class PostgresPlace(ServerPlace):
 
     def make(self, clock: Clock | None = None) -> Store:
         return PostgresStore(self._server.access(self._database, connection_timeout=2), clock or SystemClock())
+
+    async def age(self) -> None:
+        self._server.psql("UPDATE ursa_head SET schema = 99", self._database)
 
     async def wipe(self) -> None:
         self._server.psql("DROP TABLE ursa_head, ursa_resources, ursa_changes, ursa_leases", self._database)
@@ -193,6 +206,9 @@ class RedisPlace(ServerPlace):
         access = StoreRedis(port=self._server.port, request_timeout="2.0s", prefix=self._prefix)
         return RedisStore(access, clock or SystemClock())
 
+    async def age(self) -> None:
+        self._server.cli("HSET", f"{{{self._prefix}}}:head", "schema", "99")
+
     async def wipe(self) -> None:
         self._server.cli("FLUSHALL")
 
@@ -226,6 +242,9 @@ class EtcdPlace(ServerPlace):
     def make(self, clock: Clock | None = None) -> Store:
         access = StoreEtcd(endpoints=self._server.endpoints, request_timeout="2.0s", prefix=self._prefix)
         return EtcdStore(access, clock or SystemClock())
+
+    async def age(self) -> None:
+        await self._server.ctl("put", f"{self._prefix}/schema", "99")
 
     async def wipe(self) -> None:
         await self._server.ctl("del", "--prefix", self._prefix)

@@ -144,7 +144,11 @@ async def test_a_server_without_memory_refuses_writes_in_words_and_goes_on_with_
             create(store, timeout("never")), delete(store, second.key), return_exceptions=True
         )
         assert [type(r).__name__ for r in results] == ["Full", "NoneType"]
-        # Who leads goes on, and may be followed.
+        # Who comes now finds everything; who leads goes on, and may be followed.
+        late = RedisStore(StoreRedis(port=server.port), SystemClock())
+        await late.open()
+        assert (await late.contents()).resources == (first,)
+        await late.close()
         lease = await store.acquire("leader", "one", 1)
         await asyncio.sleep(1.5)
         assert lease.held

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.places import Place, SqlitePlace
+from tests.contract.places import DurablePlace, Place, SqlitePlace, opened
 from tests.contract.samples import by_name, names, take, timeout
 from ursa.errors import AlreadyExists, ConfigError, Conflict, NotFound, Unavailable
 from ursa.model.resource import Resource, ResourceKey
@@ -352,6 +352,17 @@ class JumpingClock(SystemClock):
 
     def now_ns(self) -> int:
         return super().now_ns() + self.offset
+
+
+async def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(durable: DurablePlace) -> None:
+    async with opened(durable) as store:
+        await create(store, timeout("x"))
+    await durable.age()
+    for _ in range(2):
+        later = durable.make()
+        with pytest.raises(ConfigError, match="schema version 99, this program knows 1"):
+            await later.open()
+        await later.close()
 
 
 async def test_sqlite_keeps_everything_over_a_restart(tmp_path: Path) -> None:

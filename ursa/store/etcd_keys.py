@@ -3,6 +3,7 @@
 Below the prefix:
 
     identity                        given to the cluster at first use, never written again
+    schema                          version of this layout, as text; 1 where there is none
     head                            written by every transaction; its revision is the newest of ours
     doubt                           written after a transaction that was sent twice; see `etcd_writes`
     leases/<name>                   holder, bound to an etcd lease
@@ -29,12 +30,16 @@ BESIDE = 8
 _LIMIT = 128
 
 
+SCHEMA_VERSION = 1
+
+
 class Keys:
     """Keys below one prefix."""
 
     def __init__(self, prefix: str) -> None:
         base = prefix.rstrip("/").encode()
         self.identity = base + b"/identity"
+        self.schema = base + b"/schema"
         self.head = base + b"/head"
         self.doubt = base + b"/doubt"
         self.resources = base + b"/resources/"

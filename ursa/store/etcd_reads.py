@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ursa.errors import Unavailable
+from ursa.errors import ConfigError, Unavailable
 from ursa.model.resource import ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.store import etcd_keys as op
@@ -49,19 +49,27 @@ class EtcdReads:
         self._doubt = 0
 
     async def open(self, clock: Clock) -> None:
-        """Learns the identity of the store, or gives it one."""
+        """Learns the identity of the store, or gives it one; raises ConfigError when its layout is newer than ours."""
         look = pb.RangeRequest(key=self._keys.identity)
         found = (await self._client.call(RANGE, look)).kvs
         if not found:
             created = op.put(self._keys.identity, clock.new_id().encode())
             request = pb.TxnRequest(
                 compare=[op.same_origin(self._keys.identity, 0)],
-                success=[created, op.put(self._keys.head, b"")],
+                success=[
+                    created,
+                    op.put(self._keys.schema, str(op.SCHEMA_VERSION).encode()),
+                    op.put(self._keys.head, b""),
+                ],
             )
             await self._client.call(TXN, request)
             found = (await self._client.call(RANGE, look)).kvs
         if not found:
             raise Unavailable("etcd: the identity of the store is gone again")
+        schema = (await self._client.call(RANGE, pb.RangeRequest(key=self._keys.schema))).kvs
+        if schema and schema[0].value != str(op.SCHEMA_VERSION).encode():
+            version = schema[0].value.decode(errors="replace")
+            raise ConfigError(f"etcd has schema version {version}, this program knows {op.SCHEMA_VERSION}")
         self._identity = found[0].value, found[0].create_revision
 
     def nothing(self) -> Seen:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ursa.errors import Unavailable, UrsaError
+from ursa.errors import ConfigError, Unavailable, UrsaError
 from ursa.model.resource import Resource, ResourceKey
 from ursa.runtime.clock import Clock
 from ursa.runtime.config.store import StoreRedis
@@ -81,7 +81,13 @@ class RedisStore:
         async with within(self._access.request_timeout):
             for weakness in await weaknesses(self._client):
                 log.warning("redis could lose what it acknowledged", extra={"why": weakness})
-            self._identity = await script(self._client, scripts.OPEN)([self._head], [self._clock.new_id()])
+            described = await script(self._client, scripts.OPEN)(
+                [self._head], [self._clock.new_id(), scripts.SCHEMA_VERSION]
+            )
+        identity, schema = described
+        if int(schema) != scripts.SCHEMA_VERSION:
+            raise ConfigError(f"Redis has schema version {int(schema)}, this program knows {scripts.SCHEMA_VERSION}")
+        self._identity = identity
 
     async def close(self) -> None:
         await self._leases.close()

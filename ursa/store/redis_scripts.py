@@ -2,7 +2,7 @@
 
 All keys carry one hash tag, so that a cluster keeps them together:
 
-    {<prefix>}:head            hash: identity, revision, compacted
+    {<prefix>}:head            hash: identity, revision, compacted, schema
     {<prefix>}:resources       hash: <kind>\\0<mesh>\\0<name> → <version>:<body>
     {<prefix>}:index:<kind>    sorted set of <mesh>\\0<name>, for listings in order
     {<prefix>}:changes         stream, one entry per revision with the id <revision>-0: key → body, empty when deleted;
@@ -14,16 +14,23 @@ All keys carry one hash tag, so that a cluster keeps them together:
 
 from __future__ import annotations
 
+SCHEMA_VERSION = 1
+"""Of what lies where, as described above."""
+
 ROOMY = "redis.call('HDEL', KEYS[1], '')"
 """A command that needs no room; after it Redis, even when it is full, lets a script go on that needs a little."""
 
-OPEN = """
+OPEN = (
+    ROOMY
+    + """
 redis.call('HSETNX', KEYS[1], 'identity', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'revision', 0)
 redis.call('HSETNX', KEYS[1], 'compacted', 0)
-return redis.call('HGET', KEYS[1], 'identity')
+redis.call('HSETNX', KEYS[1], 'schema', ARGV[2])
+return redis.call('HMGET', KEYS[1], 'identity', 'schema')
 """
-"""KEYS head; ARGV identity of a new store."""
+)
+"""KEYS head; ARGV identity and schema of a new store."""
 
 COMMIT = """
 local head, resources, changes, done, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
