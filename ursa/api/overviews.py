@@ -91,9 +91,6 @@ class Overviews:
         joined |= {key: meta[key] for key in _META if key in meta}
         if kind.name == "Zone" and self._context.zone_status is not None:
             joined["status"] = self._context.zone_status(resource)
-        elif kind.name == "Zone" and resource.name == self._context.place.zone:
-            # Whoever reads this has asked the zone itself.
-            joined["status"] = "online"
         if zone := unseen_zone_of(resource, unseen):
             joined |= {"status": "unknown", "lastSeen": last_seen(self._context.view, zone)}
         joined[_member(kind.name)] = resource.spec

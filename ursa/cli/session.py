@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ursa.cli.client import Client, path_of
-from ursa.cli.failures import CommandFailed
+from ursa.cli.failures import CommandFailed, ServerRefused
 from ursa.cli.hints import nearest
 from ursa.cli.settings import Contexts, default_file
 
@@ -58,6 +59,21 @@ class Session:
         near = nearest(wanted, (word for kind in self.registry for word in kind.cli or ()))
         notes = [f"Hint: did you mean {near}?"] if near else []
         raise CommandFailed(f"unknown TYPE: {word}. Allowed values: {', '.join(known)}", notes)
+
+    @cached_property
+    def here(self) -> str:
+        """The zone whose control plane is asked; empty for a global, and where the configuration may not be seen."""
+        try:
+            config = self.client.get("/config").document
+        except ServerRefused:
+            return ""
+        zone = (config.get("multizone") or {}).get("zone") or {}
+        return str(zone.get("name") or "") if config.get("mode") == "zone" else ""
+
+    def zone_overview(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The overview of a zone with a status, if its own control plane was asked: that one has answered."""
+        own = "status" not in item and not item.get("zoneInsight") and item.get("name") == self.here
+        return {**item, "status": "online"} if own else item
 
     def path(self, kind: Kind, mesh: str, *rest: str) -> str:
         """Path of the kind's list, or of something below it."""

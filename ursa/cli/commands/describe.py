@@ -69,6 +69,8 @@ def _observed(session: Session, kind: Kind, mesh: str, name: str) -> Facts:
         if kind.name in _ROWS:
             header, row = _ROWS[kind.name]
             overview = session.client.get(session.path(kind, mesh, name, "_overview")).document
+            if kind.name == "Zone":
+                overview = session.zone_overview(overview)
             facts = zip(header, row(overview, SystemClock().now_ns()), strict=True)
             yield from ((t.capitalize(), v) for t, v in facts if t not in ("MESH", "NAME") and v)
         elif kind.name == "Mesh":

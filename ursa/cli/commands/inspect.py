@@ -87,7 +87,8 @@ def dataplanes(session: Session, mesh: str, tags: tuple[str, ...], gateway: bool
 @pass_session
 def zones(session: Session, output: str) -> None:
     """Show zones and their connections."""
-    _show(session.client.pages("/zones/_overview"), states.ZONE, states.zone, output)
+    items = map(session.zone_overview, session.client.pages("/zones/_overview"))
+    _show(items, states.ZONE, states.zone, output)
 
 
 @command.command()
@@ -180,7 +181,7 @@ def _selected(session: Session, kind: Kind, mesh: str, name: str) -> None:
         click.echo(f"  {item['name']}")
 
 
-def _show(items: Iterable[dict[str, Any]], header: Sequence[str], row: Row, output: str) -> None:
+def _show(items: Iterable[Mapping[str, Any]], header: Sequence[str], row: Row, output: str) -> None:
     found = list(items)
     if output != "table":
         print_document({"total": len(found), "items": found, "next": None}, output)
