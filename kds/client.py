@@ -121,9 +121,9 @@ class KdsClient:
         self._zone = settings.multizone.zone
         self._instance, self._admin, self._on_stored = instance, admin, on_stored
         general = settings.general
-        self._backoff = Backoff(
-            general.resilient_component_base_backoff, general.resilient_component_max_backoff, jitter=0
-        )
+        # A zone that comes back costs little, and being unknown for a minute after a short outage costs much.
+        cap = min(general.resilient_component_max_backoff, self._zone.kds.reconnect_max_wait)
+        self._backoff = Backoff(general.resilient_component_base_backoff, cap, jitter=0)
         self._down = [kind for kind in registry if kind.sync & (Sync.DOWN | Sync.ACROSS)]
         self._tuning = zone_tuning(settings)
         self._patience = {method: Patience(self._tuning.limits, clock) for method in (DOWN, UP)}

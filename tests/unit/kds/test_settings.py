@@ -424,6 +424,28 @@ async def test_probe_timeout() -> None:
     assert await made[0].works("service", "method") and asked == [4.0]
 
 
+async def test_reconnect_max_wait() -> None:
+    limits = {
+        "KUMA_GENERAL_RESILIENT_COMPONENT_MAX_BACKOFF": "60s",
+        "KUMA_MULTIZONE_ZONE_KDS_RECONNECT_MAX_WAIT": "250ms",
+    }
+    spans: list[tuple[float, float]] = []
+
+    def longest(_clock: SystemClock, low: float, high: float) -> float:
+        spans.append((low, high))
+        return high
+
+    def waits() -> list[float]:
+        return [high for low, high in spans if low == 0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SystemClock, "uniform", longest)
+        zone = Zone("east", 1, **limits)
+        async with running(zone):
+            await zone.until(lambda: len(waits()) > 2)
+    assert waits()[:3] == [0.2, 0.25, 0.25]
+
+
 async def test_history_of_connections() -> None:
     limit = {"KUMA_METRICS_ZONE_SUBSCRIPTION_LIMIT": "2", "KUMA_METRICS_ZONE_COMPACT_FINISHED_SUBSCRIPTIONS": "true"}
     centre = Global(**limit)

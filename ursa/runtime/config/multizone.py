@@ -233,6 +233,11 @@ class MultizoneZoneKds(Group):
         env="MULTIZONE_ZONE_KDS_PROBE_TIMEOUT",
         doc="ours: for the global to answer before a stream that ended is taken for the end of the connection",
     )
+    reconnect_max_wait: Duration = setting(
+        10.0,
+        env="MULTIZONE_ZONE_KDS_RECONNECT_MAX_WAIT",
+        doc="ours: longest wait before the next attempt to connect, if resilientComponentMaxBackoff allows for more",
+    )
     witness_timeout: Duration = setting(
         2.0,
         env="MULTIZONE_ZONE_KDS_WITNESS_TIMEOUT",
