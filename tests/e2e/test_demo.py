@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from deploy.demo.waiting import until
 from tests.e2e.lab import free_layout
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,16 +28,24 @@ class Demo:
     def __init__(self) -> None:
         self._mark = f"DEMO_TEST_RUN={uuid.uuid4()}"
 
-    async def start(self, temporary: str = "") -> asyncio.subprocess.Process:
+    @asynccontextmanager
+    async def running(self, temporary: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
+        """The demo; it does not go on when its test is over."""
         first_port = free_layout().centre.base
         name, _, value = self._mark.partition("=")
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "deploy.demo", "--once", "--ports-from", str(first_port)),
             cwd=ROOT,
             env={**os.environ, name: value, **({"TMPDIR": temporary} if temporary else {})},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
 
     def survivors(self) -> list[str]:
         """Command lines of processes that it started and that still run."""
@@ -51,8 +61,8 @@ class Demo:
 
 async def test_the_story_is_told_once_and_measured() -> None:
     demo = Demo()
-    process = await demo.start()
-    output, progress = await process.communicate()
+    async with demo.running() as process:
+        output, progress = await process.communicate()
     assert process.returncode == 0, progress.decode()
     report = json.loads(output.splitlines()[-1])
     assert list(report) == [
@@ -72,30 +82,28 @@ async def test_the_story_is_told_once_and_measured() -> None:
 
 async def test_a_demo_that_is_killed_takes_everything_with_it() -> None:
     demo = Demo()
-    process = await demo.start()
-    assert process.stderr is not None
-    assert process.stdout is not None
-    async for line in process.stderr:
-        if b"starting services" in line:
-            break
-    assert len(demo.survivors()) > 3
-    process.kill()
-    await process.communicate()
-    await until("nothing survives", demo.gone, 10)
+    async with demo.running() as process:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            if b"starting services" in line:
+                break
+        assert len(demo.survivors()) > 3
+        process.kill()
+    await until("nothing survives", demo.gone, 60)
 
 
 async def test_a_demo_whose_terminal_is_closed_leaves_nothing(tmp_path: Path) -> None:
     demo = Demo()
-    process = await demo.start(str(tmp_path))
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if b"starting the global" in line:
-            break
-    assert list(tmp_path.glob("ursa-demo-*"))
-    process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]
-    process.send_signal(signal.SIGHUP)
-    await process.wait()
-    await until("nothing survives", demo.gone, 10)
+    async with demo.running(str(tmp_path)) as process:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            if b"starting the global" in line:
+                break
+        assert list(tmp_path.glob("ursa-demo-*"))
+        process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]
+        process.send_signal(signal.SIGHUP)
+        await process.wait()
+    await until("nothing survives", demo.gone, 60)
     assert not list(tmp_path.glob("ursa-demo-*"))
 
 
