@@ -18,7 +18,7 @@ from ursa.policies.core.target_ref import (
     MESH_SERVICE,
 )
 from ursa.policies.core.warnings import target_warnings
-from ursa.policies.mesh_http_route.routes import new_prefixes
+from ursa.policies.mesh_http_route.prefixes import new_prefixes
 from ursa.policies.mesh_http_route.validation import check_rule
 
 _ATTACHMENT = Attachment(system_top=(MESH_GATEWAY,))

@@ -10,6 +10,7 @@ from ursa.ir import routes as ir
 from ursa.ir.fractions import percent
 from ursa.model.json import JsonObject
 from ursa.policies.core.route_hash import matches_hash
+from ursa.policies.mesh_http_route.prefixes import new_prefixes
 
 KIND = "MeshHTTPRoute"
 
@@ -81,19 +82,6 @@ def routes(entry: Entry, action: ir.Forward, mirror_to: MirrorTo, *, at_gateway:
             whole = route.action.prefix_rewrite.rstrip("/") + "/"
             route.action = replace(route.action, prefix_rewrite=whole)
         yield route
-
-
-def new_prefixes(rule: JsonObject) -> Mapping[str, str]:
-    """By what filters replace the prefix of paths, by the place of the filter's path below the rule."""
-    found = {}
-    for index, conf in enumerate((rule.get("default") or {}).get("filters") or ()):
-        for name in ("urlRewrite", "requestRedirect"):
-            path: JsonObject = (conf.get(name) or {}).get("path") or {}
-            if path.get("type") == "ReplacePrefixMatch":
-                found[f"default.filters[{index}].{name}.path.replacePrefixMatch"] = (
-                    path.get("replacePrefixMatch") or "/"
-                )
-    return found
 
 
 def _order(match: JsonObject) -> tuple[int, ...]:
