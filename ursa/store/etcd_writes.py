@@ -144,16 +144,23 @@ class EtcdWrites:
         )
         try:
             answer = await self._client.ask(TXN, request)
-        except NoSpace:
-            raise
-        except Unavailable as error:
-            raise _unknown(error) from None
-        if not answer.repeated:
-            return answer.message.header.revision if answer.message.succeeded else None
-        try:
+            if not answer.repeated:
+                return answer.message.header.revision if answer.message.succeeded else None
             return await self._once(answer.message, packed, seen)
+        except NoSpace as error:
+            return await self._over_quota(packed, error)
         except Unavailable as error:
             raise _unknown(error) from None
+
+    async def _over_quota(self, packed: _Packed, error: NoSpace) -> int:
+        """The revision of a transaction that was refused, but carried out: the one that takes etcd over its quota."""
+        try:
+            revision, _ = await self._traces(packed)
+        except Unavailable as failed:
+            raise _unknown(failed) from None
+        if revision is None:
+            raise error
+        return revision
 
     async def _once(self, answer: pb.TxnResponse, packed: _Packed, seen: Seen) -> int | None:
         """The same for a transaction that was sent more than once: it has happened once, and will not again."""
@@ -173,18 +180,24 @@ class EtcdWrites:
 
     async def _happened(self, packed: _Packed, seen: Seen) -> int | None:
         """Whether a transaction whose first attempt got no answer was the one that made its second fail."""
+        revision, versions = await self._traces(packed)
+        before = [seen.present[key].version if key in seen.present else 0 for key in packed]
+        if revision is None and versions != before:
+            raise Unavailable("etcd failed over during a write")
+        return revision
+
+    async def _traces(self, packed: _Packed) -> tuple[int | None, Sequence[int]]:
+        """The revision at which changes were stored, None if they were not; and what is there now, 0 for nothing."""
         now, found = await self._reads.read(*(op.get(self._keys.resource(key)) for key in packed))
         present = [part.kvs[0] if part.kvs else None for part in found]
+        versions = [kv.mod_revision if kv else 0 for kv in present]
         if not any(data is not None for data in packed.values()) and not any(present):
-            return now
+            return now, versions
         for kv, data in zip(present, packed.values(), strict=True):
             # One of them tells for all, because they are stored together; the time in it makes it ours.
             if kv is not None and kv.value == data:
-                return kv.mod_revision
-        versions = [kv.mod_revision if kv else 0 for kv in present]
-        if versions == [seen.present[key].version if key in seen.present else 0 for key in packed]:
-            return None
-        raise Unavailable("etcd failed over during a write")
+                return kv.mod_revision, versions
+        return None, versions
 
 
 def _unknown(error: Unavailable) -> Unavailable:
