@@ -191,6 +191,8 @@ class GrpcRelay:
 
         asking = spawn(ask(), "up")
         try:
+            # What each end says it is able to is in the heads.
+            await context.send_initial_metadata([(k, v) for k, v in await call.initial_metadata() or ()])
             await pump(call.read, context.write)
         finally:
             await cancel_and_wait(asking)
