@@ -37,14 +37,14 @@ REAL := tests/e2e tests/failure tests/docs
 # Tests with processes and time in them run side by side on machines that others use. What fails is run once more, alone,
 # and has to pass then; the output shows both runs. (1: tests failed; anything else is no reason to try again.)
 AGAIN = || { test $$? -eq 1 && echo "once more, alone:" && \
-	$(BIN)/pytest -q --last-failed --last-failed-no-failures none --timeout 300
+	$(BIN)/pytest -q --last-failed --last-failed-no-failures none --timeout 300 $(1); }
 
 unit: $(STAMP)
 	$(BIN)/pytest -q -n 3 --dist loadfile tests $(addprefix --ignore=,$(REAL)) \
-	$(AGAIN) tests $(addprefix --ignore=,$(REAL)); }
+	$(call AGAIN,tests $(addprefix --ignore=,$(REAL)))
 
 e2e: $(STAMP)
-	$(BIN)/pytest -q -n 2 --dist loadgroup --timeout 300 $(REAL) $(AGAIN) $(REAL); }
+	$(BIN)/pytest -q -n 2 --dist loadgroup --timeout 300 $(REAL) $(call AGAIN,$(REAL))
 
 ## bench: a control plane with 1000 fake proxies; prints JSON (PROXIES=n)
 bench: $(STAMP)

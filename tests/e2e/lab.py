@@ -195,6 +195,17 @@ class Lab:
         """Deletes a resource at the global."""
         await self._call("DELETE", document, None)
 
+    @asynccontextmanager
+    async def there(self, *documents: manifests.Document) -> AsyncIterator[None]:
+        """Resources at the global while the context is open."""
+        for document in documents:
+            await self.put(document)
+        try:
+            yield
+        finally:
+            for document in reversed(documents):
+                await self.delete(document)
+
     async def zone_resource(self, zone: Zone, path: str) -> dict[str, Any] | None:
         """A resource as a zone has it, None when it does not."""
         body = await fetch(f"http://127.0.0.1:{zone.api_port}/{path}")

@@ -58,18 +58,6 @@ PERMISSION = {
 
 
 @asynccontextmanager
-async def there(lab: Lab, *documents: manifests.Document) -> AsyncIterator[None]:
-    """Resources at the global while the context is open."""
-    for document in documents:
-        await lab.put(document)
-    try:
-        yield
-    finally:
-        for document in reversed(documents):
-            await lab.delete(document)
-
-
-@asynccontextmanager
 async def routed(lab: Lab, **routing: bool) -> AsyncIterator[None]:
     """The mesh with other routing while the context is open."""
     await lab.put({**MESH, "routing": {**MESH["routing"], **routing}})
@@ -93,7 +81,7 @@ async def eventually(lab: Lab, service: str, status: int, host: int | None = Non
 
 
 async def test_an_http_server_is_reached_by_the_egress(lab: Lab, servers: Outside) -> None:
-    async with there(lab, mesh_external("plain", 9000, servers.address, servers.plain_port)):
+    async with lab.there(mesh_external("plain", 9000, servers.address, servers.plain_port)):
         answer = await eventually(lab, "plain", 200)
         assert answer.document == {"zone": "outside", "secure": False, "client": []}
         assert await through(lab, "egress-east", "extsvc")
@@ -113,7 +101,7 @@ async def test_the_egress_begins_the_tls_that_a_server_wants(lab: Lab, servers: 
         tls = {"enabled": True, "version": {"min": "TLS12"}, "verification": {**verification, **changes}}
         return mesh_external("secure", 9443, servers.address, servers.secure_port, tls=tls)
 
-    async with there(lab, secure()):
+    async with lab.there(secure()):
         answer = await eventually(lab, "secure", 200)
         assert answer.document == {"zone": "outside", "secure": True, "client": [CALLER]}
         stranger = create_named_ca("somebody else", SystemClock().now_ns()).bundle_pem.decode()
@@ -128,7 +116,7 @@ async def test_the_egress_begins_the_tls_that_a_server_wants(lab: Lab, servers: 
 
 
 async def test_a_mesh_may_forbid_what_is_outside(lab: Lab, servers: Outside) -> None:
-    async with there(lab, mesh_external("plain", 9000, servers.address, servers.plain_port)):
+    async with lab.there(mesh_external("plain", 9000, servers.address, servers.plain_port)):
         await eventually(lab, "plain", 200)
         async with routed(lab, defaultForbidMeshExternalServiceAccess=True):
             await eventually(lab, "plain", 403)
@@ -136,9 +124,9 @@ async def test_a_mesh_may_forbid_what_is_outside(lab: Lab, servers: Outside) -> 
 
 
 async def test_a_sidecar_reaches_a_server_by_itself_when_it_may(lab: Lab, servers: Outside) -> None:
-    async with there(lab, external(servers)):
+    async with lab.there(external(servers)):
         await eventually(lab, "far-away", 503)
-        async with there(lab, PERMISSION):
+        async with lab.there(PERMISSION):
             answer = await eventually(lab, "far-away", 200)
             assert answer.document == {"zone": "outside", "secure": True, "client": []}
             assert (await lab.get("far-away", STRANGER)).status == 503
@@ -147,16 +135,16 @@ async def test_a_sidecar_reaches_a_server_by_itself_when_it_may(lab: Lab, server
 
 async def test_the_egress_knows_who_may_use_a_server(lab: Lab, servers: Outside) -> None:
     name = "default_far-away"
-    async with routed(lab, zoneEgress=True), there(lab, external(servers)):
+    async with routed(lab, zoneEgress=True), lab.there(external(servers)):
         await eventually(lab, "far-away", 503)
-        async with there(lab, PERMISSION):
+        async with lab.there(PERMISSION):
             await eventually(lab, "far-away", 200)
             assert (await lab.get("far-away", STRANGER)).status == 503
             assert await through(lab, "egress-east", name)
         allow = {"targetRef": {"kind": "MeshService", "name": "stranger"}, "default": {"action": "Allow"}}
         spec = {"targetRef": {"kind": "MeshService", "name": "far-away"}, "from": [allow]}
         newer = {"type": "MeshTrafficPermission", "mesh": "default", "name": "stranger-far-away", "spec": spec}
-        async with there(lab, newer):
+        async with lab.there(newer):
             await eventually(lab, "far-away", 200, STRANGER)
             await eventually(lab, "far-away", 403)
 
@@ -165,7 +153,7 @@ async def test_a_server_that_only_the_other_zone_reaches(lab: Lab, servers: Outs
     """On the way there are the egress here, the ingress there and the egress there, which ends the mesh's TLS."""
     name = "default_far-away"
     assert not await through(lab, "ingress-west", name)
-    async with routed(lab, zoneEgress=True), there(lab, external(servers, **{"kuma.io/zone": "west"}), PERMISSION):
+    async with routed(lab, zoneEgress=True), lab.there(external(servers, **{"kuma.io/zone": "west"}), PERMISSION):
         answer = await eventually(lab, "far-away", 200)
         assert answer.document["secure"]
         for proxy in ("egress-east", "ingress-west", "egress-west"):

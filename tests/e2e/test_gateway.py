@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,17 +134,6 @@ def secret(authority: CertificateAuthority) -> manifests.Document:
     return {"type": "Secret", "mesh": "default", "name": CERTIFICATE, "data": data}
 
 
-@asynccontextmanager
-async def there(lab: Lab, *documents: manifests.Document) -> AsyncIterator[None]:
-    for document in documents:
-        await lab.put(document)
-    try:
-        yield
-    finally:
-        for document in reversed(documents):
-            await lab.delete(document)
-
-
 @pytest.fixture(scope="module")
 def authority() -> CertificateAuthority:
     return create_named_ca("clients trust it", SystemClock().now_ns())
@@ -156,7 +144,7 @@ async def gateway(lab: Lab, authority: CertificateAuthority) -> AsyncIterator[Ga
     tags = {"kuma.io/service": "edge"}
     document = dataplane(NAME, lab.east, HOST, gateway={"type": "BUILTIN", "tags": tags})
     token = await lab.deployment.token("dataplanes", "dataplane-token")
-    async with there(lab, LET_IN, secret(authority), GATEWAY, ROUTE):
+    async with lab.there(LET_IN, secret(authority), GATEWAY, ROUTE):
         await lab.deployment.start_proxy(lab.east, document, "dataplane", token)
         try:
             await lab.deployment.until_ready(lab.east, NAME, HOST)
@@ -192,7 +180,7 @@ async def test_a_certificate_is_shown_and_replaced(gateway: Gateway, authority: 
 
 async def test_requests_beyond_a_rate_are_refused(gateway: Gateway) -> None:
     http = {"requestRate": {"num": 1, "interval": "1h"}, "onRateLimit": {"status": 423}}
-    async with there(gateway.lab, policy("MeshRateLimit", EDGE, to=for_all({"local": {"http": http}}))):
+    async with gateway.lab.there(policy("MeshRateLimit", EDGE, to=for_all({"local": {"http": http}}))):
         await gateway.answers("/", 423)
     await gateway.answers("/", 200)
 
@@ -201,7 +189,7 @@ async def test_slow_answers_are_not_waited_for(gateway: Gateway) -> None:
     delay = {"http": [{"delay": {"value": "3s", "percentage": 100}}]}
     slow = policy("MeshFaultInjection", {"kind": "Mesh", "proxyTypes": ["Sidecar"]}, **{"from": for_all(delay)})
     impatient = policy("MeshTimeout", EDGE, to=for_all({"http": {"requestTimeout": "0.2s"}}))
-    async with there(gateway.lab, impatient, slow):
+    async with gateway.lab.there(impatient, slow):
         await gateway.answers("/", 504)
     await gateway.answers("/", 200)
 
@@ -218,7 +206,7 @@ async def test_newer_routes_take_over(gateway: Gateway) -> None:
             "default": {"backendRefs": [{"kind": "MeshService", "name": "archive"}]},
         },
     ]
-    async with there(gateway.lab, policy("MeshHTTPRoute", EDGE, to=[{"targetRef": {"kind": "Mesh"}, "rules": rules}])):
+    async with gateway.lab.there(policy("MeshHTTPRoute", EDGE, to=[{"targetRef": {"kind": "Mesh"}, "rules": rules}])):
         await gateway.answers("/away", 302)
         assert await gateway.get("/away/x") == (302, f"http://elsewhere.example.com:{HTTP_PORT}/away/x")
         assert await gateway.get("/far") == (200, "west")

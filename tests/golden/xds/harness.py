@@ -219,3 +219,14 @@ def decoded(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
             (packed,) = DiscoveryResponse.FromString(entry.any_framed).resources
             found.setdefault(short, {})[entry.name] = ads.to_dict(ads.parse(packed))
     return found
+
+
+def exclusive_mesh(name: str) -> dict[str, Any]:
+    """A mesh with mTLS, in which only real services are known and nothing is allowed by default."""
+    return {
+        "type": "Mesh",
+        "name": name,
+        "mtls": {"enabledBackend": "ca-1", "backends": [{"name": "ca-1", "type": "builtin"}]},
+        "meshServices": {"mode": "Exclusive"},
+        "skipCreatingInitialPolicies": ["*"],
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.golden.xds.harness import zone
+from tests.golden.xds.harness import exclusive_mesh, zone
 from tests.golden.xds.test_sidecar_policies import configuration, same
 from ursa.testing import shared_folder
 
@@ -31,13 +31,7 @@ RULE = {
     "default": {"backendRefs": [{"kind": "MeshService", "name": "echo-service", "port": 80, "weight": 1}]},
 }
 BASELINE = (
-    {
-        "type": "Mesh",
-        "name": MESH,
-        "mtls": {"enabledBackend": "ca-1", "backends": [{"name": "ca-1", "type": "builtin"}]},
-        "meshServices": {"mode": "Exclusive"},
-        "skipCreatingInitialPolicies": ["*"],
-    },
+    exclusive_mesh(MESH),
     named("Dataplane", "echo", networking={"address": "172.18.0.3", "inbound": [{"port": 80, "tags": ECHO}]}),
     named(
         "Dataplane",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.golden.xds.harness import FEATURES, SHORT, Zone, decoded, recorder, zone
+from tests.golden.xds.harness import FEATURES, SHORT, Zone, decoded, exclusive_mesh, recorder, zone
 from ursa.planner.inputs import ProxyFacts, Redirection
 from ursa.planner.names import OLD
 from ursa.testing import shared_folder
@@ -43,13 +43,7 @@ def dataplane(name: str, port: int, workload: int, **tags: str) -> dict[str, Any
 
 
 BASELINE = (
-    {
-        "type": "Mesh",
-        "name": MESH,
-        "mtls": {"enabledBackend": "ca-1", "backends": [{"name": "ca-1", "type": "builtin"}]},
-        "meshServices": {"mode": "Exclusive"},
-        "skipCreatingInitialPolicies": ["*"],
-    },
+    exclusive_mesh(MESH),
     {
         "type": "MeshTrafficPermission",
         "mesh": MESH,
